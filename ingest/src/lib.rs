@@ -1,0 +1,1 @@
+//! From bytes to commands: decoding, validation, sealing, and the intake state machine.

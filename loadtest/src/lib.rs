@@ -1,0 +1,1 @@
+//! Open-loop load over the public API.

@@ -1,0 +1,1 @@
+//! The deterministic state machines ENGINE and CONTROL.

@@ -1,0 +1,1 @@
+//! Runs the stages over the log: workers, ticks, snapshots, followers, replay.

@@ -1,0 +1,1 @@
+//! The program router: configuration, verbs, wiring, demo.

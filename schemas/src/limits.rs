@@ -1,0 +1,55 @@
+//! Every bound on what a stranger can send, in one place. Together they keep the largest effect of a command
+//! below [`EFFECT_BYTES`].
+
+use crate::quantity::Qty;
+
+/// Bytes of one message, raw or canonical.
+pub const MESSAGE_BYTES: usize = 256 * 1024;
+/// Bytes of the largest record that a stage may write.
+pub const EFFECT_BYTES: usize = 512 * 1024;
+/// Depth of nested JSON.
+pub const JSON_DEPTH: usize = 64;
+/// Bytes of a channel, account, node, zone, region, SKU or line name.
+pub const NAME_BYTES: usize = 64;
+/// Bytes of a platform's order id.
+pub const EXTERNAL_ID_BYTES: usize = 128;
+/// Bytes of a text that people read: item name, remark, option.
+pub const TEXT_BYTES: usize = 1024;
+/// Lines of one order. The largest real invoice of the demo has 541.
+pub const LINES: usize = 600;
+/// Options of one line.
+pub const OPTIONS: usize = 32;
+/// Tags of one order.
+pub const TAGS: usize = 32;
+/// Travellers of one line.
+pub const TRAVELLERS: usize = 32;
+/// Bytes of all that is shown but not decided on (names, options, remark) of one order.
+pub const DISPLAY_BYTES: usize = 128 * 1024;
+/// The largest quantity of one line or one movement: a billion units.
+pub const QTY_MAX: Qty = Qty::units(1_000_000_000);
+/// The largest amount of money, in minor units.
+pub const MONEY_MAX: i64 = 1_000_000_000_000_000;
+/// Nodes of one zone.
+pub const NODES_PER_ZONE: usize = 20_000;
+/// Opening intervals of one node: two a day for 400 days.
+pub const OPEN_INTERVALS: usize = 800;
+/// Items worked off by one command: an expiry, a retry of a waiting order, a unit of re-sourcing.
+pub const ITEMS_PER_COMMAND: usize = 256;
+/// Early messages kept for one order that has not come yet.
+pub const EARLY_PER_ORDER: usize = 16;
+/// Early messages kept for one channel in one intake partition.
+pub const EARLY_PER_CHANNEL: usize = 10_000;
+/// Time an early message waits, in milliseconds: 7 days.
+pub const EARLY_MS: i64 = 7 * 86_400_000;
+/// Content hashes remembered for each order.
+pub const CONTENT_HASHES: usize = 16;
+/// Time a stock fact's idempotency key is remembered, in milliseconds: 7 days.
+pub const KEY_MS: i64 = 7 * 86_400_000;
+/// Time a closed order is remembered, in milliseconds: 90 days.
+pub const REMEMBER_MS: i64 = 90 * 86_400_000;
+/// A tick is due this often, in milliseconds.
+pub const TICK_MS: i64 = 5_000;
+/// Time without a tick after which the rest counts as an outage, in milliseconds.
+pub const OUTAGE_MS: i64 = 30_000;
+/// Furthest that a record's time may run ahead of its owner's clock, in milliseconds.
+pub const AHEAD_MS: i64 = 30_000;

@@ -1,0 +1,1 @@
+//! What follows the events: the Store port and its embedded tables.
