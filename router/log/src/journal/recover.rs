@@ -1,0 +1,309 @@
+//! Opening: the lock, the scan of the last segment, and what is refused.
+
+use std::{
+    collections::VecDeque,
+    fs::{self, File},
+    io::{Read, Seek, Write},
+    path::Path,
+    sync::{Condvar, Mutex},
+};
+
+use router_schemas::position::{LogId, Topic};
+use rustix::fs::FlockOperation;
+
+use super::{
+    Options, Shared,
+    segments::{self, CleanEnd, Sidecar},
+    state::{Entry, PartitionState, Segment, State, TopicState},
+};
+use crate::{
+    Commit, LogError, LogState, Ticket,
+    frame::{self, FrameIndex, HEAD, MAGIC},
+};
+
+/// What was found on disk.
+pub(crate) struct Recovered {
+    log: Option<LogId>,
+    state: State,
+}
+
+impl Recovered {
+    pub fn into_shared(self, folder: &Path, options: Options, read_only: bool) -> Shared {
+        let log = self.log.or(options.create).expect("recover refuses a folder without log and without leave to make one");
+        let (watermark, _) = tokio::sync::watch::channel(Ticket(self.state.durable));
+        Shared {
+            folder: folder.to_owned(),
+            log,
+            options,
+            read_only,
+            state: Mutex::new(self.state),
+            appended: Condvar::new(),
+            settled: Condvar::new(),
+            work: Condvar::new(),
+            watermark,
+        }
+    }
+}
+
+/// Takes the folder's lock: alone, or together with other readers.
+pub(crate) fn lock(folder: &Path, alone: bool) -> Result<File, LogError> {
+    let path = folder.join("lock");
+    let opened = File::options().create(alone).truncate(false).read(true).write(alone).open(&path);
+    let mut file = opened.map_err(|e| match e.kind() {
+        std::io::ErrorKind::NotFound => LogError::Missing(folder.to_owned()),
+        _ => LogError::Io { step: "cannot open", path: path.clone(), source: e },
+    })?;
+    let how = if alone { FlockOperation::NonBlockingLockExclusive } else { FlockOperation::NonBlockingLockShared };
+    if rustix::fs::flock(&file, how).is_err() {
+        let mut holder = String::new();
+        // The holder's number is a courtesy: without it the refusal stands all the same.
+        let _ = (&file).take(64).read_to_string(&mut holder);
+        let holder = if holder.trim().is_empty() { "another process".into() } else { format!("process {}", holder.trim()) };
+        return Err(LogError::Locked { folder: folder.to_owned(), holder });
+    }
+    if alone {
+        let note = |file: &mut File| {
+            file.set_len(0)?;
+            file.rewind()?;
+            write!(file, "{}", std::process::id())
+        };
+        // A full disk must not keep a router from starting to read.
+        if let Err(error) = note(&mut file) {
+            tracing::warn!(%error, "the lock file could not be signed");
+        }
+    }
+    Ok(file)
+}
+
+pub(crate) fn recover(folder: &Path, options: &Options, read_only: bool) -> Result<Recovered, LogError> {
+    let mut recovered = Recovered { log: None, state: empty() };
+    let mut numbers = segments::list(folder)?;
+    let clean: Option<CleanEnd> = segments::read_checked(&segments::clean_path(folder));
+    drop_unborn(folder, &mut numbers, clean.as_ref(), read_only)?;
+    for (i, number) in numbers.iter().enumerate() {
+        let last = i + 1 == numbers.len();
+        match segments::read_checked::<Sidecar>(&segments::sidecar_path(folder, *number)).filter(|_| !last) {
+            Some(sidecar) => recovered.take_sidecar(folder, *number, sidecar)?,
+            None => recovered.scan(folder, *number, last, clean.as_ref(), read_only)?,
+        }
+    }
+    if recovered.log.is_none() && options.create.is_none() {
+        return Err(LogError::Missing(folder.to_owned()));
+    }
+    if !read_only {
+        // From here on the end moves again.
+        match fs::remove_file(segments::clean_path(folder)) {
+            Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
+                return Err(LogError::Io { step: "cannot remove", path: segments::clean_path(folder), source: e });
+            }
+            _ => {}
+        }
+    }
+    recovered.state.durable = recovered.state.next_frame - 1;
+    Ok(recovered)
+}
+
+/// Reads all segments again, byte by byte.
+pub(crate) fn verify(shared: &Shared) -> Result<u64, LogError> {
+    let (ends, durable): (Vec<_>, _) = {
+        let state = shared.lock();
+        (state.segments.iter().map(|s| (s.number, s.bytes)).collect(), state.durable)
+    };
+    let mut frames = 0;
+    for (number, end) in ends {
+        let path = segments::path(&shared.folder, number);
+        let bytes = fs::read(&path).map_err(LogError::io("cannot read", &path))?;
+        let mut byte = 0;
+        while (byte as u64) < end && byte < bytes.len() {
+            match frame::decode(&bytes[byte..]) {
+                Ok((head, _)) if head.number > durable => break,
+                Ok((head, _)) => byte += HEAD + head.length,
+                Err(reason) => return Err(LogError::Damaged { path, byte: byte as u64, reason: reason.into() }),
+            }
+            frames += 1;
+        }
+    }
+    Ok(frames)
+}
+
+fn empty() -> State {
+    State {
+        topics: Vec::new(),
+        commits: Vec::new(),
+        segments: VecDeque::new(),
+        cache: VecDeque::new(),
+        cached_bytes: 0,
+        pending: VecDeque::new(),
+        pending_bytes: 0,
+        next_frame: 1,
+        durable: 0,
+        log_state: LogState::Running,
+        scarce: None,
+        closing: false,
+    }
+}
+
+/// A crash may leave a last segment without its first frame: nothing in it was ever acknowledged.
+fn drop_unborn(
+    folder: &Path,
+    numbers: &mut Vec<u32>,
+    clean: Option<&CleanEnd>,
+    read_only: bool,
+) -> Result<(), LogError> {
+    let Some(last) = numbers.last().copied() else { return Ok(()) };
+    let path = segments::path(folder, last);
+    let bytes = fs::read(&path).map_err(LogError::io("cannot read", &path))?;
+    let unborn = frame::decode(&bytes).is_err() && next_frame_after(&bytes, 0).is_none();
+    if !unborn {
+        return Ok(());
+    }
+    if let Some(clean) = clean.filter(|c| c.segment == last) {
+        return Err(LogError::CutShort { path, byte: 0, closed: clean.bytes });
+    }
+    numbers.pop();
+    if read_only { Ok(()) } else { fs::remove_file(&path).map_err(LogError::io("cannot remove", &path)) }
+}
+
+impl Recovered {
+    /// Takes over a closed segment from its index; only its first frame is read.
+    fn take_sidecar(&mut self, folder: &Path, number: u32, sidecar: Sidecar) -> Result<(), LogError> {
+        let path = segments::path(folder, number);
+        let mut file = File::open(&path).map_err(LogError::io("cannot open", &path))?;
+        let bytes = file.metadata().map_err(LogError::io("cannot read", &path))?.len();
+        let damaged = |reason: &str| LogError::Damaged { path: path.clone(), byte: 0, reason: reason.into() };
+        let mut head = vec![0; HEAD];
+        file.read_exact(&mut head).map_err(LogError::io("cannot read", &path))?;
+        let length = frame::head(&head).map_err(damaged)?.length;
+        head.resize((HEAD + length).min(bytes as usize), 0);
+        file.read_exact(&mut head[HEAD..]).map_err(LogError::io("cannot read", &path))?;
+        let (_, index) = frame::decode(&head).map_err(damaged)?;
+        self.take_head(&index);
+        let known = self.state.topics.len();
+        for (name, partitions) in sidecar.topics.iter().skip(known) {
+            self.add_topic(name, usize::from(*partitions));
+        }
+        for (topic, partition, next, entries) in sidecar.partitions {
+            let held = self.partition(topic, partition);
+            if held.entries.is_empty() {
+                held.first = entries.first().map_or(next, |e| e.base);
+            }
+            held.entries.extend(entries);
+            held.next = next;
+        }
+        self.state.segments.push_back(Segment { number, bytes, last_at: sidecar.last_at });
+        self.state.next_frame = sidecar.last_frame + 1;
+        Ok(())
+    }
+
+    /// Reads a segment frame by frame; of the last one a torn end is cut off.
+    fn scan(
+        &mut self,
+        folder: &Path,
+        number: u32,
+        last: bool,
+        clean: Option<&CleanEnd>,
+        read_only: bool,
+    ) -> Result<(), LogError> {
+        let path = segments::path(folder, number);
+        let bytes = fs::read(&path).map_err(LogError::io("cannot read", &path))?;
+        self.state.segments.push_back(Segment { number, bytes: 0, last_at: i64::MIN });
+        let mut byte = 0;
+        while byte < bytes.len() {
+            match frame::decode(&bytes[byte..]) {
+                Ok((head, index)) => {
+                    self.take_frame(number, byte, &head, &index);
+                    byte += HEAD + head.length;
+                }
+                Err(reason) => {
+                    let damaged = LogError::Damaged { path: path.clone(), byte: byte as u64, reason: reason.into() };
+                    if !last || next_frame_after(&bytes, byte).is_some() {
+                        return Err(damaged);
+                    }
+                    break;
+                }
+            }
+        }
+        if let Some(clean) = clean.filter(|c| c.segment == number && c.bytes > byte as u64) {
+            return Err(LogError::CutShort { path, byte: byte as u64, closed: clean.bytes });
+        }
+        if byte < bytes.len() {
+            tracing::warn!(path = %path.display(), byte, lost = bytes.len() - byte, "cut a torn end off the journal");
+            if !read_only {
+                let file = File::options().write(true).open(&path).map_err(LogError::io("cannot open", &path))?;
+                file.set_len(byte as u64).map_err(LogError::io("cannot cut", &path))?;
+                file.sync_all().map_err(LogError::io("cannot sync", &path))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn take_frame(&mut self, segment: u32, byte: usize, head: &frame::Head, index: &FrameIndex) {
+        self.take_head(index);
+        for (_, name, partitions) in &index.topics {
+            self.add_topic(name, usize::from(*partitions));
+        }
+        for group in &index.groups {
+            let held = self.partition(group.topic, group.partition);
+            if held.entries.is_empty() {
+                held.first = group.base;
+            }
+            held.entries.push_back(Entry { base: group.base, frame: head.number, segment, byte: byte as u32 });
+            held.next = group.base + u64::from(group.count);
+        }
+        self.take_commits(&index.commits);
+        self.state.next_frame = head.number + 1;
+        if let Some(held) = self.state.segments.back_mut() {
+            held.bytes = (byte + HEAD + head.length) as u64;
+            held.last_at = held.last_at.max(head.at);
+        }
+    }
+
+    fn take_head(&mut self, index: &FrameIndex) {
+        let Some(head) = &index.segment else { return };
+        self.log = Some(head.log);
+        for (topic, name, next) in &head.topics {
+            if self.state.topics.len() <= usize::from(*topic) {
+                self.add_topic(name, next.len());
+            }
+            for (partition, next) in next.iter().enumerate() {
+                let held = self.partition(*topic, partition as u16);
+                if held.entries.is_empty() {
+                    (held.first, held.next) = (*next, *next);
+                }
+            }
+        }
+        self.take_commits(&head.commits);
+    }
+
+    fn take_commits(&mut self, commits: &[Commit]) {
+        for commit in commits {
+            match self.state.commits.iter_mut().find(|c| c.group == commit.group && c.source == commit.source) {
+                Some(known) => known.next = commit.next,
+                None => self.state.commits.push(commit.clone()),
+            }
+        }
+    }
+
+    fn add_topic(&mut self, name: &str, partitions: usize) {
+        // Only names that parsed once are ever written.
+        let Ok(topic) = name.parse::<Topic>() else { return };
+        let partitions = (0..partitions).map(|_| PartitionState::default()).collect();
+        self.state.topics.push(TopicState { topic, partitions });
+    }
+
+    fn partition(&mut self, topic: u16, partition: u16) -> &mut PartitionState {
+        &mut self.state.topics[usize::from(topic)].partitions[usize::from(partition)]
+    }
+}
+
+/// Place of a whole frame behind `byte`: then the damage before it is not a torn end.
+fn next_frame_after(bytes: &[u8], byte: usize) -> Option<usize> {
+    let mut from = byte + 1;
+    while let Some(step) = bytes.get(from..)?.windows(MAGIC.len()).position(|w| w == MAGIC) {
+        if frame::decode(&bytes[from + step..]).is_ok() {
+            return Some(from + step);
+        }
+        from += step + 1;
+    }
+    None
+}

@@ -1,1 +1,0 @@
-//! Runs the stages over the log: workers, ticks, snapshots, followers, replay.
