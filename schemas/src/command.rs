@@ -123,7 +123,9 @@ impl Command {
             Command::Receipt(m) => Some(&m.cell.node),
             Command::Adjustment(a) => Some(&a.cell.node),
             Command::CellPolicy(p) => Some(&p.cell.node),
-            Command::Picked(f) | Command::Ready(f) | Command::Shipped(f) | Command::Returned(f) => Some(&f.node),
+            Command::Picked(f) | Command::Ready(f) | Command::Shipped(f) | Command::Returned(f) => {
+                Some(&f.node)
+            }
             _ => None,
         }
     }

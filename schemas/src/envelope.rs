@@ -93,9 +93,9 @@ pub struct Meta {
 #[derive(Clone, PartialEq, Debug)]
 pub enum Body {
     /// On `router.intake`, `.commands`, `.control`.
-    Command(Command),
+    Command(Box<Command>),
     /// On `router.events`.
-    Event(Event),
+    Event(Box<Event>),
     /// On `router.replies`.
     Reply(Reply),
     /// On `dlq.<source>`.
@@ -193,8 +193,8 @@ pub fn decode<T: RecordBody>(payload: &[u8]) -> Result<(Meta, T), CodecError> {
 /// Reads a record of any kind.
 pub fn decode_any(payload: &[u8]) -> Result<(Meta, Body), CodecError> {
     match payload.get(1) {
-        Some(&Command::KIND) => decode(payload).map(|(meta, body)| (meta, Body::Command(body))),
-        Some(&Event::KIND) => decode(payload).map(|(meta, body)| (meta, Body::Event(body))),
+        Some(&Command::KIND) => decode(payload).map(|(meta, body)| (meta, Body::Command(Box::new(body)))),
+        Some(&Event::KIND) => decode(payload).map(|(meta, body)| (meta, Body::Event(Box::new(body)))),
         Some(&Reply::KIND) => decode(payload).map(|(meta, body)| (meta, Body::Reply(body))),
         Some(&DeadLetter::KIND) => decode(payload).map(|(meta, body)| (meta, Body::DeadLetter(body))),
         Some(kind) => Err(CodecError::Kind(*kind)),
@@ -251,7 +251,9 @@ pub enum CodecError {
     #[error("the record of {0} bytes ends before its body")]
     Short(usize),
     /// Written by another behaviour level.
-    #[error("record format {0} is not known to this build, which reads format {FORMAT}; run a build that does")]
+    #[error(
+        "record format {0} is not known to this build, which reads format {FORMAT}; run a build that does"
+    )]
     Format(u8),
     /// Another kind of body than the topic should hold.
     #[error("a record of kind {0} does not belong here")]

@@ -7,10 +7,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    command::{
-        order::PaymentState,
-        stock::CellName,
-    },
+    command::{order::PaymentState, stock::CellName},
     id::OrderId,
     position::Position,
     quantity::Qty,

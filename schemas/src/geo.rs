@@ -59,8 +59,9 @@ mod tests {
             ((31.2304, 121.4737), (39.9042, 116.4074), 1_067.0),
             ((0.0, 0.0), (0.0, 180.0), 20_015.0),
         ] {
-            let chord2 =
-                UnitVector::from_degrees(lat, lng).unwrap().chord2(UnitVector::from_degrees(lat2, lng2).unwrap());
+            let chord2 = UnitVector::from_degrees(lat, lng)
+                .unwrap()
+                .chord2(UnitVector::from_degrees(lat2, lng2).unwrap());
             assert!((metres(chord2) / 1000.0 - km).abs() < 1.5, "{} {km}", metres(chord2));
             assert!((metres(chord2_of_metres(km * 1000.0)) / 1000.0 - km).abs() < 1.0);
         }

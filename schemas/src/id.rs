@@ -21,7 +21,9 @@ impl OrderId {
     pub fn new(log: LogId, topic: &Topic, partition: u16, offset: u64) -> Self {
         let [a, b, c, d, ..] = log.0;
         let prefix = u128::from(u32::from_be_bytes([a, b, c, d]));
-        let place = u128::from(topic.code()) << 64 | u128::from(partition) << 48 | u128::from(offset) & 0xffff_ffff_ffff;
+        let place = u128::from(topic.code()) << 64
+            | u128::from(partition) << 48
+            | u128::from(offset) & 0xffff_ffff_ffff;
         Self(prefix << 72 | place)
     }
 
@@ -79,7 +81,11 @@ impl FromStr for OrderId {
 
 impl Serialize for OrderId {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        if serializer.is_human_readable() { serializer.collect_str(self) } else { self.0.serialize(serializer) }
+        if serializer.is_human_readable() {
+            serializer.collect_str(self)
+        } else {
+            self.0.serialize(serializer)
+        }
     }
 }
 
@@ -95,7 +101,9 @@ impl<'de> Deserialize<'de> for OrderId {
 
 /// The text is no order id.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0:?} is no order id; an order id is the letter o and 21 characters, for example o2kq9m0g4000000000000a")]
+#[error(
+    "{0:?} is no order id; an order id is the letter o and 21 characters, for example o2kq9m0g4000000000000a"
+)]
 pub struct OrderIdError(pub String);
 
 /// The name under which a platform knows an order.
@@ -178,7 +186,10 @@ mod tests {
             external_id: external_id.into(),
         };
         assert_ne!(identity("ab", "c", "d").hash(), identity("a", "bc", "d").hash());
-        assert_eq!(identity("a", "b", &"x".repeat(900)).hash(), identity("a", "b", &"x".repeat(900)).hash_long());
+        assert_eq!(
+            identity("a", "b", &"x".repeat(900)).hash(),
+            identity("a", "b", &"x".repeat(900)).hash_long()
+        );
         assert_eq!(identity("web", "", "1").hash(), identity("web", "", "1").hash_long());
     }
 }

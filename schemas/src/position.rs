@@ -245,7 +245,9 @@ impl<'de> Deserialize<'de> for Position {
 
 /// The text is no topic or position.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0:?} is no topic or position; a position is written TOPIC/PARTITION@OFFSET, for example commands/3@1042")]
+#[error(
+    "{0:?} is no topic or position; a position is written TOPIC/PARTITION@OFFSET, for example commands/3@1042"
+)]
 pub struct PositionError(pub String);
 
 #[cfg(test)]
@@ -254,7 +256,9 @@ mod tests {
 
     #[test]
     fn positions_read_back_as_written() {
-        for text in ["commands/3@1042", "intake/0@0", "orders.web/1@7", "dlq.orders.web/0@18446744073709551615"] {
+        for text in
+            ["commands/3@1042", "intake/0@0", "orders.web/1@7", "dlq.orders.web/0@18446744073709551615"]
+        {
             assert_eq!(text.parse::<Position>().unwrap().to_string(), text);
         }
         assert_eq!("router.commands/3@1".parse::<Position>().unwrap().to_string(), "commands/3@1");
@@ -262,7 +266,16 @@ mod tests {
 
     #[test]
     fn what_is_no_position_is_refused() {
-        for text in ["", "commands", "commands/3", "commands@3", "nowhere/1@2", "commands/-1@2", "orders./1@2", "orders.a b/1@2"] {
+        for text in [
+            "",
+            "commands",
+            "commands/3",
+            "commands@3",
+            "nowhere/1@2",
+            "commands/-1@2",
+            "orders./1@2",
+            "orders.a b/1@2",
+        ] {
             assert!(text.parse::<Position>().is_err(), "{text}");
         }
     }

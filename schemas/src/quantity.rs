@@ -163,7 +163,9 @@ impl serde::de::Visitor<'_> for QtyVisitor {
     }
 
     fn visit_u64<E: serde::de::Error>(self, units: u64) -> Result<Qty, E> {
-        i64::try_from(units).map_err(|_| E::custom(QtyError(units.to_string()))).and_then(|u| self.visit_i64(u))
+        i64::try_from(units)
+            .map_err(|_| E::custom(QtyError(units.to_string())))
+            .and_then(|u| self.visit_i64(u))
     }
 
     // JSON numbers with a point arrive as f64. This runs at the edge, before the log: the shortest text that
@@ -227,14 +229,21 @@ impl FromStr for Currency {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         match <[u8; 3]>::try_from(text.as_bytes()) {
             Ok(code) if code.iter().all(u8::is_ascii_uppercase) => Ok(Currency(code)),
-            _ => Err(format!("{:?} is no ISO 4217 currency code; three capital letters, for example CNY", &text.chars().take(16).collect::<String>())),
+            _ => Err(format!(
+                "{:?} is no ISO 4217 currency code; three capital letters, for example CNY",
+                &text.chars().take(16).collect::<String>()
+            )),
         }
     }
 }
 
 impl Serialize for Currency {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        if serializer.is_human_readable() { serializer.serialize_str(self.as_str()) } else { self.0.serialize(serializer) }
+        if serializer.is_human_readable() {
+            serializer.serialize_str(self.as_str())
+        } else {
+            self.0.serialize(serializer)
+        }
     }
 }
 
@@ -276,10 +285,22 @@ mod tests {
 
     #[test]
     fn quantities_are_exact_or_refused() {
-        for (text, thousandths) in [("5.3", 5300), ("0.001", 1), ("-2", -2000), ("\"2.50\"", 2500), ("1e2", 100_000)] {
+        for (text, thousandths) in
+            [("5.3", 5300), ("0.001", 1), ("-2", -2000), ("\"2.50\"", 2500), ("1e2", 100_000)]
+        {
             assert_eq!(serde_json::from_str::<Qty>(text).unwrap(), Qty(thousandths), "{text}");
         }
-        for text in ["0.0001", "\"\"", "\"1.\"", "\".5\"", "\"1,5\"", "true", "1e300", "9223372036854775807", "\"+1\""] {
+        for text in [
+            "0.0001",
+            "\"\"",
+            "\"1.\"",
+            "\".5\"",
+            "\"1,5\"",
+            "true",
+            "1e300",
+            "9223372036854775807",
+            "\"+1\"",
+        ] {
             assert!(serde_json::from_str::<Qty>(text).is_err(), "{text}");
         }
     }

@@ -2,12 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{
-    event::OrderState,
-    id::OrderId,
-    position::Position,
-    refusal::Refusal,
-};
+use crate::{event::OrderState, id::OrderId, position::Position, refusal::Refusal};
 
 /// An answer to one caller.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]

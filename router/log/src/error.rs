@@ -102,13 +102,37 @@ impl LogError {
 
 /// The codes of this crate.
 pub const CODES: &[Code] = &[
-    Code { id: "E2001", summary: "another process has the data folder", hint: "stop it, or give another --data-dir" },
-    Code { id: "E2002", summary: "a file of the journal could not be read or written", hint: "see the system's reason behind the path" },
-    Code { id: "E2003", summary: "the journal is damaged in the middle", hint: "restore the segment from a backup" },
-    Code { id: "E2004", summary: "the journal ends before the point at which it was closed", hint: "restore the segment from a backup" },
+    Code {
+        id: "E2001",
+        summary: "another process has the data folder",
+        hint: "stop it, or give another --data-dir",
+    },
+    Code {
+        id: "E2002",
+        summary: "a file of the journal could not be read or written",
+        hint: "see the system's reason behind the path",
+    },
+    Code {
+        id: "E2003",
+        summary: "the journal is damaged in the middle",
+        hint: "restore the segment from a backup",
+    },
+    Code {
+        id: "E2004",
+        summary: "the journal ends before the point at which it was closed",
+        hint: "restore the segment from a backup",
+    },
     Code { id: "E2005", summary: "no such topic or partition", hint: "`router log ls` shows what there is" },
-    Code { id: "E2006", summary: "a topic has another number of partitions than configured", hint: "give the number it was made with" },
-    Code { id: "E2007", summary: "a position outside of what the log holds", hint: "`router log ls` shows the ranges" },
+    Code {
+        id: "E2006",
+        summary: "a topic has another number of partitions than configured",
+        hint: "give the number it was made with",
+    },
+    Code {
+        id: "E2007",
+        summary: "a position outside of what the log holds",
+        hint: "`router log ls` shows the ranges",
+    },
     Code { id: "E2008", summary: "the disk is full", hint: "free some space; the router goes on by itself" },
     Code { id: "E2009", summary: "writing the journal failed", hint: "remove the cause, then restart" },
     Code { id: "E2010", summary: "the journal is open for reading only", hint: "start the router to write" },

@@ -67,7 +67,8 @@ pub(crate) fn encode(number: u64, at: i64, index: &FrameIndex, records: &[u8]) -
     frame.extend_from_slice(&number.to_le_bytes());
     frame.extend_from_slice(&at.to_le_bytes());
     frame.extend_from_slice(&[0; 4]);
-    let mut frame = postcard::to_extend(index, frame).expect("an index has known lengths and a Vec takes all");
+    let mut frame =
+        postcard::to_extend(index, frame).expect("an index has known lengths and a Vec takes all");
     let index_length = (frame.len() - HEAD) as u32;
     frame[28..32].copy_from_slice(&index_length.to_le_bytes());
     frame.extend_from_slice(records);
@@ -88,7 +89,8 @@ fn checksum(frame: &[u8]) -> u32 {
 
 /// Reads the head at the start of `bytes`; the error says how it shows that there is no frame.
 pub(crate) fn head(bytes: &[u8]) -> Result<Head, &'static str> {
-    let number = |range: std::ops::Range<usize>| bytes[range].iter().rev().fold(0u64, |n, b| n << 8 | u64::from(*b));
+    let number =
+        |range: std::ops::Range<usize>| bytes[range].iter().rev().fold(0u64, |n, b| n << 8 | u64::from(*b));
     if bytes.len() < HEAD {
         return Err("less than a head is left");
     }

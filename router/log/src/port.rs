@@ -161,7 +161,11 @@ pub trait Log: Send + Sync + 'static {
     fn append_if_room(&self, transaction: &Transaction) -> Result<Appended, LogError>;
 
     /// A reader of these partitions from these offsets on.
-    fn reader(&self, from: Vec<(TopicPartition, u64)>, isolation: Isolation) -> Result<Box<dyn Reader>, LogError>;
+    fn reader(
+        &self,
+        from: Vec<(TopicPartition, u64)>,
+        isolation: Isolation,
+    ) -> Result<Box<dyn Reader>, LogError>;
 
     /// First offset kept and next offset to be written.
     fn range(&self, partition: &TopicPartition) -> Option<Range<u64>>;

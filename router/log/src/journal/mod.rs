@@ -102,7 +102,9 @@ impl Journal {
         let flusher = {
             let shared = shared.clone();
             let thread = std::thread::Builder::new().name("journal".into());
-            thread.spawn(move || flusher::run(&shared)).map_err(LogError::io("cannot start a thread for", folder))?
+            thread
+                .spawn(move || flusher::run(&shared))
+                .map_err(LogError::io("cannot start a thread for", folder))?
         };
         Ok(Journal { shared, flusher: Mutex::new(Some(flusher)), _lock: lock })
     }
@@ -150,7 +152,8 @@ impl Log for Journal {
 
     fn topics(&self) -> Vec<(Topic, u16)> {
         let state = self.shared.lock();
-        let mut topics: Vec<_> = state.topics.iter().map(|t| (t.topic.clone(), t.partitions.len() as u16)).collect();
+        let mut topics: Vec<_> =
+            state.topics.iter().map(|t| (t.topic.clone(), t.partitions.len() as u16)).collect();
         topics.sort();
         topics
     }
@@ -171,7 +174,11 @@ impl Log for Journal {
         state::append(&self.shared, transaction, false)
     }
 
-    fn reader(&self, from: Vec<(TopicPartition, u64)>, isolation: Isolation) -> Result<Box<dyn Reader>, LogError> {
+    fn reader(
+        &self,
+        from: Vec<(TopicPartition, u64)>,
+        isolation: Isolation,
+    ) -> Result<Box<dyn Reader>, LogError> {
         for (partition, _) in &from {
             self.range(partition).ok_or_else(|| LogError::NoPartition(partition.clone()))?;
         }

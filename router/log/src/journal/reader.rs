@@ -62,7 +62,8 @@ impl JournalReader {
                     return Err(LogError::OutOfRange { partition: at.clone(), offset: *offset, first, next });
                 }
                 let from = partition.entries.partition_point(|e| e.base <= *offset).saturating_sub(1);
-                let entries = partition.entries.range(from..).take_while(|e| e.frame <= visible).take(records);
+                let entries =
+                    partition.entries.range(from..).take_while(|e| e.frame <= visible).take(records);
                 let frames: Vec<_> = match *offset < partition.next {
                     true => entries.map(|e| (*e, state.cached(e.frame).cloned())).collect(),
                     false => Vec::new(),
@@ -95,7 +96,8 @@ impl JournalReader {
             }
         };
         let byte = u64::from(entry.byte);
-        let damaged = |reason: &str| LogError::Damaged { path: path.clone(), byte, reason: reason.to_owned() };
+        let damaged =
+            |reason: &str| LogError::Damaged { path: path.clone(), byte, reason: reason.to_owned() };
         let mut head = [0; HEAD];
         file.read_exact_at(&mut head, byte).map_err(LogError::io("cannot read", &path))?;
         let length = frame::head(&head).map_err(damaged)?.length;
@@ -124,7 +126,8 @@ impl Reader for JournalReader {
             let read = frame::head(&bytes).and_then(|head| {
                 let index = frame::index(&bytes, &head)?;
                 let mine = |g: &&frame::Group| g.topic == found.topic && g.partition == source.partition;
-                let group = index.groups.iter().find(mine).ok_or("the index names a frame without the partition")?;
+                let group =
+                    index.groups.iter().find(mine).ok_or("the index names a frame without the partition")?;
                 frame::read_group(&bytes, &head, group, found.offset, &mut budget, &mut out)
             });
             read.map_err(|reason| LogError::Damaged {

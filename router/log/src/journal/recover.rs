@@ -29,7 +29,10 @@ pub(crate) struct Recovered {
 
 impl Recovered {
     pub fn into_shared(self, folder: &Path, options: Options, read_only: bool) -> Shared {
-        let log = self.log.or(options.create).expect("recover refuses a folder without log and without leave to make one");
+        let log = self
+            .log
+            .or(options.create)
+            .expect("recover refuses a folder without log and without leave to make one");
         let (watermark, _) = tokio::sync::watch::channel(Ticket(self.state.durable));
         Shared {
             folder: folder.to_owned(),
@@ -53,12 +56,17 @@ pub(crate) fn lock(folder: &Path, alone: bool) -> Result<File, LogError> {
         std::io::ErrorKind::NotFound => LogError::Missing(folder.to_owned()),
         _ => LogError::Io { step: "cannot open", path: path.clone(), source: e },
     })?;
-    let how = if alone { FlockOperation::NonBlockingLockExclusive } else { FlockOperation::NonBlockingLockShared };
+    let how =
+        if alone { FlockOperation::NonBlockingLockExclusive } else { FlockOperation::NonBlockingLockShared };
     if rustix::fs::flock(&file, how).is_err() {
         let mut holder = String::new();
         // The holder's number is a courtesy: without it the refusal stands all the same.
         let _ = (&file).take(64).read_to_string(&mut holder);
-        let holder = if holder.trim().is_empty() { "another process".into() } else { format!("process {}", holder.trim()) };
+        let holder = if holder.trim().is_empty() {
+            "another process".into()
+        } else {
+            format!("process {}", holder.trim())
+        };
         return Err(LogError::Locked { folder: folder.to_owned(), holder });
     }
     if alone {
@@ -94,7 +102,11 @@ pub(crate) fn recover(folder: &Path, options: &Options, read_only: bool) -> Resu
         // From here on the end moves again.
         match fs::remove_file(segments::clean_path(folder)) {
             Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
-                return Err(LogError::Io { step: "cannot remove", path: segments::clean_path(folder), source: e });
+                return Err(LogError::Io {
+                    step: "cannot remove",
+                    path: segments::clean_path(folder),
+                    source: e,
+                });
             }
             _ => {}
         }
@@ -118,7 +130,9 @@ pub(crate) fn verify(shared: &Shared) -> Result<u64, LogError> {
             match frame::decode(&bytes[byte..]) {
                 Ok((head, _)) if head.number > durable => break,
                 Ok((head, _)) => byte += HEAD + head.length,
-                Err(reason) => return Err(LogError::Damaged { path, byte: byte as u64, reason: reason.into() }),
+                Err(reason) => {
+                    return Err(LogError::Damaged { path, byte: byte as u64, reason: reason.into() });
+                }
             }
             frames += 1;
         }
@@ -215,7 +229,8 @@ impl Recovered {
                     byte += HEAD + head.length;
                 }
                 Err(reason) => {
-                    let damaged = LogError::Damaged { path: path.clone(), byte: byte as u64, reason: reason.into() };
+                    let damaged =
+                        LogError::Damaged { path: path.clone(), byte: byte as u64, reason: reason.into() };
                     if !last || next_frame_after(&bytes, byte).is_some() {
                         return Err(damaged);
                     }
@@ -229,7 +244,8 @@ impl Recovered {
         if byte < bytes.len() {
             tracing::warn!(path = %path.display(), byte, lost = bytes.len() - byte, "cut a torn end off the journal");
             if !read_only {
-                let file = File::options().write(true).open(&path).map_err(LogError::io("cannot open", &path))?;
+                let file =
+                    File::options().write(true).open(&path).map_err(LogError::io("cannot open", &path))?;
                 file.set_len(byte as u64).map_err(LogError::io("cannot cut", &path))?;
                 file.sync_all().map_err(LogError::io("cannot sync", &path))?;
             }
@@ -247,7 +263,12 @@ impl Recovered {
             if held.entries.is_empty() {
                 held.first = group.base;
             }
-            held.entries.push_back(Entry { base: group.base, frame: head.number, segment, byte: byte as u32 });
+            held.entries.push_back(Entry {
+                base: group.base,
+                frame: head.number,
+                segment,
+                byte: byte as u32,
+            });
             held.next = group.base + u64::from(group.count);
         }
         self.take_commits(&index.commits);
@@ -277,7 +298,8 @@ impl Recovered {
 
     fn take_commits(&mut self, commits: &[Commit]) {
         for commit in commits {
-            match self.state.commits.iter_mut().find(|c| c.group == commit.group && c.source == commit.source) {
+            match self.state.commits.iter_mut().find(|c| c.group == commit.group && c.source == commit.source)
+            {
                 Some(known) => known.next = commit.next,
                 None => self.state.commits.push(commit.clone()),
             }

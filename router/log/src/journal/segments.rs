@@ -120,7 +120,9 @@ pub(crate) fn trim(
     let mut trimmed = Trimmed::default();
     loop {
         let mut state = shared.lock();
-        let Some(oldest) = state.segments.front().filter(|_| state.segments.len() > 1) else { return Ok(trimmed) };
+        let Some(oldest) = state.segments.front().filter(|_| state.segments.len() > 1) else {
+            return Ok(trimmed);
+        };
         let (number, bytes, last_at) = (oldest.number, oldest.bytes, oldest.last_at);
         // Not while its index is still to be written: the next segment's first frame must be on disk.
         let written = state.pending.front().is_none_or(|p| p.segment > number);

@@ -100,7 +100,8 @@ impl State {
     /// Everything that recovery has to know from before a segment.
     fn segment_head(&self, shared: &Shared) -> SegmentHead {
         let next = |t: &TopicState| t.partitions.iter().map(|p| p.next).collect();
-        let topics = self.topics.iter().enumerate().map(|(i, t)| (i as u16, t.topic.name(), next(t))).collect();
+        let topics =
+            self.topics.iter().enumerate().map(|(i, t)| (i as u16, t.topic.name(), next(t))).collect();
         SegmentHead { log: shared.log, topics, commits: self.commits.clone() }
     }
 
@@ -121,7 +122,8 @@ impl State {
         segment.bytes += bytes.len() as u64;
         segment.last_at = segment.last_at.max(at);
         for group in &index.groups {
-            let partition = &mut self.topics[usize::from(group.topic)].partitions[usize::from(group.partition)];
+            let partition =
+                &mut self.topics[usize::from(group.topic)].partitions[usize::from(group.partition)];
             partition.entries.push_back(Entry { base: group.base, ..entry });
             partition.next = group.base + u64::from(group.count);
         }
@@ -149,7 +151,11 @@ impl State {
 }
 
 /// Appends a transaction; `patient`: waits while there is no room.
-pub(crate) fn append(shared: &Shared, transaction: &Transaction, patient: bool) -> Result<Appended, LogError> {
+pub(crate) fn append(
+    shared: &Shared,
+    transaction: &Transaction,
+    patient: bool,
+) -> Result<Appended, LogError> {
     let (records, mut groups, places) = arrange(transaction);
     let mut state = shared.lock();
     if shared.read_only {
@@ -174,7 +180,8 @@ pub(crate) fn append(shared: &Shared, transaction: &Transaction, patient: bool) 
         (group.topic, group.partition) = (topic as u16, partition as u16);
         group.base = state.topics[topic].partitions[partition].next;
     }
-    let offsets = places.iter().map(|(target, nth)| groups[*target as usize].base + u64::from(*nth)).collect();
+    let offsets =
+        places.iter().map(|(target, nth)| groups[*target as usize].base + u64::from(*nth)).collect();
     let at = (shared.options.clock)();
     let index = FrameIndex { groups, commits: transaction.commits.clone(), ..FrameIndex::default() };
     let ticket = state.admit(shared, at, &index, &records);
@@ -214,7 +221,11 @@ fn arrange(transaction: &Transaction) -> (Vec<u8>, Vec<Group>, Vec<(u32, u32)>) 
     (area, groups, places)
 }
 
-pub(crate) fn append_replica(shared: &Shared, to: &TopicPartition, records: &[Record]) -> Result<(), LogError> {
+pub(crate) fn append_replica(
+    shared: &Shared,
+    to: &TopicPartition,
+    records: &[Record],
+) -> Result<(), LogError> {
     let Some(first) = records.first() else { return Ok(()) };
     let mut state = shared.lock();
     let (topic, partition) = state.target(to)?;
@@ -224,7 +235,12 @@ pub(crate) fn append_replica(shared: &Shared, to: &TopicPartition, records: &[Re
     }
     if held.next != first.offset {
         let (first_kept, next) = (held.first, held.next);
-        return Err(LogError::OutOfRange { partition: to.clone(), offset: first.offset, first: first_kept, next });
+        return Err(LogError::OutOfRange {
+            partition: to.clone(),
+            offset: first.offset,
+            first: first_kept,
+            next,
+        });
     }
     let mut area = Vec::new();
     for record in records {
@@ -262,8 +278,10 @@ pub(crate) fn create_topic(shared: &Shared, topic: &Topic, partitions: u16) -> R
         return Err(LogError::ReadOnly);
     }
     let at = (shared.options.clock)();
-    let index =
-        FrameIndex { topics: vec![(state.topics.len() as u16, topic.name(), partitions)], ..FrameIndex::default() };
+    let index = FrameIndex {
+        topics: vec![(state.topics.len() as u16, topic.name(), partitions)],
+        ..FrameIndex::default()
+    };
     let ticket = state.admit(shared, at, &index, &[]);
     let partitions = (0..partitions).map(|_| PartitionState::default()).collect();
     state.topics.push(TopicState { topic: topic.clone(), partitions });

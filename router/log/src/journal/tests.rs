@@ -103,12 +103,16 @@ fn a_torn_end_loses_whole_transactions_from_the_end_only() {
         std::fs::write(&segment, &whole[..end]).unwrap();
         let log = Journal::open(folder.path(), options()).unwrap();
         let (mine, events) = match log.partitions(&Topic::Events) {
-            Some(_) => (read_all(&log, &at(&Topic::Commands, 0), Isolation::Appended), read_all(&log, &at(&Topic::Events, 0), Isolation::Appended)),
+            Some(_) => (
+                read_all(&log, &at(&Topic::Commands, 0), Isolation::Appended),
+                read_all(&log, &at(&Topic::Events, 0), Isolation::Appended),
+            ),
             None => Default::default(),
         };
         assert_eq!(mine, events, "cut at {end}: the two halves of a transaction live or die together");
         assert_eq!(mine.len() % 2, 0);
-        let commit = log.partitions(&Topic::Events).and_then(|_| log.committed("engine", &at(&Topic::Commands, 0)));
+        let commit =
+            log.partitions(&Topic::Events).and_then(|_| log.committed("engine", &at(&Topic::Commands, 0)));
         assert_eq!(commit, (mine.len() as u64 / 2).checked_sub(1));
         drop(log);
         std::fs::remove_file(folder.path().join("closed")).ok();
@@ -122,7 +126,9 @@ fn a_torn_end_loses_whole_transactions_from_the_end_only() {
 
 #[test]
 fn damage_is_refused_with_its_place() {
-    for (byte_from_end, clean, expected) in [(5, false, None), (5, true, Some("E2004")), (400, false, Some("E2003"))] {
+    for (byte_from_end, clean, expected) in
+        [(5, false, None), (5, true, Some("E2004")), (400, false, Some("E2003"))]
+    {
         let folder = tempfile::tempdir().unwrap();
         let log = fresh(folder.path());
         (0..6u8).for_each(|i| drop(put(&log, 0, &[&[i; 40]], u64::from(i))));
@@ -153,8 +159,12 @@ fn damage_in_a_closed_segment_is_refused_when_read() {
     std::fs::write(&segment, &bytes).unwrap();
     let log = Journal::open(folder.path(), options()).unwrap();
     let mut reader = log.reader(vec![(at(&Topic::Commands, 0), 0)], Isolation::Appended).unwrap();
-    let error = std::iter::repeat_with(|| reader.poll(10, 1 << 20, Duration::ZERO)).find_map(Result::err).unwrap();
-    assert!(error.to_string().starts_with("E2003") && error.to_string().contains("0000000002.seg"), "{error}");
+    let error =
+        std::iter::repeat_with(|| reader.poll(10, 1 << 20, Duration::ZERO)).find_map(Result::err).unwrap();
+    assert!(
+        error.to_string().starts_with("E2003") && error.to_string().contains("0000000002.seg"),
+        "{error}"
+    );
     assert!(matches!(log.verify(), Err(LogError::Damaged { .. })));
 }
 
@@ -176,7 +186,8 @@ fn a_missing_or_damaged_index_is_made_anew() {
 fn one_process_at_a_time() {
     let folder = tempfile::tempdir().unwrap();
     let log = fresh(folder.path());
-    for second in [Journal::open(folder.path(), options()), Journal::open_read_only(folder.path(), options())] {
+    for second in [Journal::open(folder.path(), options()), Journal::open_read_only(folder.path(), options())]
+    {
         let error = second.err().unwrap().to_string();
         assert!(error.contains(&format!("process {}", std::process::id())), "{error}");
     }
@@ -214,7 +225,8 @@ fn trimming_removes_what_nobody_needs() {
 fn a_replica_keeps_offsets_and_times() {
     let folder = tempfile::tempdir().unwrap();
     let log = fresh(folder.path());
-    let records: Vec<_> = (5..9).map(|n| Record { offset: n, at: n as i64 * 10, payload: vec![n as u8; 3].into() }).collect();
+    let records: Vec<_> =
+        (5..9).map(|n| Record { offset: n, at: n as i64 * 10, payload: vec![n as u8; 3].into() }).collect();
     log.append_replica(&at(&Topic::Commands, 1), &records).unwrap();
     assert!(log.append_replica(&at(&Topic::Commands, 1), &records).is_err());
     drop(log);
@@ -226,9 +238,13 @@ fn a_replica_keeps_offsets_and_times() {
 #[test]
 fn a_full_disk_loses_nothing_and_heals() {
     let folder = tempfile::tempdir().unwrap();
-    let mount = |args: &[&str]| std::process::Command::new("mount").args(args).status().is_ok_and(|s| s.success());
+    let mount =
+        |args: &[&str]| std::process::Command::new("mount").args(args).status().is_ok_and(|s| s.success());
     let place = folder.path().to_str().unwrap();
-    assert!(mount(&["-t", "tmpfs", "-o", "size=1m", "none", place]), "this test mounts a small tmpfs: run it as root");
+    assert!(
+        mount(&["-t", "tmpfs", "-o", "size=1m", "none", place]),
+        "this test mounts a small tmpfs: run it as root"
+    );
     {
         let log = fresh(folder.path());
         let filler = folder.path().join("filler");

@@ -1,1 +1,0 @@
-//! From bytes to commands: decoding, validation, sealing, and the intake state machine.

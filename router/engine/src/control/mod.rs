@@ -1,0 +1,168 @@
+//! CONTROL: validates reference material and copies it to the partitions that need it, in one transaction.
+
+use std::collections::BTreeMap;
+
+use router_schemas::{
+    command::{
+        Command,
+        reference::{Published, Reference},
+    },
+    envelope::{self, Meta},
+    event::{Event, Outcome},
+    position::{Position, Topic},
+    refusal::Refusal,
+    reply::{Answer, Reply},
+    row::Row,
+    stage::{Input, Outputs, Stage, Topology},
+};
+use serde::{Deserialize, Serialize};
+
+use crate::SnapshotError;
+
+/// The state machine of the one partition of `router.control`.
+pub struct Control {
+    topology: Topology,
+    state: State,
+}
+
+#[derive(Default, Serialize, Deserialize)]
+struct State {
+    engine_time: i64,
+    hybrid: u64,
+    /// Zone → its partition of `router.commands`.
+    zones: BTreeMap<String, u16>,
+    /// Node → its zone.
+    nodes: BTreeMap<String, String>,
+}
+
+impl Control {
+    /// A control stage that has seen nothing.
+    pub fn new(topology: Topology) -> Self {
+        Self { topology, state: State::default() }
+    }
+
+    /// The control stage of a snapshot.
+    pub fn restore(topology: Topology, snapshot: &[u8]) -> Result<Self, SnapshotError> {
+        Ok(Self { topology, state: crate::read_snapshot(snapshot)? })
+    }
+
+    /// Checks a change and completes it.
+    fn admit(&mut self, change: &mut Reference) -> Result<(), (Refusal, String)> {
+        match change {
+            Reference::Zone(zone) => {
+                let known = self.state.zones.get(&zone.id).copied();
+                let count = |p: u16| self.state.zones.values().filter(|z| **z == p).count();
+                let emptiest = (0..self.topology.commands).min_by_key(|p| count(*p)).unwrap_or(0);
+                let partition = zone.partition.or(known).unwrap_or(emptiest);
+                if known.is_some_and(|k| k != partition) {
+                    return Err((Refusal::Moved, zone.id.clone()));
+                }
+                if partition >= self.topology.commands {
+                    return Err((Refusal::NoPartition, format!("{partition} of {}", self.topology.commands)));
+                }
+                zone.partition = Some(partition);
+                self.state.zones.insert(zone.id.clone(), partition);
+            }
+            Reference::Node(node) => {
+                if !self.state.zones.contains_key(&node.zone) {
+                    return Err((Refusal::UnknownZone, node.zone.clone()));
+                }
+                if self.state.nodes.get(&node.id).is_some_and(|zone| *zone != node.zone) {
+                    return Err((Refusal::Moved, node.id.clone()));
+                }
+                self.state.nodes.insert(node.id.clone(), node.zone.clone());
+            }
+            Reference::Region(region) if !self.state.zones.contains_key(&region.zone) => {
+                return Err((Refusal::UnknownZone, region.zone.clone()));
+            }
+            Reference::Channel(channel) => {
+                if let Some(zone) =
+                    channel.default_zone.as_ref().filter(|z| !self.state.zones.contains_key(*z))
+                {
+                    return Err((Refusal::UnknownZone, zone.clone()));
+                }
+            }
+            Reference::BehaviourLevel(level) if *level != 1 => {
+                return Err((Refusal::Level, level.to_string()));
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn copy(&self, published: &Published, meta: &Meta, out: &mut Outputs) {
+        let command = Command::Reference(published.clone());
+        let (intake, commands) = match &published.change {
+            Reference::Zone(_) | Reference::Channel(_) | Reference::BehaviourLevel(_) => {
+                (true, 0..self.topology.commands)
+            }
+            Reference::Node(node) => {
+                let partition = self.state.zones[&node.zone];
+                (true, partition..partition + 1)
+            }
+            Reference::Item(_) => (false, 0..self.topology.commands),
+            Reference::Region(_) | Reference::Incarnation(..) => (true, 0..0),
+        };
+        for partition in 0..if intake { self.topology.intake } else { 0 } {
+            out.push(Topic::Intake, partition, meta, &command);
+        }
+        for partition in commands {
+            out.push(Topic::Commands, partition, meta, &command);
+        }
+    }
+}
+
+impl Stage for Control {
+    fn apply(&mut self, input: Input<'_>, out: &mut Outputs) {
+        self.state.engine_time = self.state.engine_time.max(input.at);
+        self.state.hybrid = (self.state.hybrid + 1).max(self.state.engine_time.max(0) as u64 * 1000);
+        let position = Position::new(Topic::Control, 0, input.offset);
+        let mut rows = Vec::new();
+        let (meta, outcome, answer) = match envelope::decode::<Command>(input.payload) {
+            Ok((_, Command::Genesis(_))) => return,
+            Ok((meta, _)) if input.skipped => (meta, Outcome::Refused(Refusal::Skipped), None),
+            Ok((meta, Command::Reference(Published { mut change, .. }))) => match self.admit(&mut change) {
+                Ok(()) => {
+                    let published = Published { control: input.offset, change };
+                    self.copy(&published, &Meta { carried: self.state.hybrid, ..Meta::default() }, out);
+                    rows.push(Row::Reference(published.change));
+                    (meta, Outcome::Applied, Some(Answer::Published(input.offset)))
+                }
+                Err((refusal, detail)) => {
+                    (meta, Outcome::Refused(refusal), Some(Answer::Refused { refusal, detail }))
+                }
+            },
+            // Read by the runner itself, straight from here.
+            Ok((meta, Command::Skip(_) | Command::Accept(_))) => (meta, Outcome::Applied, Some(Answer::Done)),
+            Ok((meta, _)) => (meta, Outcome::Refused(Refusal::WrongZone), None),
+            Err(_) => (Meta::default(), Outcome::Refused(Refusal::Undecodable), None),
+        };
+        if let (Some(to), Some(answer)) = (meta.reply, answer) {
+            let reply = Reply { correlation: to.correlation, position: position.clone(), answer };
+            out.push(Topic::Replies, to.partition, &Meta::default(), &reply);
+        }
+        let event = Event {
+            cause: position,
+            item: 0,
+            at: self.state.engine_time,
+            time: self.state.hybrid,
+            order: None,
+            outcome: Some(outcome),
+            changes: Vec::new(),
+            rows,
+        };
+        out.push(Topic::Events, 0, &Meta::default(), &event);
+    }
+
+    fn state_hash(&self) -> u64 {
+        crate::hash_state(&self.state)
+    }
+
+    fn snapshot(&self, out: &mut Vec<u8>) {
+        crate::write_snapshot(&self.state, out);
+    }
+
+    fn gauges(&self) -> Vec<(&'static str, u64)> {
+        vec![("zones", self.state.zones.len() as u64), ("nodes", self.state.nodes.len() as u64)]
+    }
+}

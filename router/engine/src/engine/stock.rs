@@ -1,0 +1,141 @@
+//! Counts, receipts, adjustments and the policy of a cell. Facts are always taken.
+
+use router_schemas::{
+    command::{
+        Command,
+        stock::{AdjustTarget, Adjustment, Basis, CellName, CellPolicy, Count, Movement},
+    },
+    envelope::Meta,
+    event::{Change, Exception, Outcome, StockCause, StockChange},
+    limits::KEY_MS,
+    quantity::Qty,
+    refusal::Refusal,
+    reply::Answer,
+};
+
+use super::{Engine, Verdict, effects::Effects, refuse};
+
+impl Engine {
+    /// Whether this very fact was applied before: known by its key, else by its source.
+    pub(super) fn is_repeat(&mut self, meta: &Meta, command: &Command) -> bool {
+        let now = self.state.clock.engine;
+        while let Some((until, key)) =
+            self.state.fact_ages.first().copied().filter(|(until, _)| *until <= now)
+        {
+            self.state.fact_ages.remove(&(until, key));
+            self.state.facts.remove(&key);
+        }
+        let key = match command {
+            Command::Count(f) => f.key,
+            Command::Receipt(f) => f.key,
+            Command::Adjustment(f) => f.key,
+            Command::Picked(f) | Command::Ready(f) | Command::Shipped(f) | Command::Returned(f) => f.key,
+            Command::Payment(f) => Some(f.key),
+            Command::Delivered(f) => Some(f.key),
+            _ => return false,
+        };
+        if let Some(key) = key {
+            let fresh = self.state.facts.insert(key, now + KEY_MS);
+            self.state.fact_ages.insert((now + KEY_MS, key));
+            if let Some(old) = fresh {
+                self.state.fact_ages.remove(&(old, key));
+                self.state.fact_ages.insert((now + KEY_MS, key));
+            }
+            return fresh.is_some();
+        }
+        let Some(source) = &meta.source else { return false };
+        let seen =
+            self.state.sources.entry((source.id.clone(), source.incarnation, source.partition)).or_default();
+        // Stored one higher, so that the default is below the first.
+        let this = (source.offset + 1, source.index + 1);
+        let repeat = this <= *seen;
+        *seen = this.max(*seen);
+        repeat
+    }
+
+    pub(super) fn count(&mut self, fact: Count, effects: &mut Effects<'_>) -> Verdict {
+        let (sku, node) = self.cell_numbers(&fact.cell);
+        let cell = self.state.skus[sku as usize].cell_mut(node);
+        let known = cell.counted.as_ref().filter(|c| c.0 == fact.counter);
+        let stale = known.is_some_and(|(_, sequence, observed)| {
+            match (fact.sequence, sequence, fact.observed_at, observed) {
+                (Some(new), Some(old), ..) => new <= *old,
+                (.., Some(new), Some(old)) => new < *old,
+                _ => false,
+            }
+        });
+        if stale {
+            return refuse(Refusal::Stale, "");
+        }
+        cell.counted = Some((fact.counter.clone(), fact.sequence, fact.observed_at));
+        let found = match fact.basis {
+            Basis::OnHand => fact.qty,
+            Basis::Available => fact.qty + cell.allocated - cell.backordered,
+        };
+        let (delta, blocked) = (found.floor_zero() - cell.on_hand, -cell.blocked);
+        self.apply_stock(sku, node, StockCause::Count, delta, blocked, Some(fact.qty), effects);
+        if !delta.is_zero() {
+            effects.change(Change::Exception(Exception::Drift(fact.cell, delta)));
+            effects.alert(&self.state, sku, node, "drift", delta);
+        }
+        (Outcome::Applied, Answer::Done)
+    }
+
+    pub(super) fn receipt(&mut self, fact: Movement, effects: &mut Effects<'_>) -> Verdict {
+        let (sku, node) = self.cell_numbers(&fact.cell);
+        self.apply_stock(sku, node, StockCause::Receipt, fact.qty, Qty::ZERO, None, effects);
+        (Outcome::Applied, Answer::Done)
+    }
+
+    pub(super) fn adjust(&mut self, fact: Adjustment, effects: &mut Effects<'_>) -> Verdict {
+        let (sku, node) = self.cell_numbers(&fact.cell);
+        let cell = self.state.skus[sku as usize].cell_mut(node);
+        let applied = |now: Qty| Qty(fact.delta.0.max(-now.0));
+        let (on_hand, blocked) = match fact.target {
+            AdjustTarget::OnHand => (applied(cell.on_hand), Qty::ZERO),
+            AdjustTarget::Blocked => (Qty::ZERO, applied(cell.blocked)),
+        };
+        self.apply_stock(sku, node, StockCause::Adjustment, on_hand, blocked, Some(fact.delta), effects);
+        (Outcome::Applied, Answer::Done)
+    }
+
+    pub(super) fn cell_policy(&mut self, policy: CellPolicy, effects: &mut Effects<'_>) -> Verdict {
+        if self.index.nodes.get(&policy.cell.node).is_none_or(|n| !self.state.nodes[*n as usize].known) {
+            return refuse(Refusal::UnknownNode, &policy.cell.node);
+        }
+        let (sku, node) = self.cell_numbers(&policy.cell);
+        let cell = self.state.skus[sku as usize].cell_mut(node);
+        let before = cell.atp();
+        (cell.safety_stock, cell.allowance, cell.out_of_stock) =
+            (policy.safety_stock, policy.backorder, policy.out_of_stock);
+        effects.touch_cell(sku, node);
+        effects.note_availability(&mut self.state, sku, node, before);
+        self.state.dirty.insert(sku);
+        (Outcome::Applied, Answer::Done)
+    }
+
+    #[allow(clippy::too_many_arguments, reason = "one call for each fact, all of it the fact's own")]
+    pub(super) fn apply_stock(
+        &mut self,
+        sku: u32,
+        node: u32,
+        cause: StockCause,
+        on_hand: Qty,
+        blocked: Qty,
+        stated: Option<Qty>,
+        effects: &mut Effects<'_>,
+    ) {
+        let cell = self.state.skus[sku as usize].cell_mut(node);
+        let before = cell.atp();
+        cell.on_hand += on_hand;
+        cell.blocked += blocked;
+        effects.touch_cell(sku, node);
+        let cell = self.state.cell_name(sku, node);
+        effects.change(Change::Stock(StockChange { cell, cause, on_hand, blocked, stated }));
+        effects.note_availability(&mut self.state, sku, node, before);
+    }
+
+    fn cell_numbers(&mut self, cell: &CellName) -> (u32, u32) {
+        (self.sku_number(&cell.sku, &cell.bucket), self.node_number(&cell.node))
+    }
+}

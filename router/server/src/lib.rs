@@ -1,1 +1,0 @@
-//! The program router: configuration, verbs, wiring, demo.

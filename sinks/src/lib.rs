@@ -1,1 +1,0 @@
-//! What follows the events: the Store port and its embedded tables.
