@@ -23,5 +23,6 @@ lint: setup ## format, clippy with warnings denied, shell scripts
 	shellcheck deploy/*.sh .ci/run
 
 check: setup ## licences, bans and sources of all dependencies; documents agree with the code
+	cargo fetch --quiet --locked
 	target/tools/bin/cargo-deny --offline --log-level error check bans licenses sources
 	deploy/check-documents.sh
