@@ -47,7 +47,17 @@ impl Run {
         self.apply(&Command::Reference(Published { control: self.offset, change }));
     }
 
+    /// Applies the command, and the `continue` commands that it asks for.
     fn apply(&mut self, command: &Command) -> Outcome {
+        let (outcome, go_on) = self.apply_one(command);
+        if go_on {
+            self.apply(&Command::Continue);
+        }
+        outcome
+    }
+
+    /// Applies the command alone: its outcome, and whether it asks to continue.
+    fn apply_one(&mut self, command: &Command) -> (Outcome, bool) {
         let payload = envelope::to_vec(None, &Meta::default(), command);
         let mut out = Outputs::default();
         let at = 1_000_000 + self.offset as i64;
@@ -64,10 +74,7 @@ impl Run {
             }
         }
         assert!(outcomes.len() <= 1, "a command leaves one outcome");
-        if go_on {
-            self.apply(&Command::Continue);
-        }
-        outcomes.pop().unwrap_or(Outcome::Applied)
+        (outcomes.pop().unwrap_or(Outcome::Applied), go_on)
     }
 
     fn count(&mut self, node: &str, sku: &str, units: i64) {
@@ -177,6 +184,22 @@ fn a_receipt_frees_many_orders_in_bounded_steps() {
         orders[..600].iter().all(|o| run.row(*o).state == OrderState::InFulfilment),
         "in order of arrival"
     );
+}
+
+#[test]
+fn work_left_over_survives_a_snapshot() {
+    let mut run = Run::new();
+    run.count("near", "a", 0);
+    let orders: Vec<_> = (0..300).map(|_| run.place(&[("a", 1)])).collect();
+    let cell = CellName { node: "near".into(), sku: "a".into(), bucket: String::new() };
+    let receipt = Command::Receipt(Movement { cell, qty: Qty::units(300), key: None });
+    assert!(run.apply_one(&receipt).1, "what became possible is carried by a continue");
+    assert!(!run.apply_one(&Command::Tick).1, "one continue is under way, not two");
+    let mut snapshot = Vec::new();
+    run.engine.snapshot(&mut snapshot);
+    run.engine = Engine::restore(TOPOLOGY, 0, &snapshot).unwrap();
+    run.apply(&Command::Continue);
+    assert!(orders.iter().all(|o| run.row(*o).state == OrderState::InFulfilment));
 }
 
 #[test]
