@@ -25,13 +25,14 @@ const TOPOLOGY: Topology = Topology { log: LogId([3; 16]), intake: 1, commands: 
 struct Run {
     engine: Engine,
     offset: u64,
+    days: i64,
     written: Vec<Vec<u8>>,
 }
 
 impl Run {
     /// Three stores in a row to the east: `near`, `mid`, `far`.
     fn new() -> Run {
-        let mut run = Run { engine: Engine::new(TOPOLOGY, 0), offset: 0, written: Vec::new() };
+        let mut run = Run { engine: Engine::new(TOPOLOGY, 0), offset: 0, days: 0, written: Vec::new() };
         run.publish(Reference::Zone(Zone { id: "z".into(), partition: Some(0) }));
         for (name, lng) in [("near", 1.0), ("mid", 2.0), ("far", 3.0)] {
             let place = UnitVector::from_degrees(0.0, lng);
@@ -60,7 +61,7 @@ impl Run {
     fn apply_one(&mut self, command: &Command) -> (Outcome, bool) {
         let payload = envelope::to_vec(None, &Meta::default(), command);
         let mut out = Outputs::default();
-        let at = 1_000_000 + self.offset as i64;
+        let at = self.days * 86_400_000 + 1_000_000 + self.offset as i64;
         self.engine.apply(Input { offset: self.offset, at, skipped: false, payload: &payload }, &mut out);
         self.offset += 1;
         let mut outcomes = Vec::new();
@@ -203,6 +204,25 @@ fn work_left_over_survives_a_snapshot() {
 }
 
 #[test]
+fn a_full_node_is_no_candidate_until_the_next_day() {
+    let mut run = Run::new();
+    run.count("near", "a", 9);
+    let modes = vec![DeliveryMode::Delivery];
+    let node = Node { id: "near".into(), zone: "z".into(), enabled: true, modes, ..Node::default() };
+    run.publish(Reference::Node(Box::new(Node { capacity_a_day: Some(2), ..node })));
+    let orders = [run.place(&[("a", 1)]), run.place(&[("a", 1)]), run.place(&[("a", 1)])];
+    run.ship(orders[0], "near");
+    assert_eq!(run.nodes(orders[2]), at(&[]), "what was shipped still counts");
+    run.cancel(orders[1], Vec::new());
+    assert_eq!(run.nodes(orders[2]), at(&[("near", 1)]), "what was given back does not");
+    let late = run.place(&[("a", 1)]);
+    assert_eq!(run.nodes(late), at(&[]));
+    run.days = 1;
+    run.receive("near", "a", 1);
+    assert_eq!(run.nodes(late), at(&[("near", 1)]));
+}
+
+#[test]
 fn an_unknown_sku_is_parked_as_unmapped_until_it_is_known() {
     let mut run = Run::new();
     let order = run.place(&[("new", 1)]);
@@ -306,7 +326,7 @@ proptest! {
                 run.engine.snapshot(&mut snapshot);
                 let engine = Engine::restore(TOPOLOGY, 0, &snapshot).unwrap();
                 prop_assert_eq!(engine.state_hash(), run.engine.state_hash());
-                let again = Run { engine, offset: run.offset, written: Vec::new() };
+                let again = Run { engine, offset: run.offset, days: run.days, written: Vec::new() };
                 resumed = Some((again, orders.clone(), run.written.len()));
             }
             let counted = matches!(step, Step::Count(..));

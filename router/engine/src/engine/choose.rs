@@ -110,11 +110,13 @@ fn assigned_today(state: &State, node: u32) -> u32 {
     if midnight(state, node) == place.day { place.assigned } else { 0 }
 }
 
-/// The last local midnight of the node, ms; 0 without a calendar.
+/// The last local midnight of the node, ms; UTC's where it has no calendar, or none that reaches so far.
 pub fn midnight(state: &State, node: u32) -> i64 {
-    let Some(calendar) = &state.nodes[node as usize].node.calendar else { return 0 };
-    let passed = calendar.midnights.partition_point(|m| *m <= state.clock.engine);
-    passed.checked_sub(1).map_or(0, |i| calendar.midnights[i])
+    let now = state.clock.engine;
+    let calendar = state.nodes[node as usize].node.calendar.as_ref();
+    let local =
+        calendar.and_then(|c| c.midnights[..c.midnights.partition_point(|m| *m <= now)].last().copied());
+    local.unwrap_or(now - now.rem_euclid(86_400_000))
 }
 
 /// Whether the node is open now.

@@ -116,11 +116,16 @@ impl<'a> Effects<'a> {
             }
             self.shift_cell(state, sku, node, from, to, qty);
             let open = order.fulfilments.iter().any(|f| f.node == node && f.promised().is_positive());
+            let today = super::choose::midnight(state, node);
             let at_node = &mut state.nodes[node as usize];
-            match open {
-                true if at_node.orders.insert(order.id) => at_node.assigned += 1,
-                true => {}
-                false => drop(at_node.orders.remove(&order.id)),
+            if at_node.day != today {
+                (at_node.day, at_node.assigned) = (today, 0);
+            }
+            if open && at_node.orders.insert(order.id) {
+                at_node.assigned += 1;
+            } else if !open && at_node.orders.remove(&order.id) && to != Unit::Shipped {
+                // Given back: it does not count against the day.
+                at_node.assigned = at_node.assigned.saturating_sub(1);
             }
         }
         self.touch_order(order.id);

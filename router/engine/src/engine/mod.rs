@@ -130,9 +130,11 @@ impl Engine {
                 }
             }
             Reference::Item(item) => {
-                let number = self.sku_number(&item.sku, "");
-                self.state.dirty.insert(number);
-                self.state.skus[number as usize].item = Some(*item);
+                self.sku_number(&item.sku, "");
+                for (number, sku) in (0..).zip(&mut self.state.skus).filter(|(_, sku)| sku.name == item.sku) {
+                    sku.item = Some((*item).clone());
+                    self.state.dirty.insert(number);
+                }
             }
             Reference::Channel(channel) => {
                 self.state.channels.insert(channel.id.clone(), channel);
