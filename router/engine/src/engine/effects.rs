@@ -176,7 +176,7 @@ impl<'a> Effects<'a> {
         let news = over.is_positive() != cell.oversold;
         cell.oversold = over.is_positive();
         if atp > before || covers || over.is_positive() {
-            state.dirty.insert(sku);
+            state.dirty.insert(sku, None);
         }
         if news {
             let name = state.cell_name(sku, node);

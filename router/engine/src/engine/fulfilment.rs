@@ -34,7 +34,7 @@ impl Engine {
             effects.change(Change::Exception(Exception::Unmatched));
             return (Outcome::Applied, Answer::Done);
         };
-        let before = order.open_nodes();
+        let before = order.work();
         let mut moved = Qty::ZERO;
         for line in 0..order.lines.len() {
             let named = fact.lines.iter().find(|l| l.line == order.lines[line].name);
@@ -76,7 +76,7 @@ impl Engine {
         if to == Unit::Shipped && moved.is_positive() {
             effects.notify(&self.state, &order, "shipped", None, fact.tracking.as_deref());
         } else if to == Unit::Returned {
-            self.tell_nodes(&mut order, &before, effects);
+            self.tell_nodes(&order, &before, effects);
         }
         self.state.orders.insert(order.id, order);
         (Outcome::Applied, Answer::Done)

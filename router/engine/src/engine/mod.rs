@@ -94,11 +94,7 @@ impl Engine {
                 self.reference(published.change, effects);
                 (Outcome::Applied, Answer::Done)
             }
-            Command::Continue => {
-                self.state.continuing = false;
-                (Outcome::Applied, Answer::Done)
-            }
-            Command::Genesis(_) | Command::Tick => (Outcome::Applied, Answer::Done),
+            Command::Genesis(_) | Command::Tick | Command::Continue => (Outcome::Applied, Answer::Done),
             Command::Part(_) | Command::PartCancel(_) | Command::PartReport(_) => {
                 refuse(Refusal::Level, "parts of orders in other zones")
             }
@@ -125,7 +121,7 @@ impl Engine {
                     if self.state.skus[sku as usize].cell(number).is_some() {
                         // What is available there may have changed in either direction.
                         effects.touch_cell(sku, number);
-                        self.state.dirty.insert(sku);
+                        self.state.dirty.insert(sku, None);
                     }
                 }
             }
@@ -133,12 +129,12 @@ impl Engine {
                 self.sku_number(&item.sku, "");
                 for (number, sku) in (0..).zip(&mut self.state.skus).filter(|(_, sku)| sku.name == item.sku) {
                     sku.item = Some((*item).clone());
-                    self.state.dirty.insert(number);
+                    self.state.dirty.insert(number, None);
                 }
             }
             Reference::Channel(channel) => {
                 self.state.channels.insert(channel.id.clone(), channel);
-                self.state.dirty.extend(0..self.state.skus.len() as u32);
+                self.state.dirty.extend((0..self.state.skus.len() as u32).map(|sku| (sku, None)));
             }
             Reference::Region(_) | Reference::BehaviourLevel(_) | Reference::Incarnation(..) => {}
         }
@@ -189,10 +185,11 @@ impl Stage for Engine {
         let outcome = match decoded {
             Ok((meta, command)) => {
                 let quiet = matches!(command, Command::Genesis(_) | Command::Tick | Command::Continue);
-                if matches!(command, Command::Continue) && !input.skipped {
-                    self.state.continuing = false;
+                // Skipped or not, it is not under way any more.
+                self.state.continuing &= !matches!(command, Command::Continue);
+                if !input.skipped {
+                    self.work_off_due(&mut effects);
                 }
-                self.work_off_due(&mut effects);
                 let (outcome, answer) = match input.skipped {
                     true => refuse(Refusal::Skipped, ""),
                     false => self.decide(&meta, command, &mut effects),
@@ -210,11 +207,16 @@ impl Stage for Engine {
                     bytes: input.payload.to_vec(),
                     resolved: false,
                 };
-                effects.out.push(Topic::DeadLetter("commands".into()), 0, &Meta::default(), &letter);
+                if !input.skipped {
+                    effects.out.push(Topic::DeadLetter("commands".into()), 0, &Meta::default(), &letter);
+                }
                 Some(Outcome::Refused(if input.skipped { Refusal::Skipped } else { Refusal::Undecodable }))
             }
         };
-        self.ask_to_continue(&mut effects);
+        // A skipped record leaves its outcome and its reply, nothing else: the next one asks.
+        if !input.skipped {
+            self.ask_to_continue(&mut effects);
+        }
         self.check_touched(&effects);
         let row =
             |id: OrderId| self.state.orders.get(&id).map(|order| effects::order_row(&self.state, order));

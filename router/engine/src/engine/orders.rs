@@ -87,6 +87,7 @@ impl Engine {
         }
         self.route(&mut order, effects);
         self.settle(&mut order, effects);
+        self.tell_nodes(&order, &[], effects);
         order.first = Some(Effects::outcome(&self.state, &order));
         let answer = Answer::Outcome(Effects::outcome(&self.state, &order));
         self.state.orders.insert(order.id, order);
@@ -110,13 +111,13 @@ impl Engine {
         let verdict = match wanted {
             Err(line) => refuse(Refusal::UnknownLine, &line),
             Ok(wanted) => {
-                let before = order.open_nodes();
+                let before = order.work();
                 let taken: Qty = wanted
                     .into_iter()
                     .map(|(line, qty)| self.cancel_units(&mut order, line, qty, effects))
                     .sum();
                 if taken.is_positive() {
-                    self.tell_nodes(&mut order, &before, effects);
+                    self.tell_nodes(&order, &before, effects);
                     self.settle(&mut order, effects);
                     let event = if order.state == OrderState::Cancelled { "cancelled" } else { "changed" };
                     effects.notify(&self.state, &order, event, None, None);
@@ -166,10 +167,14 @@ impl Engine {
             return refuse(Refusal::UnknownOrder, &fact.identity.to_string());
         };
         let before = order.payment;
-        let total = order.totals.goods + order.totals.delivery + order.totals.tax
-            - order.totals.discount_platform
-            - order.totals.discount_seller;
+        let (total, work) = (order.total(), order.work());
         let next = match fact.state {
+            // A late fact does not undo a later one.
+            PaymentState::None | PaymentState::Failed | PaymentState::Authorised | PaymentState::Captured
+                if later(before) > later(fact.state) =>
+            {
+                before
+            }
             PaymentState::Refunded | PaymentState::PartRefunded => {
                 order.refunded += fact.amount.unwrap_or(total - order.refunded).max(0);
                 if order.refunded >= total { PaymentState::Refunded } else { PaymentState::PartRefunded }
@@ -179,7 +184,7 @@ impl Engine {
         order.payment = next;
         effects.touch_order(order.id);
         effects.change(Change::Payment(before, next, fact.amount));
-        let paid = matches!(next, PaymentState::Authorised | PaymentState::Captured);
+        let paid = next != before && matches!(next, PaymentState::Authorised | PaymentState::Captured);
         if paid && order.state == OrderState::Cancelled {
             let due = fact.amount.unwrap_or(total);
             effects.change(Change::Exception(Exception::RefundDue(due)));
@@ -187,6 +192,7 @@ impl Engine {
         }
         self.route(&mut order, effects);
         self.settle(&mut order, effects);
+        self.tell_nodes(&order, &work, effects);
         let answer = Answer::Outcome(Effects::outcome(&self.state, &order));
         self.state.orders.insert(order.id, order);
         (Outcome::Applied, answer)
@@ -225,9 +231,10 @@ impl Engine {
     fn payment_ok(&self, order: &Order) -> bool {
         let when =
             self.state.channels.get(&order.identity.channel).map_or(RouteWhen::Placed, |c| c.route_when);
-        let total = order.totals.goods + order.totals.delivery + order.totals.tax;
         match when {
-            _ if total == 0 || matches!(order.payment, PaymentState::OnDelivery | PaymentState::Points) => {
+            _ if order.total() <= 0
+                || matches!(order.payment, PaymentState::OnDelivery | PaymentState::Points) =>
+            {
                 true
             }
             RouteWhen::Placed => true,
@@ -238,7 +245,7 @@ impl Engine {
         }
     }
 
-    /// Routes what is open, where nothing forbids it. Notices go out for what changed.
+    /// Routes what is open, where nothing forbids it. Who calls it tells the nodes.
     pub(super) fn route(&mut self, order: &mut Order, effects: &mut Effects<'_>) {
         let waits = order.review
             || order.not_before.is_some_and(|t| t > self.state.clock.engine)
@@ -317,20 +324,31 @@ impl Engine {
             }
         }
         order.queue = Some(if pinned_short { Queue::Pinned } else { Queue::Unfillable });
-        if order.revision == 0 || !order.confirmed {
-            self.tell_nodes(order, &[], effects);
-        }
     }
 
     /// Tells every node whose work for the order changed, and those that lost all of it.
-    pub(super) fn tell_nodes(&self, order: &mut Order, before: &[u32], effects: &mut Effects<'_>) {
-        let now = order.open_nodes();
-        for node in &now {
-            let event = if before.contains(node) { "changed" } else { "assigned" };
-            effects.assign(&self.state, order, *node, event);
-        }
-        for node in before.iter().filter(|n| !now.contains(n)) {
-            effects.assign(&self.state, order, *node, "withdrawn");
+    /// `before`: [`Order::work`] as they were last told.
+    pub(super) fn tell_nodes(
+        &self,
+        order: &Order,
+        before: &[(u32, u16, Qty, Qty)],
+        effects: &mut Effects<'_>,
+    ) {
+        let now = order.work();
+        let mut nodes: Vec<u32> = now.iter().chain(before).map(|w| w.0).collect();
+        let mut seen = std::collections::BTreeSet::new();
+        nodes.retain(|node| seen.insert(*node));
+        for node in nodes {
+            let of = |work: &[(u32, u16, Qty, Qty)]| -> Vec<_> {
+                work.iter().filter(|w| w.0 == node).copied().collect()
+            };
+            let event = match (of(before), of(&now)) {
+                (old, new) if old == new => continue,
+                (old, _) if old.is_empty() => "assigned",
+                (_, new) if new.is_empty() => "withdrawn",
+                _ => "changed",
+            };
+            effects.assign(&self.state, order, node, event);
         }
     }
 
@@ -373,5 +391,16 @@ impl Engine {
             change(self, &mut order);
             self.state.orders.insert(id, order);
         }
+    }
+}
+
+/// How far a payment has come: what ranks lower is a late fact.
+fn later(state: PaymentState) -> u8 {
+    match state {
+        PaymentState::None => 0,
+        PaymentState::Failed | PaymentState::Authorised => 1,
+        PaymentState::OnDelivery | PaymentState::Points | PaymentState::Captured => 2,
+        PaymentState::PartRefunded => 3,
+        PaymentState::Refunded => 4,
     }
 }

@@ -31,8 +31,9 @@ pub struct State {
     pub skus: Vec<SkuState>,
     pub channels: BTreeMap<String, Channel>,
     pub orders: BTreeMap<OrderId, Order>,
-    /// SKUs of which something became available since the orders that wait for them were last looked at.
-    pub dirty: BTreeSet<u32>,
+    /// SKUs of which something became available since the orders that wait for them were last looked at, each
+    /// with the last order looked at since: a look that is cut off goes on behind it, else it would never end.
+    pub dirty: BTreeMap<u32, Option<WaitKey>>,
     /// Orders that wait for a time: engine time, order.
     pub timed: BTreeSet<(i64, OrderId)>,
     /// A `continue` of ours is on its way.
@@ -230,6 +231,18 @@ impl Order {
 
     pub fn line(&self, name: &str) -> Option<usize> {
         self.lines.iter().position(|l| l.name == name)
+    }
+
+    /// What each node has to do: node, line, units from stock, units to come.
+    pub fn work(&self) -> Vec<(u32, u16, Qty, Qty)> {
+        let promised = self.fulfilments.iter().filter(|f| f.promised().is_positive());
+        promised.map(|f| (f.node, f.line, f.promised() - f.backordered, f.backordered)).collect()
+    }
+
+    /// What is to be paid, minor units.
+    pub fn total(&self) -> i64 {
+        let t = &self.totals;
+        t.goods + t.delivery + t.tax - t.discount_platform - t.discount_seller
     }
 
     /// Nodes with open allocations, in order of first allocation.

@@ -67,6 +67,8 @@ impl Engine {
         if stale {
             return refuse(Refusal::Stale, "");
         }
+        // What nobody had stated before cannot differ.
+        let first = cell.counted.is_none() && cell.on_hand.is_zero();
         cell.counted = Some((fact.counter.clone(), fact.sequence, fact.observed_at));
         let found = match fact.basis {
             Basis::OnHand => fact.qty,
@@ -74,7 +76,7 @@ impl Engine {
         };
         let (delta, blocked) = (found.floor_zero() - cell.on_hand, -cell.blocked);
         self.apply_stock(sku, node, StockCause::Count, delta, blocked, Some(fact.qty), effects);
-        if !delta.is_zero() {
+        if !delta.is_zero() && !first {
             effects.change(Change::Exception(Exception::Drift(fact.cell, delta)));
             effects.alert(&self.state, sku, node, "drift", delta);
         }
@@ -110,7 +112,7 @@ impl Engine {
             (policy.safety_stock, policy.backorder, policy.out_of_stock);
         effects.touch_cell(sku, node);
         effects.note_availability(&mut self.state, sku, node, before);
-        self.state.dirty.insert(sku);
+        self.state.dirty.insert(sku, None);
         (Outcome::Applied, Answer::Done)
     }
 

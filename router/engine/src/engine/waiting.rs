@@ -1,6 +1,8 @@
 //! Work that is due: orders whose time has come, and orders that wait for stock. At most
 //! [`ITEMS_PER_COMMAND`] a command; a `continue` carries the rest.
 
+use std::ops::Bound::{Excluded, Unbounded};
+
 use router_schemas::{
     command::Command, envelope::Meta, event::Unit, limits::ITEMS_PER_COMMAND, position::Topic, quantity::Qty,
 };
@@ -9,6 +11,8 @@ use super::{Engine, effects::Effects};
 
 /// Orders that one command may touch while working off what is due: bounds the rows it writes.
 const ORDERS_PER_COMMAND: usize = 64;
+/// Looks at waiting orders that count as one item.
+const LOOKS_AN_ITEM: usize = 4;
 
 impl Engine {
     pub(super) fn work_off_due(&mut self, effects: &mut Effects<'_>) {
@@ -20,25 +24,31 @@ impl Engine {
                 budget -= 1;
                 effects.begin_item();
                 self.with_order(id, |engine, order| {
+                    let before = order.work();
                     engine.route(order, effects);
                     engine.settle(order, effects);
+                    engine.tell_nodes(order, &before, effects);
                 });
                 effects.end_item(&self.state);
                 continue;
             }
-            let Some(sku) = self.state.dirty.first().copied() else { return };
-            self.state.dirty.remove(&sku);
-            let waiting: Vec<_> = self.state.skus[sku as usize].waiting.iter().copied().collect();
-            for (n, (.., id)) in waiting.iter().enumerate() {
+            let Some((sku, seen)) = self.state.dirty.pop_first() else { return };
+            let rest = (seen.map_or(Unbounded, Excluded), Unbounded);
+            let waiting = self.state.skus[sku as usize].waiting.range(rest);
+            let waiting: Vec<_> = waiting.take(LOOKS_AN_ITEM * budget + 1).copied().collect();
+            let mut last = seen;
+            for (n, key) in waiting.iter().enumerate() {
                 if budget == 0 || effects.touched() >= ORDERS_PER_COMMAND {
-                    self.state.dirty.insert(sku);
+                    self.state.dirty.insert(sku, last);
                     return;
                 }
+                last = Some(*key);
+                let id = &key.2;
                 // Only what changes something uses the budget up; a look costs a little and is bounded as well.
-                budget -= usize::from(n % 4 == 0);
+                budget -= usize::from(n % LOOKS_AN_ITEM == 0);
                 effects.begin_item();
                 self.with_order(*id, |engine, order| {
-                    let before = order.open_nodes();
+                    let before = order.work();
                     engine.turn_on_hand(order, sku, effects);
                     engine.route(order, effects);
                     if !effects.is_quiet() {
