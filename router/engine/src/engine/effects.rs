@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use router_schemas::{
-    command::{Assigned, order::Display},
+    command::order::Display,
     envelope::Meta,
     event::{Change, Decision, Event, Exception, OrderState, Outcome, StockCause, StockChange, Unit},
     id::OrderId,
@@ -306,14 +306,13 @@ impl<'a> Effects<'a> {
         state: &State,
         outcome: Option<Outcome>,
         orders: &dyn Fn(OrderId) -> Option<OrderRow>,
-        extra: Vec<Row>,
     ) {
         if outcome.is_none() && self.is_quiet() && self.orders.is_empty() && self.cells.is_empty() {
             return;
         }
         self.item = 0;
-        let mut rows = extra;
-        rows.extend(self.orders.iter().filter_map(|id| orders(*id)).map(|row| Row::Order(Box::new(row))));
+        let touched = self.orders.iter().filter_map(|id| orders(*id));
+        let mut rows: Vec<Row> = touched.map(|row| Row::Order(Box::new(row))).collect();
         rows.extend(self.cells.iter().map(|(sku, node)| Row::Cell(state.cell_row(*sku, *node))));
         self.write(state, Some(outcome.unwrap_or(Outcome::Applied)), rows);
     }
@@ -394,11 +393,6 @@ pub fn order_row(state: &State, order: &Order) -> OrderRow {
         fulfilments: fulfilments.collect(),
         display: order.display.clone(),
     }
-}
-
-/// The order and zone that INTAKE assigned; records without are not for the engine.
-pub fn assigned(to: &Option<Assigned>) -> Option<&Assigned> {
-    to.as_ref()
 }
 
 /// The change of the derived state, if it changed.

@@ -198,16 +198,16 @@ impl Stage for Engine {
                 (!quiet || input.skipped).then_some(outcome)
             }
             Err(error) => {
-                let letter = DeadLetter {
-                    position: position.clone(),
-                    code: Refusal::Undecodable.code().id.into(),
-                    pointer: String::new(),
-                    detail: error.to_string(),
-                    key: [0; 16],
-                    bytes: input.payload.to_vec(),
-                    resolved: false,
-                };
                 if !input.skipped {
+                    let letter = DeadLetter {
+                        position,
+                        code: Refusal::Undecodable.code().id.into(),
+                        pointer: String::new(),
+                        detail: error.to_string(),
+                        key: [0; 16],
+                        bytes: input.payload.to_vec(),
+                        resolved: false,
+                    };
                     effects.out.push(Topic::DeadLetter("commands".into()), 0, &Meta::default(), &letter);
                 }
                 Some(Outcome::Refused(if input.skipped { Refusal::Skipped } else { Refusal::Undecodable }))
@@ -218,9 +218,7 @@ impl Stage for Engine {
             self.ask_to_continue(&mut effects);
         }
         self.check_touched(&effects);
-        let row =
-            |id: OrderId| self.state.orders.get(&id).map(|order| effects::order_row(&self.state, order));
-        effects.finish(&self.state, outcome, &row, Vec::new());
+        effects.finish(&self.state, outcome, &|id| self.order(id));
     }
 
     fn state_hash(&self) -> u64 {

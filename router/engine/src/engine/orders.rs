@@ -2,11 +2,12 @@
 
 use router_schemas::{
     command::{
+        Assigned,
         order::{Cancel, Delivered, OrderBody, OrderMessage, PaymentFact, PaymentState, Pin},
         reference::RouteWhen,
     },
     event::{Change, Exception, OrderState, Outcome, Queue, Unit, Verdict as Found},
-    id::OrderId,
+    id::{Identity, OrderId},
     limits::REMEMBER_MS,
     quantity::Qty,
     refusal::Refusal,
@@ -24,7 +25,7 @@ use super::{
 impl Engine {
     /// A new order: reserve stock, choose nodes.
     pub(super) fn place(&mut self, message: OrderMessage, effects: &mut Effects<'_>) -> Verdict {
-        let Some(to) = effects::assigned(&message.to).cloned() else {
+        let Some(to) = message.to else {
             return refuse(Refusal::WrongZone, "the order did not come through intake");
         };
         if let Some(known) = self.state.orders.get(&to.order) {
@@ -88,49 +89,47 @@ impl Engine {
         self.route(&mut order, effects);
         self.settle(&mut order, effects);
         self.tell_nodes(&order, &[], effects);
-        order.first = Some(Effects::outcome(&self.state, &order));
-        let answer = Answer::Outcome(Effects::outcome(&self.state, &order));
+        let outcome = Effects::outcome(&self.state, &order);
+        order.first = Some(outcome.clone());
         self.state.orders.insert(order.id, order);
-        (Outcome::Applied, answer)
+        (Outcome::Applied, Answer::Outcome(outcome))
     }
 
     pub(super) fn cancel(&mut self, cancel: Cancel, effects: &mut Effects<'_>) -> Verdict {
-        let Some(mut order) = cancel.to.as_ref().and_then(|to| self.state.orders.remove(&to.order)) else {
-            return refuse(Refusal::UnknownOrder, &cancel.identity.to_string());
-        };
-        let wanted: Result<Vec<(usize, Qty)>, String> = match cancel.lines.is_empty() {
-            true => Ok((0..order.lines.len()).map(|i| (i, router_schemas::limits::QTY_MAX)).collect()),
-            false => {
-                let limit = router_schemas::limits::QTY_MAX;
-                let find = |l: &router_schemas::command::order::LineQty| {
-                    order.line(&l.line).map(|i| (i, l.qty.unwrap_or(limit))).ok_or(l.line.clone())
-                };
-                cancel.lines.iter().map(find).collect()
-            }
-        };
-        let verdict = match wanted {
-            Err(line) => refuse(Refusal::UnknownLine, &line),
-            Ok(wanted) => {
-                let before = order.work();
-                let taken: Qty = wanted
-                    .into_iter()
-                    .map(|(line, qty)| self.cancel_units(&mut order, line, qty, effects))
-                    .sum();
-                if taken.is_positive() {
-                    self.tell_nodes(&order, &before, effects);
-                    self.settle(&mut order, effects);
-                    let event = if order.state == OrderState::Cancelled { "cancelled" } else { "changed" };
-                    effects.notify(&self.state, &order, event, None, None);
-                    (Outcome::Applied, Answer::Outcome(Effects::outcome(&self.state, &order)))
-                } else if order.fulfilments.iter().any(|f| (f.picked + f.ready).is_positive()) {
-                    refuse(Refusal::Picked, "")
-                } else {
-                    refuse(Refusal::Closed, order.state.as_str())
+        self.on_order(&cancel.to, &cancel.identity, |engine, order| {
+            let wanted: Result<Vec<(usize, Qty)>, String> = match cancel.lines.is_empty() {
+                true => Ok((0..order.lines.len()).map(|i| (i, router_schemas::limits::QTY_MAX)).collect()),
+                false => {
+                    let limit = router_schemas::limits::QTY_MAX;
+                    let find = |l: &router_schemas::command::order::LineQty| {
+                        order.line(&l.line).map(|i| (i, l.qty.unwrap_or(limit))).ok_or(l.line.clone())
+                    };
+                    cancel.lines.iter().map(find).collect()
+                }
+            };
+            match wanted {
+                Err(line) => refuse(Refusal::UnknownLine, &line),
+                Ok(wanted) => {
+                    let before = order.work();
+                    let taken: Qty = wanted
+                        .into_iter()
+                        .map(|(line, qty)| engine.cancel_units(order, line, qty, effects))
+                        .sum();
+                    if taken.is_positive() {
+                        engine.tell_nodes(order, &before, effects);
+                        engine.settle(order, effects);
+                        let event =
+                            if order.state == OrderState::Cancelled { "cancelled" } else { "changed" };
+                        effects.notify(&engine.state, order, event, None, None);
+                        (Outcome::Applied, Answer::Outcome(Effects::outcome(&engine.state, order)))
+                    } else if order.fulfilments.iter().any(|f| (f.picked + f.ready).is_positive()) {
+                        refuse(Refusal::Picked, "")
+                    } else {
+                        refuse(Refusal::Closed, order.state.as_str())
+                    }
                 }
             }
-        };
-        self.state.orders.insert(order.id, order);
-        verdict
+        })
     }
 
     /// Cancels up to `qty` of a line: open units first, then backordered, then allocated ones in reverse plan
@@ -163,68 +162,65 @@ impl Engine {
     }
 
     pub(super) fn payment(&mut self, fact: PaymentFact, effects: &mut Effects<'_>) -> Verdict {
-        let Some(mut order) = fact.to.as_ref().and_then(|to| self.state.orders.remove(&to.order)) else {
-            return refuse(Refusal::UnknownOrder, &fact.identity.to_string());
-        };
-        let before = order.payment;
-        let (total, work) = (order.total(), order.work());
-        let next = match fact.state {
-            // A late fact does not undo a later one.
-            PaymentState::None | PaymentState::Failed | PaymentState::Authorised | PaymentState::Captured
-                if later(before) > later(fact.state) =>
-            {
-                before
+        self.on_order(&fact.to, &fact.identity, |engine, order| {
+            let before = order.payment;
+            let (total, work) = (order.total(), order.work());
+            let next = match fact.state {
+                // A late fact does not undo a later one.
+                PaymentState::None
+                | PaymentState::Failed
+                | PaymentState::Authorised
+                | PaymentState::Captured
+                    if later(before) > later(fact.state) =>
+                {
+                    before
+                }
+                PaymentState::Refunded | PaymentState::PartRefunded => {
+                    order.refunded += fact.amount.unwrap_or(total - order.refunded).max(0);
+                    if order.refunded >= total { PaymentState::Refunded } else { PaymentState::PartRefunded }
+                }
+                other => other,
+            };
+            order.payment = next;
+            effects.touch_order(order.id);
+            effects.change(Change::Payment(before, next, fact.amount));
+            let paid = next != before && matches!(next, PaymentState::Authorised | PaymentState::Captured);
+            if paid && order.state == OrderState::Cancelled {
+                let due = fact.amount.unwrap_or(total);
+                effects.change(Change::Exception(Exception::RefundDue(due)));
+                effects.notify(&engine.state, order, "refund_due", Some(due), None);
             }
-            PaymentState::Refunded | PaymentState::PartRefunded => {
-                order.refunded += fact.amount.unwrap_or(total - order.refunded).max(0);
-                if order.refunded >= total { PaymentState::Refunded } else { PaymentState::PartRefunded }
-            }
-            other => other,
-        };
-        order.payment = next;
-        effects.touch_order(order.id);
-        effects.change(Change::Payment(before, next, fact.amount));
-        let paid = next != before && matches!(next, PaymentState::Authorised | PaymentState::Captured);
-        if paid && order.state == OrderState::Cancelled {
-            let due = fact.amount.unwrap_or(total);
-            effects.change(Change::Exception(Exception::RefundDue(due)));
-            effects.notify(&self.state, &order, "refund_due", Some(due), None);
-        }
-        self.route(&mut order, effects);
-        self.settle(&mut order, effects);
-        self.tell_nodes(&order, &work, effects);
-        let answer = Answer::Outcome(Effects::outcome(&self.state, &order));
-        self.state.orders.insert(order.id, order);
-        (Outcome::Applied, answer)
+            engine.route(order, effects);
+            engine.settle(order, effects);
+            engine.tell_nodes(order, &work, effects);
+            (Outcome::Applied, Answer::Outcome(Effects::outcome(&engine.state, order)))
+        })
     }
 
     pub(super) fn delivered(&mut self, fact: Delivered, effects: &mut Effects<'_>) -> Verdict {
-        let Some(mut order) = fact.to.as_ref().and_then(|to| self.state.orders.remove(&to.order)) else {
-            return refuse(Refusal::UnknownOrder, &fact.identity.to_string());
-        };
-        let named = |name: &str| fact.lines.is_empty() || fact.lines.iter().any(|l| l.line == name);
-        for line in 0..order.lines.len() {
-            let shipped: Qty = order.at_nodes(line).map(|f| f.shipped - f.returned).sum();
-            let stated = fact.lines.iter().find(|l| l.line == order.lines[line].name).and_then(|l| l.qty);
-            let part = (shipped - order.lines[line].delivered).floor_zero();
-            if named(&order.lines[line].name) {
-                let part = Qty(stated.unwrap_or(part).0.min(part.0));
-                effects.shift(
-                    &mut self.state,
-                    &mut order,
-                    line as u16,
-                    None,
-                    (Unit::Shipped, Unit::Delivered),
-                    part,
-                );
+        self.on_order(&fact.to, &fact.identity, |engine, order| {
+            let named = |name: &str| fact.lines.is_empty() || fact.lines.iter().any(|l| l.line == name);
+            for line in 0..order.lines.len() {
+                let shipped: Qty = order.at_nodes(line).map(|f| f.shipped - f.returned).sum();
+                let stated = fact.lines.iter().find(|l| l.line == order.lines[line].name).and_then(|l| l.qty);
+                let part = (shipped - order.lines[line].delivered).floor_zero();
+                if named(&order.lines[line].name) {
+                    let part = Qty(stated.unwrap_or(part).0.min(part.0));
+                    effects.shift(
+                        &mut engine.state,
+                        order,
+                        line as u16,
+                        None,
+                        (Unit::Shipped, Unit::Delivered),
+                        part,
+                    );
+                }
             }
-        }
-        self.settle(&mut order, effects);
-        effects.touch_order(order.id);
-        effects.notify(&self.state, &order, "delivered", None, None);
-        let answer = Answer::Outcome(Effects::outcome(&self.state, &order));
-        self.state.orders.insert(order.id, order);
-        (Outcome::Applied, answer)
+            engine.settle(order, effects);
+            effects.touch_order(order.id);
+            effects.notify(&engine.state, order, "delivered", None, None);
+            (Outcome::Applied, Answer::Outcome(Effects::outcome(&engine.state, order)))
+        })
     }
 
     /// Whether the payment lets the order be routed.
@@ -385,12 +381,27 @@ impl Engine {
         }
     }
 
-    /// Takes the order out, lets `change` work on it, and puts it back.
-    pub(super) fn with_order(&mut self, id: OrderId, change: impl FnOnce(&mut Self, &mut Order)) {
-        if let Some(mut order) = self.state.orders.remove(&id) {
-            change(self, &mut order);
-            self.state.orders.insert(id, order);
-        }
+    /// Lets `change` work on the order that intake assigned; unknown ones are refused.
+    fn on_order(
+        &mut self,
+        to: &Option<Assigned>,
+        identity: &Identity,
+        change: impl FnOnce(&mut Self, &mut Order) -> Verdict,
+    ) -> Verdict {
+        let verdict = to.as_ref().and_then(|to| self.with_order(to.order, change));
+        verdict.unwrap_or_else(|| refuse(Refusal::UnknownOrder, &identity.to_string()))
+    }
+
+    /// Takes the order out, lets `change` work on it, and puts it back. `None`: no such order.
+    pub(super) fn with_order<T>(
+        &mut self,
+        id: OrderId,
+        change: impl FnOnce(&mut Self, &mut Order) -> T,
+    ) -> Option<T> {
+        let mut order = self.state.orders.remove(&id)?;
+        let changed = change(self, &mut order);
+        self.state.orders.insert(id, order);
+        Some(changed)
     }
 }
 

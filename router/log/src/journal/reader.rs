@@ -3,7 +3,6 @@
 use std::{
     collections::HashMap,
     fs::File,
-    os::unix::fs::FileExt,
     sync::{Arc, PoisonError},
     time::{Duration, Instant},
 };
@@ -14,7 +13,7 @@ use router_schemas::position::TopicPartition;
 use super::{Shared, segments, state::Entry};
 use crate::{
     Batch, Isolation, LogError, LogState, Reader,
-    frame::{self, Budget, HEAD},
+    frame::{self, Budget},
 };
 
 pub(crate) struct JournalReader {
@@ -95,20 +94,8 @@ impl JournalReader {
                 place.insert(File::open(&path).map_err(LogError::io("cannot open", &path))?)
             }
         };
-        let byte = u64::from(entry.byte);
-        let damaged =
-            |reason: &str| LogError::Damaged { path: path.clone(), byte, reason: reason.to_owned() };
-        let mut head = [0; HEAD];
-        file.read_exact_at(&mut head, byte).map_err(LogError::io("cannot read", &path))?;
-        let length = frame::head(&head).map_err(damaged)?.length;
-        let left = file.metadata().map_err(LogError::io("cannot read", &path))?.len().saturating_sub(byte);
-        if (HEAD + length) as u64 > left {
-            return Err(damaged("the frame ends behind its file"));
-        }
-        let mut bytes = vec![0; HEAD + length];
-        file.read_exact_at(&mut bytes, byte).map_err(LogError::io("cannot read", &path))?;
-        frame::decode(&bytes).map_err(damaged)?;
-        Ok(Bytes::from(bytes))
+        let (bytes, _) = segments::read_frame(&path, file, u64::from(entry.byte))?;
+        Ok(bytes)
     }
 }
 

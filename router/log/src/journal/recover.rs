@@ -17,7 +17,7 @@ use super::{
     state::{Entry, PartitionState, Segment, State, TopicState},
 };
 use crate::{
-    Commit, LogError, LogState, Ticket,
+    LogError, LogState, Ticket,
     frame::{self, FrameIndex, HEAD, MAGIC},
 };
 
@@ -166,9 +166,12 @@ fn drop_unborn(
 ) -> Result<(), LogError> {
     let Some(last) = numbers.last().copied() else { return Ok(()) };
     let path = segments::path(folder, last);
+    let file = File::open(&path).map_err(LogError::io("cannot open", &path))?;
+    if segments::read_frame(&path, &file, 0).is_ok() {
+        return Ok(());
+    }
     let bytes = fs::read(&path).map_err(LogError::io("cannot read", &path))?;
-    let unborn = frame::decode(&bytes).is_err() && next_frame_after(&bytes, 0).is_none();
-    if !unborn {
+    if next_frame_after(&bytes, 0).is_some() {
         return Ok(());
     }
     if let Some(clean) = clean.filter(|c| c.segment == last) {
@@ -182,15 +185,9 @@ impl Recovered {
     /// Takes over a closed segment from its index; only its first frame is read.
     fn take_sidecar(&mut self, folder: &Path, number: u32, sidecar: Sidecar) -> Result<(), LogError> {
         let path = segments::path(folder, number);
-        let mut file = File::open(&path).map_err(LogError::io("cannot open", &path))?;
+        let file = File::open(&path).map_err(LogError::io("cannot open", &path))?;
         let bytes = file.metadata().map_err(LogError::io("cannot read", &path))?.len();
-        let damaged = |reason: &str| LogError::Damaged { path: path.clone(), byte: 0, reason: reason.into() };
-        let mut head = vec![0; HEAD];
-        file.read_exact(&mut head).map_err(LogError::io("cannot read", &path))?;
-        let length = frame::head(&head).map_err(damaged)?.length;
-        head.resize((HEAD + length).min(bytes as usize), 0);
-        file.read_exact(&mut head[HEAD..]).map_err(LogError::io("cannot read", &path))?;
-        let (_, index) = frame::decode(&head).map_err(damaged)?;
+        let (_, index) = segments::read_frame(&path, &file, 0)?;
         self.take_head(&index);
         let known = self.state.topics.len();
         for (name, partitions) in sidecar.topics.iter().skip(known) {
@@ -271,7 +268,7 @@ impl Recovered {
             });
             held.next = group.base + u64::from(group.count);
         }
-        self.take_commits(&index.commits);
+        self.state.note_commits(&index.commits);
         self.state.next_frame = head.number + 1;
         if let Some(held) = self.state.segments.back_mut() {
             held.bytes = (byte + HEAD + head.length) as u64;
@@ -293,17 +290,7 @@ impl Recovered {
                 }
             }
         }
-        self.take_commits(&head.commits);
-    }
-
-    fn take_commits(&mut self, commits: &[Commit]) {
-        for commit in commits {
-            match self.state.commits.iter_mut().find(|c| c.group == commit.group && c.source == commit.source)
-            {
-                Some(known) => known.next = commit.next,
-                None => self.state.commits.push(commit.clone()),
-            }
-        }
+        self.state.note_commits(&head.commits);
     }
 
     fn add_topic(&mut self, name: &str, partitions: usize) {

@@ -3,14 +3,19 @@
 use std::{
     fs::{self, File},
     io::{self, Write},
+    os::unix::fs::FileExt,
     path::{Path, PathBuf},
 };
 
+use bytes::Bytes;
 use router_schemas::position::{Topic, TopicPartition};
 use serde::{Deserialize, Serialize};
 
 use super::{Shared, flusher, state::Entry};
-use crate::{LogError, Trimmed};
+use crate::{
+    LogError, Trimmed,
+    frame::{self, FrameIndex, HEAD},
+};
 
 /// The index of a closed segment, so that opening need not read the segment.
 #[derive(Serialize, Deserialize)]
@@ -40,6 +45,22 @@ pub(crate) fn sidecar_path(folder: &Path, number: u32) -> PathBuf {
 
 pub(crate) fn clean_path(folder: &Path) -> PathBuf {
     folder.join("closed")
+}
+
+/// Reads the frame at this byte of a segment, checked.
+pub(crate) fn read_frame(path: &Path, file: &File, byte: u64) -> Result<(Bytes, FrameIndex), LogError> {
+    let damaged = |reason: &str| LogError::Damaged { path: path.to_owned(), byte, reason: reason.to_owned() };
+    let mut head = [0; HEAD];
+    file.read_exact_at(&mut head, byte).map_err(LogError::io("cannot read", path))?;
+    let length = frame::head(&head).map_err(damaged)?.length;
+    let left = file.metadata().map_err(LogError::io("cannot read", path))?.len().saturating_sub(byte);
+    if (HEAD + length) as u64 > left {
+        return Err(damaged("the frame ends behind its file"));
+    }
+    let mut bytes = vec![0; HEAD + length];
+    file.read_exact_at(&mut bytes, byte).map_err(LogError::io("cannot read", path))?;
+    let (_, index) = frame::decode(&bytes).map_err(damaged)?;
+    Ok((Bytes::from(bytes), index))
 }
 
 /// Numbers of the segments in the folder, ascending.
