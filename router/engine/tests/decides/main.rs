@@ -1,0 +1,6 @@
+//! The engine through its records: what it decides, and that it decides it again.
+
+mod faults;
+mod history;
+mod run;
+mod scenarios;
