@@ -2,3 +2,5 @@
 //! the log, and [`intake`] is the stage that knows every order's id and home zone.
 
 pub mod intake;
+pub mod json;
+pub mod seal;
