@@ -10,7 +10,7 @@ use router_schemas::{
     },
     dead_letter::DeadLetter,
     envelope::{self, Meta, ReplyTo, write_postcard},
-    event::{Event, Exception, Change, OrderState, Outcome, Queue},
+    event::{Change, Event, Exception, OrderState, Outcome, Queue},
     id::{Identity, OrderId},
     limits,
     position::{Position, Topic},

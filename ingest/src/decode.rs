@@ -1,0 +1,463 @@
+//! From JSON to commands. What is refused here never reaches the log; the refusal names the place and never
+//! repeats a value, since values may name people.
+
+use router_schemas::{
+    command::{
+        Command, Hash16,
+        fulfilment::NodeFact,
+        order as o,
+        reference::{self, Published, Reference},
+        stock,
+    },
+    envelope::write_postcard,
+    geo::UnitVector,
+    id::Identity,
+    limits,
+    quantity::Qty,
+    refusal::Code,
+};
+use serde::{Serialize, de::DeserializeOwned};
+
+use crate::{json, seal::Keys};
+
+/// The codes of this module.
+pub const CODES: &[Code] = &[JSON, VALUE, LIMIT, KIND, KEYS];
+const JSON: Code = Code {
+    id: "E1001",
+    summary: "the message is no JSON of the expected shape",
+    hint: "mend the named place; GET /openapi.json shows the shape",
+};
+const VALUE: Code = Code { id: "E1002", summary: "a value is not allowed", hint: "mend the named place" };
+const LIMIT: Code =
+    Code { id: "E1003", summary: "a limit is exceeded", hint: "see docs/errors.md for the limits" };
+const KIND: Code = Code {
+    id: "E1004",
+    summary: "no such kind of message",
+    hint: "kinds are order.v1, amend.v1, cancel.v1, payment.v1, delivered.v1, count.v1, receipt.v1, adjustment.v1, picked.v1, ready.v1, shipped.v1, returned.v1, zone.v1, node.v1, item.v1, channel.v1, region.v1",
+};
+const KEYS: Code = Code {
+    id: "E1005",
+    summary: "personal data could not be sealed",
+    hint: "nothing was taken: send it again; see the router's log",
+};
+
+/// Why a message was not taken.
+#[derive(Clone, Debug, Serialize)]
+pub struct Rejected {
+    /// Documented code, `E1001`.
+    pub code: &'static str,
+    /// JSON pointer to the place; empty: the whole message.
+    pub pointer: String,
+    /// What is wrong there.
+    pub detail: String,
+    /// What to do.
+    pub hint: &'static str,
+}
+
+impl std::fmt::Display for Rejected {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let place = if self.pointer.is_empty() { "/" } else { &self.pointer };
+        write!(f, "{}: at {place}: {}; {}", self.code, self.detail, self.hint)
+    }
+}
+
+/// How a message came.
+pub struct Context<'a> {
+    /// Seals and hashes.
+    pub keys: &'a Keys,
+    /// The road of an order.
+    pub arrival: o::Arrival,
+    /// Names a fact whose message has no `key`: an `Idempotency-Key`, a source position.
+    pub key: Option<&'a str>,
+}
+
+/// Reads a message of this kind, for example `order.v1`. A CloudEvent in structured form names its own kind.
+pub fn message(kind: &str, bytes: &[u8], context: &Context<'_>) -> Result<Command, Rejected> {
+    if bytes.len() > limits::MESSAGE_BYTES {
+        let detail = format!("the message has {} bytes, {} are allowed", bytes.len(), limits::MESSAGE_BYTES);
+        return Err(reject(LIMIT, "", detail));
+    }
+    if let Ok(event) = serde_json::from_slice::<CloudEvent<'_>>(bytes) {
+        return message(&event.kind, event.data.get().as_bytes(), context);
+    }
+    match kind {
+        "order.v1" => order(read(bytes)?, context).map(Command::Place),
+        "amend.v1" => order(read(bytes)?, context).map(Command::Amend),
+        "cancel.v1" | "payment.v1" | "delivered.v1" => about(kind, read(bytes)?, context),
+        "count.v1" | "receipt.v1" | "adjustment.v1" => cell(kind, read(bytes)?, context),
+        "picked.v1" | "ready.v1" | "shipped.v1" | "returned.v1" => at_node(kind, read(bytes)?, context),
+        "zone.v1" | "node.v1" | "item.v1" | "channel.v1" | "region.v1" => {
+            let change = entry(kind, bytes)?;
+            name("/id", change.key(), false)?;
+            Ok(Command::Reference(Published { control: 0, change }))
+        }
+        _ => Err(reject(KIND, "", "the kind of the message is not known".into())),
+    }
+}
+
+#[derive(serde::Deserialize)]
+struct CloudEvent<'a> {
+    #[serde(rename = "specversion")]
+    _version: String,
+    #[serde(rename = "type")]
+    kind: String,
+    #[serde(borrow)]
+    data: &'a serde_json::value::RawValue,
+}
+
+fn reject(code: Code, pointer: &str, detail: String) -> Rejected {
+    Rejected { code: code.id, pointer: pointer.into(), detail, hint: code.hint }
+}
+
+fn read<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Rejected> {
+    let mut from = serde_json::Deserializer::from_slice(bytes);
+    let value = serde_path_to_error::deserialize(&mut from).map_err(|error| {
+        let pointer = error.path().iter().fold(String::new(), |pointer, segment| match segment {
+            serde_path_to_error::Segment::Seq { index } => format!("{pointer}/{index}"),
+            serde_path_to_error::Segment::Map { key } => format!("{pointer}/{key}"),
+            _ => pointer,
+        });
+        let text = error.inner().to_string();
+        // What serde says of a wrong value repeats it, in front of what was expected.
+        let detail = match text.find("expected") {
+            Some(start) => text[start..].to_owned(),
+            None if text.starts_with("missing field") || text.starts_with("EOF") => text,
+            None => {
+                format!("not readable at line {} column {}", error.inner().line(), error.inner().column())
+            }
+        };
+        reject(JSON, &pointer, detail)
+    })?;
+    from.end().map_err(|e| reject(JSON, "", format!("something follows at column {}", e.column())))?;
+    Ok(value)
+}
+
+fn name(pointer: &str, text: &str, may_be_empty: bool) -> Result<(), Rejected> {
+    bounded(pointer, text, if pointer == "/id" { limits::EXTERNAL_ID_BYTES } else { limits::NAME_BYTES })?;
+    if text.is_empty() && !may_be_empty {
+        return Err(reject(VALUE, pointer, "must not be empty".into()));
+    }
+    if text.chars().any(char::is_control) {
+        return Err(reject(VALUE, pointer, "must not hold control characters".into()));
+    }
+    Ok(())
+}
+
+fn bounded(pointer: &str, text: &str, most: usize) -> Result<(), Rejected> {
+    let detail = || format!("has {} bytes, {most} are allowed", text.len());
+    if text.len() > most { Err(reject(LIMIT, pointer, detail())) } else { Ok(()) }
+}
+
+fn positive(pointer: &str, qty: Qty) -> Result<Qty, Rejected> {
+    match qty {
+        q if !q.is_positive() => Err(reject(VALUE, pointer, "must be above zero".into())),
+        q if q > limits::QTY_MAX => Err(reject(LIMIT, pointer, "is above a billion".into())),
+        q => Ok(q),
+    }
+}
+
+fn money(pointer: &str, amount: i64) -> Result<(), Rejected> {
+    let allowed = -limits::MONEY_MAX..=limits::MONEY_MAX;
+    if allowed.contains(&amount) {
+        Ok(())
+    } else {
+        Err(reject(LIMIT, pointer, "is too large an amount".into()))
+    }
+}
+
+fn place(latitude: Option<f64>, longitude: Option<f64>) -> Result<Option<UnitVector>, Rejected> {
+    match (latitude, longitude) {
+        (None, None) => Ok(None),
+        (Some(lat), Some(lng)) => {
+            // About 100 m: enough to choose a store, too coarse for a door.
+            let rounded = |degrees: f64| (degrees * 1000.0).round() / 1000.0;
+            let place = UnitVector::from_degrees(rounded(lat), rounded(lng));
+            place.map(Some).ok_or_else(|| reject(VALUE, "/latitude", "is no place on Earth".into()))
+        }
+        _ => Err(reject(VALUE, "/latitude", "latitude and longitude go together".into())),
+    }
+}
+
+fn identity(channel: &str, account: &str, id: &str) -> Result<Identity, Rejected> {
+    name("/channel", channel, false)?;
+    name("/account", account, true)?;
+    name("/id", id, false)?;
+    Ok(Identity { channel: channel.into(), account: account.into(), external_id: id.into() })
+}
+
+fn content<T: Serialize>(context: &Context<'_>, kind: &str, value: &T) -> Hash16 {
+    let bytes = serde_json::to_vec(value).unwrap_or_default();
+    context.keys.hash(kind, &bytes)
+}
+
+fn fact_key<T: Serialize>(context: &Context<'_>, kind: &str, key: Option<&str>, value: &T) -> Hash16 {
+    match key.or(context.key) {
+        Some(key) => context.keys.hash(kind, key.as_bytes()),
+        None => content(context, kind, value),
+    }
+}
+
+fn pin(node: Option<String>, hard: bool) -> Option<o::Pin> {
+    node.map(|node| o::Pin { node, hard })
+}
+
+fn order(order: json::Order, context: &Context<'_>) -> Result<o::OrderMessage, Rejected> {
+    let identity = identity(&order.channel, &order.account, &order.id)?;
+    let hash = content(context, "order", &order);
+    let totals = [order.totals.goods, order.totals.delivery, order.totals.tax, order.totals.due];
+    totals.iter().try_for_each(|amount| money("/totals", *amount))?;
+    if order.lines.is_empty() {
+        return Err(reject(VALUE, "/lines", "an order has at least one line".into()));
+    }
+    if order.lines.len() > limits::LINES || order.tags.len() > limits::TAGS {
+        return Err(reject(
+            LIMIT,
+            "/lines",
+            format!("at most {} lines, {} tags", limits::LINES, limits::TAGS),
+        ));
+    }
+    for text in
+        [&order.remark, &order.gift, &order.invoice, &order.member, &order.number].into_iter().flatten()
+    {
+        bounded("/remark", text, limits::TEXT_BYTES)?;
+    }
+    let sealed = |plain: &[u8]| {
+        context.keys.seal(&identity, plain).map_err(|e| reject(KEYS, "/recipient", e.to_string()))
+    };
+    let recipient = order.recipient.unwrap_or_default();
+    let to = place(recipient.latitude, recipient.longitude)?;
+    let plain = serde_json::to_vec(&recipient).unwrap_or_default();
+    bounded("/recipient", std::str::from_utf8(&plain).unwrap_or_default(), 4 * limits::TEXT_BYTES)?;
+    let named = recipient.name.is_some() || recipient.phone.is_some() || recipient.address.is_some();
+    let mut names = std::collections::BTreeSet::new();
+    let (mut lines, mut shown) = (Vec::new(), Vec::new());
+    for (index, line) in order.lines.into_iter().enumerate() {
+        let at = |member: &str| format!("/lines/{index}/{member}");
+        let id = line.id.unwrap_or_else(|| (index + 1).to_string());
+        name(&at("id"), &id, false)?;
+        name(&at("sku"), &line.sku, false)?;
+        money(&at("unit_price"), line.unit_price)?;
+        money(&at("discount"), line.discount)?;
+        let texts = line.name.iter().chain(&line.external_id).chain(&line.unit).chain(&line.options);
+        texts.into_iter().try_for_each(|text| bounded(&at("name"), text, limits::TEXT_BYTES))?;
+        if line.buckets.len() > 1 || line.options.len() > limits::OPTIONS {
+            return Err(reject(LIMIT, &at("buckets"), "at most one bucket and 32 options".into()));
+        }
+        if line.travellers.len() > limits::TRAVELLERS {
+            return Err(reject(LIMIT, &at("travellers"), "too many travellers".into()));
+        }
+        if !names.insert(id.clone()) {
+            return Err(reject(VALUE, &at("id"), "another line has this id".into()));
+        }
+        let travellers = match line.travellers.as_slice() {
+            [] => None,
+            some => Some(sealed(&serde_json::to_vec(some).unwrap_or_default())?),
+        };
+        lines.push(o::OrderLine {
+            line: id,
+            sku: line.sku,
+            qty: positive(&at("qty"), line.qty)?,
+            unit_price: line.unit_price,
+            discount: line.discount,
+            group: line.group,
+            pin: pin(line.node, line.pinned),
+            substitution: line.substitution,
+            buckets: line.buckets,
+        });
+        let (external_id, options) = (line.external_id, line.options);
+        shown.push(o::LineDisplay { external_id, name: line.name, options, unit: line.unit, travellers });
+    }
+    let mut display = Vec::new();
+    let people = o::Display {
+        number: order.number,
+        day_sequence: order.day_sequence,
+        payment_method: order.payment.method,
+        language: order.language,
+        remark: order.remark,
+        gift: order.gift,
+        invoice: order.invoice,
+        member: order.member,
+        tags: order.tags,
+        recipient: if named { Some(sealed(&plain)?) } else { None },
+        lines: shown,
+    };
+    write_postcard(&people, &mut display);
+    if display.len() > limits::DISPLAY_BYTES {
+        return Err(reject(LIMIT, "", format!("texts take more than {} bytes", limits::DISPLAY_BYTES)));
+    }
+    let t = order.totals;
+    let body = o::OrderBody {
+        payment: order.payment.state,
+        currency: order.currency,
+        totals: o::Totals {
+            goods: t.goods,
+            discount_platform: t.discount_platform,
+            discount_seller: t.discount_seller,
+            delivery: t.delivery,
+            tax: t.tax,
+            due: t.due,
+        },
+        promise: order.promise.map(|p| (p.from.0, p.to.0)),
+        not_before: order.not_before.map(|t| t.0),
+        mode: order.delivery_mode,
+        to,
+        recipient: named.then(|| context.keys.hash("recipient", &plain)),
+        priority: order.priority.unwrap_or(100),
+        lines,
+        display,
+    };
+    let mut bytes = Vec::new();
+    write_postcard(&body, &mut bytes);
+    let head = o::OrderHead {
+        identity,
+        version: order.version,
+        updated_at: order.updated_at.map(|t| t.0),
+        content: hash,
+        placed_at: order.placed_at.map(|t| t.0),
+        pin: pin(order.node, order.pinned),
+        region: order.region,
+        arrival: context.arrival,
+    };
+    Ok(o::OrderMessage { to: None, head, body: bytes })
+}
+
+fn line_qtys(lines: &[json::LineQty]) -> Result<Vec<o::LineQty>, Rejected> {
+    if lines.len() > limits::LINES {
+        return Err(reject(LIMIT, "/lines", format!("at most {} lines", limits::LINES)));
+    }
+    let one = |(index, line): (usize, &json::LineQty)| {
+        name(&format!("/lines/{index}/line"), &line.line, false)?;
+        let qty = line.qty.map(|qty| positive(&format!("/lines/{index}/qty"), qty)).transpose()?;
+        Ok(o::LineQty { line: line.line.clone(), qty })
+    };
+    lines.iter().enumerate().map(one).collect()
+}
+
+fn about(kind: &str, about: json::About, context: &Context<'_>) -> Result<Command, Rejected> {
+    let identity = identity(&about.channel, &about.account, &about.id)?;
+    let key = fact_key(context, kind, about.key.as_deref(), &about);
+    let (version, updated_at) = (about.version, about.updated_at.map(|t| t.0));
+    let (lines, occurred_at) = (line_qtys(&about.lines)?, about.occurred_at.map(|t| t.0));
+    about.amount.map_or(Ok(()), |amount| money("/amount", amount))?;
+    let (state, amount) = (about.state, about.amount);
+    Ok(match kind {
+        "cancel.v1" => {
+            Command::Cancel(o::Cancel { to: None, identity, version, updated_at, content: key, lines })
+        }
+        "payment.v1" => {
+            Command::Payment(o::PaymentFact { to: None, identity, key, state, amount, occurred_at })
+        }
+        _ => Command::Delivered(o::Delivered { to: None, identity, key, lines, occurred_at }),
+    })
+}
+
+fn cell(kind: &str, said: json::Stock, context: &Context<'_>) -> Result<Command, Rejected> {
+    name("/node", &said.node, false)?;
+    name("/sku", &said.sku, false)?;
+    name("/bucket", &said.bucket, true)?;
+    name("/source", &said.source, true)?;
+    let key = said.key.as_deref().or(context.key).map(|key| context.keys.hash(kind, key.as_bytes()));
+    let needed = |pointer: &str, qty: Option<Qty>| {
+        qty.ok_or_else(|| reject(VALUE, pointer, "is needed for this kind of message".into()))
+    };
+    let cell = stock::CellName { node: said.node, sku: said.sku, bucket: said.bucket };
+    Ok(match kind {
+        "count.v1" => {
+            let qty = needed("/qty", said.qty)?;
+            if qty < Qty::default() || qty > limits::QTY_MAX {
+                return Err(reject(VALUE, "/qty", "must be from zero to a billion".into()));
+            }
+            let observed_at = said.observed_at.map(|t| t.0);
+            let (basis, counter, sequence) = (said.basis, said.source, said.sequence);
+            Command::Count(stock::Count { cell, qty, basis, counter, sequence, observed_at, key })
+        }
+        _ if key.is_none() => {
+            let detail =
+                "a change needs a key, so that a repeat is known: `key`, or an Idempotency-Key header";
+            return Err(reject(VALUE, "/key", detail.into()));
+        }
+        "receipt.v1" => {
+            let qty = positive("/qty", needed("/qty", said.qty)?)?;
+            Command::Receipt(stock::Movement { cell, qty, key })
+        }
+        _ => {
+            let delta = needed("/delta", said.delta)?;
+            positive("/delta", if delta < Qty::default() { -delta } else { delta })?;
+            Command::Adjustment(stock::Adjustment { cell, target: said.target, delta, key })
+        }
+    })
+}
+
+fn at_node(kind: &str, said: json::AtNode, context: &Context<'_>) -> Result<Command, Rejected> {
+    name("/node", &said.node, false)?;
+    let key = Some(fact_key(context, kind, said.key.as_deref(), &said));
+    for text in said.carrier.iter().chain(&said.tracking) {
+        bounded("/tracking", text, limits::EXTERNAL_ID_BYTES)?;
+    }
+    let fact = NodeFact {
+        order: said.order,
+        lines: line_qtys(&said.lines)?,
+        node: said.node,
+        key,
+        carrier: said.carrier,
+        tracking: said.tracking,
+        restock: said.restock,
+        occurred_at: said.occurred_at.map(|t| t.0),
+    };
+    Ok(match kind {
+        "picked.v1" => Command::Picked(fact),
+        "ready.v1" => Command::Ready(fact),
+        "shipped.v1" => Command::Shipped(fact),
+        _ => Command::Returned(fact),
+    })
+}
+
+fn entry(kind: &str, bytes: &[u8]) -> Result<Reference, Rejected> {
+    Ok(match kind {
+        "zone.v1" => {
+            let json::Zone { id, partition } = read(bytes)?;
+            Reference::Zone(reference::Zone { id, partition })
+        }
+        "channel.v1" => {
+            let json::Channel { id, default_zone, groups, route_when } = read(bytes)?;
+            Reference::Channel(reference::Channel { id, default_zone, groups, route_when })
+        }
+        "region.v1" => {
+            let json::Region { id, zone, latitude, longitude } = read(bytes)?;
+            Reference::Region(reference::Region { id, zone, centroid: place(latitude, longitude)? })
+        }
+        "node.v1" => {
+            let node: json::Node = read(bytes)?;
+            name("/zone", &node.zone, false)?;
+            bounded("/name", &node.name, limits::TEXT_BYTES)?;
+            Reference::Node(Box::new(reference::Node {
+                place: place(node.latitude, node.longitude)?,
+                id: node.id,
+                zone: node.zone,
+                name: node.name,
+                enabled: node.enabled,
+                default: node.default,
+                groups: node.groups,
+                modes: node.modes,
+                capacity_at_once: node.capacity_at_once,
+                capacity_a_day: node.capacity_a_day,
+                calendar: None,
+            }))
+        }
+        _ => {
+            let item: json::Item = read(bytes)?;
+            let names = item.name.map(|name| (String::new(), name)).into_iter().collect();
+            let unit_step = item.unit_step.unwrap_or_default();
+            let (barcode, untracked) = (item.barcode, item.untracked);
+            let sku = item.sku;
+            Reference::Item(Box::new(reference::Item {
+                sku,
+                names,
+                barcode,
+                unit_step,
+                untracked,
+                ..Default::default()
+            }))
+        }
+    })
+}
