@@ -1,0 +1,246 @@
+//! What changes something: each message becomes a command, and the answer is the one of the stage that decided.
+
+use std::time::Duration;
+
+use axum::{
+    Json,
+    body::{Body, Bytes},
+    extract::{Path, State, rejection::BytesRejection},
+    http::{HeaderMap, StatusCode},
+    response::{IntoResponse, Response},
+};
+use router_ingest::decode::{self, Context, Rejected};
+use router_schemas::{
+    command::{Command, order::Arrival},
+    limits,
+    refusal::Refusal,
+    reply::{Answer, Reply},
+};
+use serde_json::{Value, json};
+
+use super::{BUSY, Gateway, LATE, NO_ROOM, NOT_FOUND, TOO_LARGE, WAIT, problem};
+use crate::{
+    router::{Answering, SubmitError},
+    show,
+};
+
+type Payload = Result<Bytes, BytesRejection>;
+
+macro_rules! handler {
+    ($name:ident, $kind:literal) => {
+        pub(super) async fn $name(State(gateway): State<Gateway>, headers: HeaderMap, body: Payload) -> Response {
+            one(&gateway, $kind, &headers, body).await
+        }
+    };
+}
+
+handler!(order, "order.v1");
+handler!(amend, "amend.v1");
+handler!(cancel, "cancel.v1");
+handler!(payment, "payment.v1");
+handler!(delivered, "delivered.v1");
+
+pub(super) async fn stock(
+    State(gateway): State<Gateway>,
+    Path(kind): Path<String>,
+    headers: HeaderMap,
+    body: Payload,
+) -> Response {
+    let known = [("counts", "count.v1"), ("receipts", "receipt.v1"), ("adjustments", "adjustment.v1")];
+    named(&gateway, &known, &kind, &headers, body).await
+}
+
+pub(super) async fn fulfilment(
+    State(gateway): State<Gateway>,
+    Path(kind): Path<String>,
+    headers: HeaderMap,
+    body: Payload,
+) -> Response {
+    let known =
+        [("picked", "picked.v1"), ("ready", "ready.v1"), ("shipped", "shipped.v1"), ("returned", "returned.v1")];
+    named(&gateway, &known, &kind, &headers, body).await
+}
+
+pub(super) async fn reference(
+    State(gateway): State<Gateway>,
+    Path(table): Path<String>,
+    headers: HeaderMap,
+    body: Payload,
+) -> Response {
+    let known = [
+        ("zones", "zone.v1"),
+        ("nodes", "node.v1"),
+        ("items", "item.v1"),
+        ("channels", "channel.v1"),
+        ("regions", "region.v1"),
+    ];
+    named(&gateway, &known, &table, &headers, body).await
+}
+
+async fn named(
+    gateway: &Gateway,
+    known: &[(&str, &'static str)],
+    name: &str,
+    headers: &HeaderMap,
+    body: Payload,
+) -> Response {
+    match known.iter().find(|(path, _)| *path == name) {
+        Some((_, kind)) => one(gateway, kind, headers, body).await,
+        None => problem(StatusCode::NOT_FOUND, NOT_FOUND, "", "no such path"),
+    }
+}
+
+async fn one(gateway: &Gateway, kind: &str, headers: &HeaderMap, body: Payload) -> Response {
+    let Ok(body) = body else {
+        return problem(StatusCode::PAYLOAD_TOO_LARGE, TOO_LARGE, "", TOO_LARGE.summary);
+    };
+    let header = |name: &str| headers.get(name).and_then(|v| v.to_str().ok());
+    let binary = header("ce-type").filter(|_| header("ce-specversion").is_some());
+    let (status, answer) = submit(
+        gateway,
+        binary.unwrap_or(kind),
+        &body,
+        header("idempotency-key"),
+        Prefer::read(header("prefer").unwrap_or("")),
+    )
+    .await;
+    let mut response = (status, Json(answer)).into_response();
+    if matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE) {
+        response.headers_mut().insert("retry-after", axum::http::HeaderValue::from_static("1"));
+    }
+    response
+}
+
+/// What the caller would like: `Prefer: wait=N`.
+struct Prefer {
+    outcome: Option<Duration>,
+}
+
+impl Prefer {
+    fn read(text: &str) -> Prefer {
+        let wait = text.split([',', ';']).find_map(|part| part.trim().strip_prefix("wait="));
+        let seconds = wait.and_then(|seconds| seconds.parse::<u64>().ok());
+        Prefer { outcome: seconds.map(|s| Duration::from_secs(s.clamp(1, 60))) }
+    }
+}
+
+async fn submit(
+    gateway: &Gateway,
+    kind: &str,
+    body: &[u8],
+    key: Option<&str>,
+    prefer: Prefer,
+) -> (StatusCode, Value) {
+    match send(gateway, kind, body, key, prefer.outcome.is_some()) {
+        Ok((command, answering)) => answered(&command, answering, prefer.outcome.unwrap_or(WAIT)).await,
+        Err(refused) => refused,
+    }
+}
+
+/// Reads a message and sends it; what cannot be sent has its answer at once.
+fn send(
+    gateway: &Gateway,
+    kind: &str,
+    body: &[u8],
+    key: Option<&str>,
+    outcome: bool,
+) -> Result<(Command, Answering), (StatusCode, Value)> {
+    let context = Context { keys: &gateway.router.keys, arrival: Arrival::Http, key };
+    let command = decode::message(kind, body, &context)
+        .map_err(|rejected| (StatusCode::UNPROCESSABLE_ENTITY, rejection(&rejected)))?;
+    let answering = gateway.router.send(&command, outcome).map_err(|error| failure(&error))?;
+    Ok((command, answering))
+}
+
+async fn answered(command: &Command, answering: Answering, most: Duration) -> (StatusCode, Value) {
+    match answering.wait(most).await {
+        Ok(reply) => (status(&reply, command), show::reply(&reply)),
+        Err(error) => failure(&error),
+    }
+}
+
+fn failure(error: &SubmitError) -> (StatusCode, Value) {
+    let (status, code) = match error {
+        SubmitError::Busy => (StatusCode::TOO_MANY_REQUESTS, BUSY),
+        SubmitError::NoRoom(_) => (StatusCode::SERVICE_UNAVAILABLE, NO_ROOM),
+        SubmitError::Late => (StatusCode::GATEWAY_TIMEOUT, LATE),
+        SubmitError::UnknownNode => (StatusCode::UNPROCESSABLE_ENTITY, Refusal::UnknownNode.code()),
+    };
+    (status, json!({ "code": code.id, "pointer": "", "detail": error.to_string(), "hint": code.hint }))
+}
+
+fn rejection(rejected: &Rejected) -> Value {
+    serde_json::to_value(rejected).unwrap_or_default()
+}
+
+fn status(reply: &Reply, command: &Command) -> StatusCode {
+    match &reply.answer {
+        Answer::Accepted(_) if matches!(command, Command::Place(_)) => StatusCode::CREATED,
+        Answer::Outcome(outcome) if !outcome.repeat && matches!(command, Command::Place(_)) => StatusCode::CREATED,
+        Answer::Early => StatusCode::ACCEPTED,
+        Answer::Refused { refusal: Refusal::Conflict, .. } => StatusCode::CONFLICT,
+        Answer::Refused { .. } => StatusCode::UNPROCESSABLE_ENTITY,
+        _ => StatusCode::OK,
+    }
+}
+
+/// Messages by the line, any number of them: each a CloudEvent in structured form, or an order. A line of the
+/// answer for each, in their order.
+pub(super) async fn batch(State(gateway): State<Gateway>, body: Body) -> Response {
+    let (lines, mut to_answer) = tokio::sync::mpsc::channel::<tokio::task::JoinHandle<Value>>(1024);
+    tokio::spawn(read_lines(gateway, body, lines));
+    let (sender, receiver) = tokio::sync::mpsc::channel::<Result<Bytes, std::io::Error>>(16);
+    tokio::spawn(async move {
+        while let Some(answer) = to_answer.recv().await {
+            let line = answer.await.unwrap_or_else(|_| json!({ "status": 500 }));
+            if sender.send(Ok(Bytes::from(format!("{line}\n")))).await.is_err() {
+                return;
+            }
+        }
+    });
+    let answers = futures_util::stream::unfold(receiver, |mut receiver| async move {
+        receiver.recv().await.map(|line| (line, receiver))
+    });
+    ([("content-type", "application/x-ndjson")], Body::from_stream(answers)).into_response()
+}
+
+async fn read_lines(gateway: Gateway, body: Body, lines: tokio::sync::mpsc::Sender<tokio::task::JoinHandle<Value>>) {
+    use futures_util::StreamExt;
+    let mut chunks = body.into_data_stream();
+    let (mut buffer, mut number) = (Vec::new(), 0u64);
+    loop {
+        let chunk = chunks.next().await;
+        let ended = chunk.is_none();
+        let Ok(chunk) = chunk.unwrap_or_else(|| Ok(Bytes::from_static(b"\n"))) else { return };
+        buffer.extend_from_slice(&chunk);
+        let mut start = 0;
+        while let Some(length) = buffer[start..].iter().position(|b| *b == b'\n') {
+            let line = buffer[start..start + length].to_vec();
+            start += length + 1;
+            number += 1;
+            if line.iter().all(u8::is_ascii_whitespace) {
+                continue;
+            }
+            // At most as many as the channel holds are under way: the rest of the body waits.
+            let Ok(place) = lines.reserve().await else { return };
+            let sent = send(&gateway, "order.v1", &line, None, false);
+            place.send(tokio::spawn(async move {
+                let (status, answer) = match sent {
+                    Ok((command, answering)) => answered(&command, answering, WAIT).await,
+                    Err(refused) => refused,
+                };
+                json!({ "line": number, "status": status.as_u16(), "answer": answer })
+            }));
+        }
+        buffer.drain(..start);
+        if buffer.len() > limits::MESSAGE_BYTES {
+            let detail = json!({ "line": number + 1, "status": 413, "answer": { "code": TOO_LARGE.id,
+                "pointer": "", "detail": "the line is too long; it and all behind it were not read", "hint": TOO_LARGE.hint } });
+            let _ = lines.send(tokio::spawn(async move { detail })).await;
+            return;
+        }
+        if ended {
+            return;
+        }
+    }
+}

@@ -1,0 +1,7 @@
+//! The program `router`.
+#[allow(dead_code)]
+mod gateway;
+mod router;
+mod runner;
+mod show;
+fn main() {}

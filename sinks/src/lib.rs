@@ -1,0 +1,93 @@
+//! Rows for queries: the [`Store`] port, its embedded form [`FjallStore`], and the [`follow`]er that keeps it
+//! behind `router.events`. A row is a whole image; the later hybrid time wins, so writing one again is harmless.
+
+mod fjall_store;
+pub mod follow;
+
+use router_schemas::{
+    command::reference::{Reference, Table},
+    event::OrderState,
+    id::{Identity, OrderId},
+    row::{CellRow, OrderRow, Row},
+};
+
+pub use fjall_store::FjallStore;
+
+/// The store could not be read or written.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The tables.
+    #[error("E2101: the rows cannot be read or written: {0}; rows can be rebuilt: remove the folder and start again")]
+    Tables(#[from] fjall::Error),
+    /// A row that does not decode.
+    #[error("E2102: a row does not decode: {0}; remove the folder of the rows and start again")]
+    Row(#[from] postcard::Error),
+}
+
+/// Which orders. Every member that is set must hold.
+#[derive(Clone, Debug, Default)]
+pub struct OrderFilter {
+    /// Derived state.
+    pub state: Option<OrderState>,
+    /// The channel it came by.
+    pub channel: Option<String>,
+    /// A node that has, or had, units of it.
+    pub node: Option<String>,
+    /// Created from this time on, ms.
+    pub from: Option<i64>,
+    /// Created before this time, ms.
+    pub to: Option<i64>,
+}
+
+impl OrderFilter {
+    /// True where the order is asked for.
+    pub fn takes(&self, row: &OrderRow) -> bool {
+        self.state.as_ref().is_none_or(|s| *s == row.state)
+            && self.channel.as_ref().is_none_or(|c| *c == row.identity.channel)
+            && self.node.as_ref().is_none_or(|n| row.fulfilments.iter().any(|f| f.node == *n))
+            && self.from.is_none_or(|t| row.created_at >= t)
+            && self.to.is_none_or(|t| row.created_at < t)
+    }
+}
+
+/// Part of an answer.
+#[derive(Clone, Debug)]
+pub struct Page<T> {
+    /// Rows, newest first for orders, by key for the rest.
+    pub rows: Vec<T>,
+    /// Set: there may be more behind this key.
+    pub next: Option<Vec<u8>>,
+}
+
+/// Where rows are kept.
+pub trait Store: Send + Sync {
+    /// Writes rows with their hybrid times (µs) and how far a partition of events is followed, together.
+    fn apply(&self, partition: u16, next: u64, rows: Vec<(u64, Row)>) -> Result<(), StoreError>;
+
+    /// Offset of the next event to follow.
+    fn position(&self, partition: u16) -> Result<u64, StoreError>;
+
+    /// An order.
+    fn order(&self, id: OrderId) -> Result<Option<OrderRow>, StoreError>;
+
+    /// The id of the order that a platform knows by this name.
+    fn order_id(&self, identity: &Identity) -> Result<Option<OrderId>, StoreError>;
+
+    /// Orders, newest first. A page ends early where few rows match; `next` then goes on.
+    fn orders(&self, filter: &OrderFilter, after: Option<&[u8]>, limit: usize) -> Result<Page<OrderRow>, StoreError>;
+
+    /// Stock cells of a node, or of all; of a SKU, or of all.
+    fn cells(
+        &self,
+        node: Option<&str>,
+        sku: Option<&str>,
+        after: Option<&[u8]>,
+        limit: usize,
+    ) -> Result<Page<CellRow>, StoreError>;
+
+    /// A reference table.
+    fn references(&self, table: Table, after: Option<&[u8]>, limit: usize) -> Result<Page<Reference>, StoreError>;
+
+    /// Everything, as key and encoded row, in key order: to compare two stores.
+    fn dump(&self, each: &mut dyn FnMut(&[u8], &[u8])) -> Result<(), StoreError>;
+}
