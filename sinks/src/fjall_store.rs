@@ -80,7 +80,8 @@ impl Store for FjallStore {
         }
         for (key, (time, row)) in latest {
             let known = self.rows.get(&key)?;
-            let known: Option<u64> = known.map(|b| postcard::take_from_bytes(&b).map(|(t, _)| t)).transpose()?;
+            let known: Option<u64> =
+                known.map(|b| postcard::take_from_bytes(&b).map(|(t, _)| t)).transpose()?;
             if known.is_some_and(|known| known >= time) {
                 continue;
             }
@@ -88,7 +89,11 @@ impl Store for FjallStore {
                 Row::Order(order) => {
                     if known.is_none() {
                         batch.insert(&self.rows, newest_key(order), []);
-                        batch.insert(&self.rows, identity_key(&order.identity), order.order.to_bits().to_be_bytes());
+                        batch.insert(
+                            &self.rows,
+                            identity_key(&order.identity),
+                            order.order.to_bits().to_be_bytes(),
+                        );
                     }
                     postcard::to_stdvec(&(time, order))?
                 }
@@ -116,7 +121,12 @@ impl Store for FjallStore {
         Ok(bits.map(OrderId::from_bits))
     }
 
-    fn orders(&self, filter: &OrderFilter, after: Option<&[u8]>, limit: usize) -> Result<Page<OrderRow>, StoreError> {
+    fn orders(
+        &self,
+        filter: &OrderFilter,
+        after: Option<&[u8]>,
+        limit: usize,
+    ) -> Result<Page<OrderRow>, StoreError> {
         let mut rows = Vec::new();
         let next = self.scan(b"n".to_vec(), after, limit, |key, _| {
             let bits = key.last_chunk::<16>().map_or(0, |b| u128::from_be_bytes(*b));
@@ -151,7 +161,12 @@ impl Store for FjallStore {
         Ok(Page { rows, next })
     }
 
-    fn references(&self, table: Table, after: Option<&[u8]>, limit: usize) -> Result<Page<Reference>, StoreError> {
+    fn references(
+        &self,
+        table: Table,
+        after: Option<&[u8]>,
+        limit: usize,
+    ) -> Result<Page<Reference>, StoreError> {
         let mut rows = Vec::new();
         let next = self.scan(vec![b'r', table as u8], after, limit, |_, value| {
             let (_, row): (u64, Reference) = postcard::from_bytes(value)?;

@@ -17,7 +17,9 @@ pub use fjall_store::FjallStore;
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// The tables.
-    #[error("E2101: the rows cannot be read or written: {0}; rows can be rebuilt: remove the folder and start again")]
+    #[error(
+        "E2101: the rows cannot be read or written: {0}; rows can be rebuilt: remove the folder and start again"
+    )]
     Tables(#[from] fjall::Error),
     /// A row that does not decode.
     #[error("E2102: a row does not decode: {0}; remove the folder of the rows and start again")]
@@ -74,7 +76,12 @@ pub trait Store: Send + Sync {
     fn order_id(&self, identity: &Identity) -> Result<Option<OrderId>, StoreError>;
 
     /// Orders, newest first. A page ends early where few rows match; `next` then goes on.
-    fn orders(&self, filter: &OrderFilter, after: Option<&[u8]>, limit: usize) -> Result<Page<OrderRow>, StoreError>;
+    fn orders(
+        &self,
+        filter: &OrderFilter,
+        after: Option<&[u8]>,
+        limit: usize,
+    ) -> Result<Page<OrderRow>, StoreError>;
 
     /// Stock cells of a node, or of all; of a SKU, or of all.
     fn cells(
@@ -86,7 +93,12 @@ pub trait Store: Send + Sync {
     ) -> Result<Page<CellRow>, StoreError>;
 
     /// A reference table.
-    fn references(&self, table: Table, after: Option<&[u8]>, limit: usize) -> Result<Page<Reference>, StoreError>;
+    fn references(
+        &self,
+        table: Table,
+        after: Option<&[u8]>,
+        limit: usize,
+    ) -> Result<Page<Reference>, StoreError>;
 
     /// Everything, as key and encoded row, in key order: to compare two stores.
     fn dump(&self, each: &mut dyn FnMut(&[u8], &[u8])) -> Result<(), StoreError>;

@@ -1,7 +1,14 @@
-//! The program `router`.
-#[allow(dead_code)]
+//! The program `router`: runs the router, and asks it.
+
+mod cli;
 mod gateway;
 mod router;
 mod runner;
 mod show;
-fn main() {}
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> std::process::ExitCode {
+    cli::main()
+}

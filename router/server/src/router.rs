@@ -98,6 +98,11 @@ impl Folder {
         self.0.join("rows")
     }
 
+    /// Where the command line asks a running router.
+    pub fn socket(&self) -> PathBuf {
+        self.0.join("router.sock")
+    }
+
     /// Master key and data keys.
     pub fn keys(&self) -> PathBuf {
         self.0.join("keys")
@@ -174,6 +179,35 @@ impl Router {
                 partition.map(|p| (Topic::Commands, p)).ok_or(SubmitError::UnknownNode)
             }
             None => Ok((Topic::Control, 0)),
+        }
+    }
+
+    /// Waits until the stages have applied, and the rows show, all that is in the log now.
+    pub fn settle(&self) {
+        let end = |topic: Topic, partition| {
+            self.log.range(&TopicPartition::new(topic, partition)).map_or(0, |range| range.end)
+        };
+        let applied = || {
+            [("control", Topic::Control), ("intake", Topic::Intake), ("engine", Topic::Commands)]
+                .into_iter()
+                .all(|(group, topic)| {
+                    let count = self.log.partitions(&topic).unwrap_or(0);
+                    (0..count).all(|p| {
+                        let committed = self.log.committed(group, &TopicPartition::new(topic.clone(), p));
+                        committed.unwrap_or(0) >= end(topic.clone(), p)
+                    })
+                })
+        };
+        let shown = || {
+            (0..self.runner.topology.events)
+                .all(|p| self.store.position(p).is_ok_and(|position| position >= end(Topic::Events, p)))
+        };
+        let stopped = || {
+            let status = self.runner.status.lock().unwrap_or_else(PoisonError::into_inner);
+            status.values().any(|cell| cell.stopped.is_some())
+        };
+        while !stopped() && !(applied() && shown()) {
+            std::thread::sleep(Duration::from_millis(2));
         }
     }
 

@@ -1,11 +1,7 @@
 //! Rows and answers as JSON for people and programs outside. Personal data stays sealed.
 
 use router_schemas::{
-    command::{
-        order::Display,
-        reference::Reference,
-        stock::Allowance,
-    },
+    command::{order::Display, reference::Reference, stock::Allowance},
     reply::{Answer, Reply},
     row::{CellRow, OrderRow},
 };
@@ -38,12 +34,17 @@ pub(crate) fn reply(reply: &Reply) -> Value {
 /// An order.
 pub(crate) fn order(row: &OrderRow) -> Value {
     let display: Display = postcard::from_bytes(&row.display).unwrap_or_default();
-    let lines: Vec<_> = row.lines.iter().enumerate().map(|(index, line)| {
-        let shown = display.lines.get(index);
-        let mut value = json!({ "name": shown.and_then(|l| l.name.as_deref()) });
-        merge(&mut value, serde_json::to_value(line).unwrap_or_default());
-        value
-    }).collect();
+    let lines: Vec<_> = row
+        .lines
+        .iter()
+        .enumerate()
+        .map(|(index, line)| {
+            let shown = display.lines.get(index);
+            let mut value = json!({ "name": shown.and_then(|l| l.name.as_deref()) });
+            merge(&mut value, serde_json::to_value(line).unwrap_or_default());
+            value
+        })
+        .collect();
     json!({
         "order": row.order, "channel": row.identity.channel, "account": row.identity.account,
         "id": row.identity.external_id, "number": display.number, "zone": row.zone, "state": row.state.as_str(),
@@ -64,9 +65,12 @@ pub(crate) fn cell(row: &CellRow) -> Value {
         Allowance::Limited(qty) => json!(qty),
         Allowance::Unlimited => json!("unlimited"),
     };
-    merge(&mut value, json!({ "on_hand": row.on_hand, "allocated": row.allocated, "backordered": row.backordered,
+    merge(
+        &mut value,
+        json!({ "on_hand": row.on_hand, "allocated": row.allocated, "backordered": row.backordered,
         "held": row.held, "blocked": row.blocked, "safety_stock": row.safety_stock, "allowance": allowance,
-        "out_of_stock": row.out_of_stock, "atp": row.atp }));
+        "out_of_stock": row.out_of_stock, "atp": row.atp }),
+    );
     value
 }
 

@@ -1,5 +1,6 @@
 //! The gateway: HTTP in front of a running router.
 
+mod local;
 mod read;
 mod write;
 
@@ -23,8 +24,11 @@ const WAIT: Duration = Duration::from_secs(10);
 
 /// The codes of this module.
 pub(crate) const CODES: &[Code] = &[BUSY, LATE, NO_ROOM, NOT_FOUND, BAD_QUERY, TOKEN, TOO_LARGE];
-const BUSY: Code =
-    Code { id: "E4001", summary: "too many requests wait for an answer", hint: "send it again after a second" };
+const BUSY: Code = Code {
+    id: "E4001",
+    summary: "too many requests wait for an answer",
+    hint: "send it again after a second",
+};
 const LATE: Code = Code {
     id: "E4002",
     summary: "no answer came in time; the command may have been taken",
@@ -32,13 +36,17 @@ const LATE: Code = Code {
 };
 const NO_ROOM: Code =
     Code { id: "E4003", summary: "the log takes nothing now", hint: "make room on the disk; see /readyz" };
-const NOT_FOUND: Code = Code { id: "E4004", summary: "there is no such thing", hint: "check the id or the path" };
+const NOT_FOUND: Code =
+    Code { id: "E4004", summary: "there is no such thing", hint: "check the id or the path" };
 const BAD_QUERY: Code =
     Code { id: "E4005", summary: "a parameter of the query is not readable", hint: "see /openapi.json" };
 const TOKEN: Code =
     Code { id: "E4006", summary: "the token is missing or wrong", hint: "send Authorization: Bearer TOKEN" };
-const TOO_LARGE: Code =
-    Code { id: "E4007", summary: "the body is too large or not readable", hint: "send less; see docs/errors.md" };
+const TOO_LARGE: Code = Code {
+    id: "E4007",
+    summary: "the body is too large or not readable",
+    hint: "send less; see docs/errors.md",
+};
 
 /// What every handler has.
 #[derive(Clone)]
@@ -73,9 +81,19 @@ pub(crate) fn app(gateway: Gateway) -> axum::Router {
         .with_state(gateway)
 }
 
+/// The gateway for the command line on the same machine: the same, and the log.
+pub(crate) fn local(gateway: Gateway) -> axum::Router {
+    let log = axum::Router::new()
+        .route("/v1/log", get(local::topics))
+        .route("/v1/log/{topic}/{partition}", get(local::records))
+        .with_state(gateway.clone());
+    app(gateway).merge(log)
+}
+
 async fn authorise(State(gateway): State<Gateway>, request: Request, next: Next) -> Response {
     if let Some(token) = &gateway.token {
-        let given = request.headers().get(header::AUTHORIZATION).map(HeaderValue::as_bytes).unwrap_or_default();
+        let given =
+            request.headers().get(header::AUTHORIZATION).map(HeaderValue::as_bytes).unwrap_or_default();
         if !same(given, format!("Bearer {token}").as_bytes()) {
             return problem(StatusCode::UNAUTHORIZED, TOKEN, "", TOKEN.summary);
         }

@@ -42,7 +42,9 @@ pub(super) async fn order(State(gateway): State<Gateway>, Path(id): Path<String>
     };
     match found {
         Ok(Some(row)) => Json(show::order(&row)).into_response(),
-        Ok(None) => problem(StatusCode::NOT_FOUND, NOT_FOUND, "", "no such order, or its row is not written yet"),
+        Ok(None) => {
+            problem(StatusCode::NOT_FOUND, NOT_FOUND, "", "no such order, or its row is not written yet")
+        }
         Err(error) => failed(&error),
     }
 }
@@ -134,7 +136,8 @@ pub(super) async fn ready(State(gateway): State<Gateway>) -> Response {
         LogState::NoRoom(reason) | LogState::Failed(reason) => reasons.push(reason),
     }
     let status = gateway.router.runner.status.lock().unwrap_or_else(PoisonError::into_inner).clone();
-    reasons.extend(status.iter().filter_map(|(name, cell)| Some(format!("{name}: {}", cell.stopped.as_ref()?))));
+    reasons
+        .extend(status.iter().filter_map(|(name, cell)| Some(format!("{name}: {}", cell.stopped.as_ref()?))));
     let code = if reasons.is_empty() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     let body = json!({ "ready": reasons.is_empty(), "reasons": reasons, "log": gateway.router.log.log_id().to_string(), "stages": status });
     (code, Json(body)).into_response()

@@ -28,7 +28,11 @@ type Payload = Result<Bytes, BytesRejection>;
 
 macro_rules! handler {
     ($name:ident, $kind:literal) => {
-        pub(super) async fn $name(State(gateway): State<Gateway>, headers: HeaderMap, body: Payload) -> Response {
+        pub(super) async fn $name(
+            State(gateway): State<Gateway>,
+            headers: HeaderMap,
+            body: Payload,
+        ) -> Response {
             one(&gateway, $kind, &headers, body).await
         }
     };
@@ -56,8 +60,12 @@ pub(super) async fn fulfilment(
     headers: HeaderMap,
     body: Payload,
 ) -> Response {
-    let known =
-        [("picked", "picked.v1"), ("ready", "ready.v1"), ("shipped", "shipped.v1"), ("returned", "returned.v1")];
+    let known = [
+        ("picked", "picked.v1"),
+        ("ready", "ready.v1"),
+        ("shipped", "shipped.v1"),
+        ("returned", "returned.v1"),
+    ];
     named(&gateway, &known, &kind, &headers, body).await
 }
 
@@ -176,7 +184,9 @@ fn rejection(rejected: &Rejected) -> Value {
 fn status(reply: &Reply, command: &Command) -> StatusCode {
     match &reply.answer {
         Answer::Accepted(_) if matches!(command, Command::Place(_)) => StatusCode::CREATED,
-        Answer::Outcome(outcome) if !outcome.repeat && matches!(command, Command::Place(_)) => StatusCode::CREATED,
+        Answer::Outcome(outcome) if !outcome.repeat && matches!(command, Command::Place(_)) => {
+            StatusCode::CREATED
+        }
         Answer::Early => StatusCode::ACCEPTED,
         Answer::Refused { refusal: Refusal::Conflict, .. } => StatusCode::CONFLICT,
         Answer::Refused { .. } => StatusCode::UNPROCESSABLE_ENTITY,
@@ -204,7 +214,11 @@ pub(super) async fn batch(State(gateway): State<Gateway>, body: Body) -> Respons
     ([("content-type", "application/x-ndjson")], Body::from_stream(answers)).into_response()
 }
 
-async fn read_lines(gateway: Gateway, body: Body, lines: tokio::sync::mpsc::Sender<tokio::task::JoinHandle<Value>>) {
+async fn read_lines(
+    gateway: Gateway,
+    body: Body,
+    lines: tokio::sync::mpsc::Sender<tokio::task::JoinHandle<Value>>,
+) {
     use futures_util::StreamExt;
     let mut chunks = body.into_data_stream();
     let (mut buffer, mut number) = (Vec::new(), 0u64);

@@ -49,7 +49,11 @@ pub(crate) fn bootstrap(log: &dyn Log, partitions: u16) -> Result<Topology, Runn
             };
             match log.range(&at) {
                 Some(range) if range.end == 0 => {
-                    genesis.push(topic, partition, &envelope::to_vec(None, &Meta::default(), &Command::Genesis(wanted)));
+                    genesis.push(
+                        topic,
+                        partition,
+                        &envelope::to_vec(None, &Meta::default(), &Command::Genesis(wanted)),
+                    );
                 }
                 Some(range) if range.start == 0 => check(log, &at, &wanted)?,
                 // Trimmed: a snapshot stands for the genesis record, and carries the log id too.
@@ -79,12 +83,17 @@ fn check(log: &dyn Log, at: &TopicPartition, wanted: &Genesis) -> Result<(), Run
     let wrong = |reason: String| RunnerError::Genesis { partition: at.clone(), reason };
     let mut reader = log.reader(vec![(at.clone(), 0)], Isolation::Appended)?;
     let batch = reader.poll(1, 1, std::time::Duration::from_secs(1))?;
-    let first = batch.as_ref().and_then(|b| b.records.first()).ok_or_else(|| wrong("it cannot be read".to_owned()))?;
+    let first = batch
+        .as_ref()
+        .and_then(|b| b.records.first())
+        .ok_or_else(|| wrong("it cannot be read".to_owned()))?;
     match envelope::decode::<Command>(&first.payload) {
         Ok((_, Command::Genesis(found))) if found.level > LEVEL => {
             Err(RunnerError::Level { present: found.level, known: LEVEL })
         }
-        Ok((_, Command::Genesis(found))) if (Genesis { level: wanted.level, ..found.clone() }) == *wanted => Ok(()),
+        Ok((_, Command::Genesis(found))) if (Genesis { level: wanted.level, ..found.clone() }) == *wanted => {
+            Ok(())
+        }
         Ok((_, Command::Genesis(found))) => Err(wrong(format!(
             "it names log {}, partition {} of {}",
             found.log, found.partition, found.partitions

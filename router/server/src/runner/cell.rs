@@ -129,7 +129,8 @@ impl Cell {
             return Err(stop(StopReason::Broken(message(&*panic))));
         }
         if let Some(bytes) = outputs.iter().map(|o| outputs.bytes(o).len()).find(|b| *b > EFFECT_BYTES) {
-            let reason = format!("a record of {bytes} bytes was written, the largest allowed has {EFFECT_BYTES}");
+            let reason =
+                format!("a record of {bytes} bytes was written, the largest allowed has {EFFECT_BYTES}");
             return Err(stop(StopReason::Broken(reason)));
         }
         if let Some(origin) = &origin {
@@ -157,5 +158,6 @@ impl Cell {
 
 fn message(panic: &(dyn Any + Send)) -> String {
     let text = panic.downcast_ref::<&str>().map(|s| (*s).to_owned());
-    text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "a panic without a message".into())
+    text.or_else(|| panic.downcast_ref::<String>().cloned())
+        .unwrap_or_else(|| "a panic without a message".into())
 }

@@ -35,7 +35,8 @@ impl Directory {
 
     /// Takes in what a stage wrote, where it is a copy of CONTROL's to the first partition of intake.
     pub fn note(&self, stage: StageName, outputs: &Outputs, output: &Output) {
-        if stage != StageName::Control || output.target.topic != Topic::Intake || output.target.partition != 0 {
+        if stage != StageName::Control || output.target.topic != Topic::Intake || output.target.partition != 0
+        {
             return;
         }
         let Ok((_, rest)) = postcard::take_from_bytes::<Meta>(outputs.bytes(output)) else { return };

@@ -100,7 +100,10 @@ mod tests {
         assert_eq!(ledger.judge(log, &origin(1)), Ok(Seen::Repeat));
         assert_eq!(ledger.judge(log, &origin(2)), Ok(Seen::New));
         let source = TopicPartition::new(Topic::Intake, 2);
-        assert_eq!(ledger.judge(log, &origin(3)), Err(StopReason::Gap { origin: source, expected: 2, found: 3 }));
+        assert_eq!(
+            ledger.judge(log, &origin(3)),
+            Err(StopReason::Gap { origin: source, expected: 2, found: 3 })
+        );
         assert_eq!(ledger.judge(LogId([8; 16]), &origin(2)), Err(StopReason::Foreign(LogId([7; 16]))));
     }
 
@@ -108,8 +111,9 @@ mod tests {
     fn numbers_are_dense_for_each_target() {
         let mut ledger = Ledger::default();
         let letters = Topic::DeadLetter("orders.web".into());
-        let numbers = [(Topic::Events, 0), (Topic::Events, 1), (letters.clone(), 0), (Topic::Events, 0), (letters, 0)]
-            .map(|(topic, partition)| ledger.number(&topic, partition));
+        let numbers =
+            [(Topic::Events, 0), (Topic::Events, 1), (letters.clone(), 0), (Topic::Events, 0), (letters, 0)]
+                .map(|(topic, partition)| ledger.number(&topic, partition));
         assert_eq!(numbers, [1, 1, 1, 2, 2]);
         let bytes = postcard::to_stdvec(&ledger).unwrap();
         assert_eq!(postcard::from_bytes::<Ledger>(&bytes).unwrap(), ledger);

@@ -39,7 +39,9 @@ const BATCH: (usize, usize) = (1024, 1 << 20);
 pub(crate) enum RunnerError {
     #[error(transparent)]
     Log(#[from] LogError),
-    #[error("E2201: {topic} has {present} partitions, {wanted} are configured; a log keeps its count for ever")]
+    #[error(
+        "E2201: {topic} has {present} partitions, {wanted} are configured; a log keeps its count for ever"
+    )]
     Partitions { topic: Topic, present: u16, wanted: u16 },
     #[error("E2202: {partition} is no partition of this log: {reason}; put the right folder there")]
     Genesis { partition: TopicPartition, reason: String },
@@ -122,7 +124,8 @@ impl Runner {
         let mut workers = Vec::new();
         for cells in recovered {
             let (directory, status) = (directory.clone(), status.clone());
-            let mut worker = Worker { log: log.clone(), cells: cells?, status, directory, stop: stop.clone() };
+            let mut worker =
+                Worker { log: log.clone(), cells: cells?, status, directory, stop: stop.clone() };
             worker.report();
             let name = worker.cells.first().map_or("stages", |c| c.stage.group());
             let thread = std::thread::Builder::new().name(name.into());
@@ -206,7 +209,9 @@ impl Worker {
                 let applied = cell.apply(record, &mut outputs, |outputs, output, origin| {
                     directory.note(stage, outputs, output);
                     let target = &output.target;
-                    transaction.push_with(&target.topic, target.partition, |out| outputs.record(output, origin, out));
+                    transaction.push_with(&target.topic, target.partition, |out| {
+                        outputs.record(output, origin, out)
+                    });
                 });
                 if let Err(stopped) = applied {
                     tracing::error!(%stopped, "a stage partition stopped");
