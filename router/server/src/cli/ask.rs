@@ -299,7 +299,7 @@ fn said(common: &Common, answer: super::client::Response) -> Result<(), CliError
 }
 
 /// A row: one line of JSON, or its members, those of nested objects under their path.
-fn print(common: &Common, row: &Value) {
+pub(super) fn print(common: &Common, row: &Value) {
     use std::io::Write;
     let text = match common.format {
         Format::Json => row.to_string(),

@@ -2,6 +2,7 @@
 //! 69 the router cannot be reached or opened, 74 a file cannot be read or written.
 
 mod ask;
+mod check;
 mod client;
 mod run;
 
@@ -62,6 +63,12 @@ enum Verb {
     /// Look into the log.
     #[command(subcommand)]
     Log(ask::LogVerb),
+    /// Recompute the invariants from the log, and compare log, rows and topics; 1 where something is wrong.
+    #[command(after_help = "Example:\n  router audit --data-dir ./data --format json")]
+    Audit,
+    /// Run the stages over a log's inputs again and compare every byte they write; 1 at the first difference.
+    #[command(after_help = "Example:\n  router replay --data-dir ./data --into ./again")]
+    Replay(check::Replay),
 }
 
 /// Why a verb ended without doing what it was asked to.
@@ -103,6 +110,8 @@ pub(crate) fn main() -> ExitCode {
         Verb::Stock(stock) => stock.run(common),
         Verb::Node(node) => node.run(common),
         Verb::Log(log) => log.run(common),
+        Verb::Audit => check::audit(common),
+        Verb::Replay(replay) => replay.run(common),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

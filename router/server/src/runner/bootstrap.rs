@@ -69,7 +69,7 @@ pub(crate) fn bootstrap(log: &dyn Log, partitions: u16) -> Result<Topology, Runn
 }
 
 /// What stages have to know of a log that has its topics.
-fn topology(log: &dyn Log, partitions: u16) -> Topology {
+pub(super) fn topology(log: &dyn Log, partitions: u16) -> Topology {
     let count = |topic, configured| log.partitions(&topic).unwrap_or(configured);
     Topology {
         log: log.log_id(),

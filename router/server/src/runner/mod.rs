@@ -8,6 +8,7 @@ mod bootstrap;
 mod cell;
 mod directory;
 mod ledger;
+mod replay;
 
 use std::{
     collections::BTreeMap,
@@ -22,6 +23,7 @@ use std::{
 pub(crate) use bootstrap::bootstrap;
 pub(crate) use cell::{Cell, StageName};
 pub(crate) use directory::Directory;
+pub(crate) use replay::replay;
 use router_log::{Commit, Isolation, Log, LogError, Transaction};
 use router_schemas::{
     command::Command,

@@ -1,0 +1,71 @@
+//! `router audit` and `router replay`: the checks of a data folder at rest.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use router_log::{Journal, Options};
+use serde_json::json;
+
+use super::{CliError, Common, ask::print};
+use crate::{
+    router::{Folder, Router},
+    runner,
+};
+
+#[derive(Args)]
+pub(super) struct Replay {
+    /// Folder of the new log; made, and left for you to look into.
+    #[arg(long)]
+    into: PathBuf,
+}
+
+/// Recomputes the invariants from the log, and compares the rows.
+pub(super) fn audit(common: &Common) -> Result<(), CliError> {
+    at_rest(common)?;
+    let router = Router::start(&common.data_dir)?;
+    router.settle();
+    let report = router_audit::audit(&*router.log, Some(&*router.store));
+    router.stop();
+    let report = report.map_err(|e| CliError::Usage(e.to_string()))?;
+    print(common, &serde_json::to_value(&report).unwrap_or_default());
+    if report.violations > 0 { Err(CliError::Found) } else { Ok(()) }
+}
+
+impl Replay {
+    pub(super) fn run(self, common: &Common) -> Result<(), CliError> {
+        at_rest(common)?;
+        let used = std::fs::read_dir(&self.into).is_ok_and(|mut entries| entries.next().is_some());
+        if used {
+            return Err(CliError::Usage(format!("{} is not empty; name a new folder", self.into.display())));
+        }
+        let folder = Folder(common.data_dir.clone());
+        let from = Journal::open_read_only(&folder.journal(), Options::default())
+            .map_err(crate::router::RouterError::from)?;
+        let into = Folder(self.into.clone()).journal();
+        let replayed = runner::replay(&from, &into).map_err(crate::router::RouterError::from)?;
+        let hashes: serde_json::Map<_, _> =
+            replayed.hashes.into_iter().map(|(name, hash)| (name, json!(hash))).collect();
+        print(
+            common,
+            &json!({ "inputs": replayed.inputs, "same": replayed.same, "hashes": hashes,
+            "difference": replayed.difference }),
+        );
+        if replayed.difference.is_some() { Err(CliError::Found) } else { Ok(()) }
+    }
+}
+
+/// A router that runs moves on while it is looked at.
+fn at_rest(common: &Common) -> Result<(), CliError> {
+    let socket = Folder(common.data_dir.clone()).socket();
+    if std::os::unix::net::UnixStream::connect(&socket).is_ok() {
+        let place = common.data_dir.display();
+        return Err(CliError::Usage(format!(
+            "a router runs on {place}; end it first: this looks at a log at rest"
+        )));
+    }
+    if !Folder(common.data_dir.clone()).journal().is_dir() {
+        let place = common.data_dir.display();
+        return Err(CliError::Usage(format!("{place} holds no log; give --data-dir")));
+    }
+    Ok(())
+}
