@@ -25,7 +25,7 @@ pub const CODES: &[Code] = &[JSON, VALUE, LIMIT, KIND, KEYS];
 const JSON: Code = Code {
     id: "E1001",
     summary: "the message is no JSON of the expected shape",
-    hint: "mend the named place; GET /openapi.json shows the shape",
+    hint: "mend the named place; ingest/src/json.rs shows the shape",
 };
 const VALUE: Code = Code { id: "E1002", summary: "a value is not allowed", hint: "mend the named place" };
 const LIMIT: Code =

@@ -131,7 +131,9 @@ impl Router {
         };
         {
             let (log, pending, stop) = (log.clone(), pending.clone(), stop.clone());
-            thread("answers", Box::new(move || ended("answers", answers(&*log, &pending, &stop))))?;
+            // Taken before the first request can be answered: a thread may start late.
+            let from = log.range(&TopicPartition::new(Topic::Replies, 0)).map_or(0, |r| r.end);
+            thread("answers", Box::new(move || ended("answers", answers(&*log, from, &pending, &stop))))?;
         }
         {
             let (log, keys, pending) = (log.clone(), keys.clone(), pending.clone());
@@ -266,10 +268,9 @@ fn ended<E: std::fmt::Display>(thread: &str, result: Result<(), E>) {
 }
 
 /// Hands durable replies to those who wait.
-fn answers(log: &dyn Log, pending: &Pending, stop: &AtomicBool) -> Result<(), LogError> {
+fn answers(log: &dyn Log, from: u64, pending: &Pending, stop: &AtomicBool) -> Result<(), LogError> {
     let partition = TopicPartition::new(Topic::Replies, 0);
-    let end = log.range(&partition).map_or(0, |r| r.end);
-    let mut reader = log.reader(vec![(partition, end)], Isolation::Durable)?;
+    let mut reader = log.reader(vec![(partition, from)], Isolation::Durable)?;
     while !stop.load(Ordering::Relaxed) {
         let Some(batch) = reader.poll(4096, 1 << 20, Duration::from_millis(100))? else { continue };
         for record in &batch.records {

@@ -22,8 +22,6 @@ use crate::router::Router;
 /// How long a caller waits at most, unless it says less.
 const WAIT: Duration = Duration::from_secs(10);
 
-/// The codes of this module.
-pub(crate) const CODES: &[Code] = &[BUSY, LATE, NO_ROOM, NOT_FOUND, BAD_QUERY, TOKEN, TOO_LARGE];
 const BUSY: Code = Code {
     id: "E4001",
     summary: "too many requests wait for an answer",
@@ -39,7 +37,7 @@ const NO_ROOM: Code =
 const NOT_FOUND: Code =
     Code { id: "E4004", summary: "there is no such thing", hint: "check the id or the path" };
 const BAD_QUERY: Code =
-    Code { id: "E4005", summary: "a parameter of the query is not readable", hint: "see /openapi.json" };
+    Code { id: "E4005", summary: "a parameter of the query is not readable", hint: "see the README" };
 const TOKEN: Code =
     Code { id: "E4006", summary: "the token is missing or wrong", hint: "send Authorization: Bearer TOKEN" };
 const TOO_LARGE: Code = Code {
@@ -76,7 +74,6 @@ pub(crate) fn app(gateway: Gateway) -> axum::Router {
         .route("/livez", get(|| async { "ok\n" }))
         .route("/readyz", get(read::ready))
         .route("/metrics", get(read::metrics))
-        .route("/openapi.json", get(read::openapi))
         .fallback(|| async { problem(StatusCode::NOT_FOUND, NOT_FOUND, "", "no such path") })
         .with_state(gateway)
 }

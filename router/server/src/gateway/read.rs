@@ -1,4 +1,4 @@
-//! What changes nothing: rows, health, metrics, and the description of it all.
+//! What changes nothing: rows, health, metrics.
 
 use std::{collections::HashMap, fmt::Write, sync::PoisonError};
 
@@ -162,8 +162,4 @@ pub(super) async fn metrics(State(gateway): State<Gateway>) -> Response {
     }
     let _ = writeln!(text, "router_requests_waiting {}", router.waiting());
     ([("content-type", "text/plain; version=0.0.4")], text).into_response()
-}
-
-pub(super) async fn openapi() -> Response {
-    ([("content-type", "application/json")], include_str!("../../openapi.json")).into_response()
 }

@@ -1,0 +1,131 @@
+//! The built program on a folder, and a plain HTTP client.
+// Every test uses a part of it.
+#![allow(dead_code)]
+
+use std::{
+    io::{BufRead, BufReader, Read, Write},
+    net::TcpStream,
+    path::Path,
+    process::{Child, Command, Output, Stdio},
+    time::Duration,
+};
+
+use serde_json::Value;
+
+pub struct Running {
+    child: Child,
+    pub address: String,
+}
+
+impl Running {
+    /// Starts `router run` on the folder and waits until it is ready.
+    pub fn start(folder: &Path) -> Running {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_router"))
+            .args(["run", "--listen", "127.0.0.1:0", "--data-dir"])
+            .arg(folder)
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
+        let ready = lines.by_ref().map_while(Result::ok).find(|line| line.contains("ready on http://"));
+        let ready = ready.expect("the router ended before it was ready");
+        let address = ready.split("http://").nth(1).unwrap().split(',').next().unwrap().to_owned();
+        std::thread::spawn(move || lines.map_while(Result::ok).for_each(|line| eprintln!("{line}")));
+        Running { child, address }
+    }
+
+    /// `kill -9`.
+    pub fn kill(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// SIGTERM, and its exit status.
+    pub fn end(mut self) {
+        Command::new("kill").arg(self.child.id().to_string()).status().unwrap();
+        assert!(self.child.wait().unwrap().success(), "the router did not end cleanly");
+    }
+
+    pub fn client(&self) -> Client {
+        let stream = TcpStream::connect(&self.address).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+        stream.set_nodelay(true).unwrap();
+        Client { stream: BufReader::new(stream) }
+    }
+}
+
+impl Drop for Running {
+    /// A test that fails leaves no process behind.
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// A keep-alive connection.
+pub struct Client {
+    stream: BufReader<TcpStream>,
+}
+
+impl Client {
+    /// Status and body; `None`: the connection broke.
+    pub fn ask(&mut self, method: &str, path: &str, headers: &str, body: &str) -> Option<(u16, Value)> {
+        let length = body.len();
+        let request = format!(
+            "{method} {path} HTTP/1.1\r\nhost: r\r\ncontent-type: application/json\r\n{headers}content-length: {length}\r\n\r\n{body}"
+        );
+        self.stream.get_mut().write_all(request.as_bytes()).ok()?;
+        let (mut line, mut length, mut status) = (String::new(), 0, 0);
+        loop {
+            line.clear();
+            if self.stream.read_line(&mut line).ok()? == 0 {
+                return None;
+            }
+            match line.trim_end() {
+                "" => break,
+                head if status == 0 => status = head.get(9..12)?.parse().ok()?,
+                head => {
+                    if let Some(value) = head.strip_prefix("content-length: ") {
+                        length = value.parse().ok()?;
+                    }
+                }
+            }
+        }
+        let mut body = vec![0; length];
+        self.stream.read_exact(&mut body).ok()?;
+        Some((status, serde_json::from_slice(&body).unwrap_or_default()))
+    }
+
+    pub fn post(&mut self, path: &str, body: &str) -> Option<(u16, Value)> {
+        self.ask("POST", path, "", body)
+    }
+
+    /// Posts what must be taken.
+    pub fn must(&mut self, path: &str, body: &str) -> Value {
+        let (status, answer) = self.post(path, body).expect("the connection holds");
+        assert!(status < 300, "{path} {body}: {status} {answer}");
+        answer
+    }
+
+    pub fn get(&mut self, path: &str) -> (u16, Value) {
+        self.ask("GET", path, "", "").expect("the connection holds")
+    }
+}
+
+/// Runs a verb of the built program.
+pub fn router(arguments: &[&str], folder: &Path) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_router"));
+    command.args(arguments).arg("--data-dir").arg(folder).args(["--format", "json"]).output().unwrap()
+}
+
+/// The last line that a verb printed, which must have ended well.
+pub fn printed(output: &Output) -> Value {
+    let text = String::from_utf8_lossy(&output.stdout);
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{:?}: {text}{errors}", output.status);
+    serde_json::from_str(text.lines().last().unwrap_or_default()).unwrap_or_else(|e| panic!("{e}: {text}"))
+}
