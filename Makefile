@@ -3,13 +3,19 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 
-.PHONY: help setup test test-quick lint check
+.PHONY: help setup run crash test test-quick lint check
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
 
 setup: ## install what build and tests need and this machine lacks
 	@deploy/setup.sh
+
+run: setup ## the router on ./router-data
+	cargo run --release --locked --bin router -- run
+
+crash: setup ## kill -9 under load, KILLS times (20)
+	cargo test --locked -p router-server --test crash
 
 test: setup ## every test
 	cargo test --workspace --locked

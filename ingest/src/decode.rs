@@ -10,7 +10,6 @@ use router_schemas::{
         stock,
     },
     envelope::write_postcard,
-    geo::UnitVector,
     id::Identity,
     limits,
     quantity::Qty,
@@ -18,7 +17,11 @@ use router_schemas::{
 };
 use serde::{Serialize, de::DeserializeOwned};
 
-use crate::{json, seal::Keys};
+use crate::{
+    bounds::{bounded, money, name, place, positive},
+    json,
+    seal::Keys,
+};
 
 /// The codes of this module.
 pub const CODES: &[Code] = &[JSON, VALUE, LIMIT, KIND, KEYS];
@@ -27,8 +30,9 @@ const JSON: Code = Code {
     summary: "the message is no JSON of the expected shape",
     hint: "mend the named place; ingest/src/json.rs shows the shape",
 };
-const VALUE: Code = Code { id: "E1002", summary: "a value is not allowed", hint: "mend the named place" };
-const LIMIT: Code =
+pub(crate) const VALUE: Code =
+    Code { id: "E1002", summary: "a value is not allowed", hint: "mend the named place" };
+pub(crate) const LIMIT: Code =
     Code { id: "E1003", summary: "a limit is exceeded", hint: "see docs/errors.md for the limits" };
 const KIND: Code = Code {
     id: "E1004",
@@ -105,7 +109,7 @@ struct CloudEvent<'a> {
     data: &'a serde_json::value::RawValue,
 }
 
-fn reject(code: Code, pointer: &str, detail: String) -> Rejected {
+pub(crate) fn reject(code: Code, pointer: &str, detail: String) -> Rejected {
     Rejected { code: code.id, pointer: pointer.into(), detail, hint: code.hint }
 }
 
@@ -130,52 +134,6 @@ fn read<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Rejected> {
     })?;
     from.end().map_err(|e| reject(JSON, "", format!("something follows at column {}", e.column())))?;
     Ok(value)
-}
-
-fn name(pointer: &str, text: &str, may_be_empty: bool) -> Result<(), Rejected> {
-    bounded(pointer, text, if pointer == "/id" { limits::EXTERNAL_ID_BYTES } else { limits::NAME_BYTES })?;
-    if text.is_empty() && !may_be_empty {
-        return Err(reject(VALUE, pointer, "must not be empty".into()));
-    }
-    if text.chars().any(char::is_control) {
-        return Err(reject(VALUE, pointer, "must not hold control characters".into()));
-    }
-    Ok(())
-}
-
-fn bounded(pointer: &str, text: &str, most: usize) -> Result<(), Rejected> {
-    let detail = || format!("has {} bytes, {most} are allowed", text.len());
-    if text.len() > most { Err(reject(LIMIT, pointer, detail())) } else { Ok(()) }
-}
-
-fn positive(pointer: &str, qty: Qty) -> Result<Qty, Rejected> {
-    match qty {
-        q if !q.is_positive() => Err(reject(VALUE, pointer, "must be above zero".into())),
-        q if q > limits::QTY_MAX => Err(reject(LIMIT, pointer, "is above a billion".into())),
-        q => Ok(q),
-    }
-}
-
-fn money(pointer: &str, amount: i64) -> Result<(), Rejected> {
-    let allowed = -limits::MONEY_MAX..=limits::MONEY_MAX;
-    if allowed.contains(&amount) {
-        Ok(())
-    } else {
-        Err(reject(LIMIT, pointer, "is too large an amount".into()))
-    }
-}
-
-fn place(latitude: Option<f64>, longitude: Option<f64>) -> Result<Option<UnitVector>, Rejected> {
-    match (latitude, longitude) {
-        (None, None) => Ok(None),
-        (Some(lat), Some(lng)) => {
-            // About 100 m: enough to choose a store, too coarse for a door.
-            let rounded = |degrees: f64| (degrees * 1000.0).round() / 1000.0;
-            let place = UnitVector::from_degrees(rounded(lat), rounded(lng));
-            place.map(Some).ok_or_else(|| reject(VALUE, "/latitude", "is no place on Earth".into()))
-        }
-        _ => Err(reject(VALUE, "/latitude", "latitude and longitude go together".into())),
-    }
 }
 
 fn identity(channel: &str, account: &str, id: &str) -> Result<Identity, Rejected> {

@@ -1,6 +1,7 @@
-//! From messages to commands: [`json`] reads what strangers send, [`seal`] keeps personal data unreadable in
+//! From messages to commands: [`decode`] reads what strangers send, written as in [`json`], [`seal`] keeps personal data unreadable in
 //! the log, and [`intake`] is the stage that knows every order's id and home zone.
 
+mod bounds;
 pub mod decode;
 pub mod intake;
 pub mod json;

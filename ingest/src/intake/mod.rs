@@ -1,24 +1,26 @@
 //! INTAKE: knows every order's id and home zone. It gives ids, drops repeats, keeps what came too early, and
 //! passes the rest to the partition of the order's home zone.
 
+mod row;
 mod state;
 
 use router_schemas::{
     command::{
         Ask, Assigned, Command, Hash16,
-        order::{Arrival, OrderBody, OrderMessage},
+        order::{Arrival, OrderMessage},
     },
     dead_letter::DeadLetter,
     envelope::{self, Meta, ReplyTo, write_postcard},
-    event::{Change, Event, Exception, OrderState, Outcome, Queue},
+    event::{Change, Event, Exception, Outcome},
     id::{Identity, OrderId},
     limits,
     position::{Position, Topic},
     refusal::Refusal,
     reply::{Accepted, Answer, Reply},
-    row::{LineRow, OrderRow, Row},
+    row::Row,
     stage::{Input, Outputs, Stage, Topology},
 };
+use row::parked_row;
 use state::{Entry, Standing, State, Waiting};
 
 /// Format of the snapshots that this build writes.
@@ -35,6 +37,9 @@ pub struct Intake {
     partition: u16,
     state: State,
 }
+
+/// Version and time of update, and content, as a message states them.
+type Said = ((Option<u64>, Option<i64>), Hash16);
 
 /// The record being applied.
 struct Cause {
@@ -159,7 +164,7 @@ impl Intake {
         cause: &Cause,
         identity: &Identity,
         command: Command,
-        content: Option<((Option<u64>, Option<i64>), Hash16)>,
+        content: Option<Said>,
         out: &mut Outputs,
     ) {
         let Some(entry) = self.state.orders.get(identity) else {
@@ -434,41 +439,4 @@ impl Stage for Intake {
             ("no_zone", self.state.parked.len() as u64),
         ]
     }
-}
-
-/// The row of an order that no zone is known for; the engine never sees it, so intake shows it.
-fn parked_row(order: OrderId, message: &OrderMessage, now: i64) -> Option<Row> {
-    let body: OrderBody = postcard::from_bytes(&message.body).ok()?;
-    let lines = body.lines.into_iter().map(|line| LineRow {
-        bucket: line.buckets.into_iter().next().unwrap_or_default(),
-        line: line.line,
-        sku: line.sku,
-        ordered: line.qty,
-        open: line.qty,
-        unit_price: line.unit_price,
-        ..LineRow::default()
-    });
-    Some(Row::Order(Box::new(OrderRow {
-        order,
-        identity: message.head.identity.clone(),
-        zone: String::new(),
-        state: OrderState::Parked(Queue::NoZone),
-        payment: body.payment,
-        refunded: 0,
-        version: message.head.version,
-        created_at: now,
-        changed_at: now,
-        placed_at: message.head.placed_at,
-        promise: body.promise,
-        not_before: body.not_before,
-        mode: body.mode,
-        to: body.to,
-        priority: body.priority,
-        currency: body.currency,
-        totals: body.totals,
-        revision: 1,
-        lines: lines.collect(),
-        fulfilments: Vec::new(),
-        display: body.display,
-    })))
 }

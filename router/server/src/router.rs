@@ -208,7 +208,7 @@ impl Router {
             let status = self.runner.status.lock().unwrap_or_else(PoisonError::into_inner);
             status.values().any(|cell| cell.stopped.is_some())
         };
-        while !stopped() && !(applied() && shown()) {
+        while !(stopped() || applied() && shown()) {
             std::thread::sleep(Duration::from_millis(2));
         }
     }
