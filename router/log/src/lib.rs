@@ -9,5 +9,5 @@ mod port;
 pub use error::{CODES, LogError};
 pub use journal::{Journal, Options};
 pub use port::{
-    Appended, Batch, Commit, Isolation, Log, LogState, Reader, Record, Ticket, Transaction, Trimmed,
+    Appended, Batch, Commit, Isolation, Log, LogState, Reader, Record, Ticket, Transaction, Trimmed, scan,
 };

@@ -200,3 +200,34 @@ pub trait Reader: Send {
     /// Goes on from this offset in that partition.
     fn seek(&mut self, partition: &TopicPartition, offset: u64);
 }
+
+/// Hands the records of a range to `take`, batch by batch, each once and in order. All of them must be there: a
+/// range that cannot be read to its end is an error, never a shorter range.
+pub fn scan<E: From<LogError>>(
+    log: &dyn Log,
+    partition: &TopicPartition,
+    range: Range<u64>,
+    isolation: Isolation,
+    mut take: impl FnMut(&[Record]) -> Result<(), E>,
+) -> Result<(), E> {
+    let mut next = range.start;
+    if next >= range.end {
+        return Ok(());
+    }
+    let mut reader = log.reader(vec![(partition.clone(), next)], isolation)?;
+    while next < range.end {
+        let Some(mut batch) = reader.poll(SCAN.0, SCAN.1, SCAN_WAIT)? else {
+            let place = format!("{partition}@{next} cannot be read, {} were said to be there", range.end);
+            return Err(LogError::Failed(place).into());
+        };
+        batch.records.retain(|record| record.offset < range.end);
+        next = batch.records.last().map_or(range.end, |record| record.offset + 1);
+        take(&batch.records)?;
+    }
+    Ok(())
+}
+
+/// Records and bytes of one batch of a scan.
+const SCAN: (usize, usize) = (4096, 4 << 20);
+/// How long a scan waits for records that are there: a disk that is slow, not one that has none.
+const SCAN_WAIT: Duration = Duration::from_secs(30);
