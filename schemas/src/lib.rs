@@ -15,4 +15,5 @@ pub mod quantity;
 pub mod refusal;
 pub mod reply;
 pub mod row;
+pub mod snapshot;
 pub mod stage;

@@ -10,6 +10,40 @@ use crate::{
     position::{LogId, Topic},
 };
 
+/// The stages of the router.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum StageName {
+    /// Gives orders their ids and home zones.
+    Intake,
+    /// Decides.
+    Engine,
+    /// Publishes reference material.
+    Control,
+}
+
+impl StageName {
+    /// Every stage.
+    pub const ALL: [StageName; 3] = [StageName::Intake, StageName::Engine, StageName::Control];
+
+    /// The topic that it reads.
+    pub fn input(self) -> Topic {
+        match self {
+            StageName::Intake => Topic::Intake,
+            StageName::Engine => Topic::Commands,
+            StageName::Control => Topic::Control,
+        }
+    }
+
+    /// Its name as a reader of the log.
+    pub fn group(self) -> &'static str {
+        match self {
+            StageName::Intake => "intake",
+            StageName::Engine => "engine",
+            StageName::Control => "control",
+        }
+    }
+}
+
 /// One record as a stage sees it.
 #[derive(Clone, Copy, Debug)]
 pub struct Input<'a> {

@@ -18,18 +18,11 @@ use router_schemas::{
     refusal::Refusal,
     reply::{Accepted, Answer, Reply},
     row::Row,
+    snapshot::{self, SnapshotError},
     stage::{Input, Outputs, Stage, Topology},
 };
 use row::parked_row;
 use state::{Entry, Standing, State, Waiting};
-
-/// Format of the snapshots that this build writes.
-const SNAPSHOT_FORMAT: u8 = 1;
-
-/// A snapshot could not be taken over.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("the snapshot does not decode: {0}")]
-pub struct SnapshotError(String);
 
 /// The state machine of one partition of `router.intake`.
 pub struct Intake {
@@ -55,12 +48,7 @@ impl Intake {
 
     /// The intake of a snapshot.
     pub fn restore(topology: Topology, partition: u16, snapshot: &[u8]) -> Result<Self, SnapshotError> {
-        let state = match snapshot.split_first() {
-            Some((&SNAPSHOT_FORMAT, body)) => postcard::from_bytes(body),
-            Some((format, _)) => return Err(SnapshotError(format!("its format is {format}"))),
-            None => return Err(SnapshotError("it is empty".into())),
-        };
-        Ok(Self { topology, partition, state: state.map_err(|e| SnapshotError(e.to_string()))? })
+        Ok(Self { topology, partition, state: snapshot::read(snapshot)? })
     }
 
     fn dispatch(&mut self, cause: &Cause, command: Command, out: &mut Outputs) {
@@ -421,14 +409,11 @@ impl Stage for Intake {
     }
 
     fn state_hash(&self) -> u64 {
-        let mut bytes = Vec::new();
-        self.snapshot(&mut bytes);
-        xxhash_rust::xxh3::xxh3_64(&bytes)
+        snapshot::hash(&self.state)
     }
 
     fn snapshot(&self, out: &mut Vec<u8>) {
-        out.push(SNAPSHOT_FORMAT);
-        write_postcard(&self.state, out);
+        snapshot::write(&self.state, out);
     }
 
     fn gauges(&self) -> Vec<(&'static str, u64)> {

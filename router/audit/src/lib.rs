@@ -3,13 +3,10 @@
 
 mod ledger;
 
-use std::{
-    collections::{HashMap, HashSet},
-    time::Duration,
-};
+use std::collections::{HashMap, HashSet};
 
 use ledger::Ledger;
-use router_log::{Isolation, Log, LogError, Record};
+use router_log::{Isolation, Log, LogError, Record, scan};
 use router_schemas::{
     command::Command,
     envelope,
@@ -17,6 +14,7 @@ use router_schemas::{
     id::{Identity, OrderId},
     position::{Position, Topic, TopicPartition},
     refusal::Code,
+    stage::StageName,
 };
 use router_sinks::{Store, StoreError};
 use serde::Serialize;
@@ -90,11 +88,9 @@ impl Report {
 pub fn audit(log: &dyn Log, store: Option<&dyn Store>) -> Result<Report, AuditError> {
     let mut report = Report::default();
     let mut audit = Audit::default();
-    for topic in [Topic::Intake, Topic::Commands, Topic::Control] {
-        let group = [("intake", Topic::Intake), ("engine", Topic::Commands), ("control", Topic::Control)];
-        let group = group.iter().find(|(_, t)| *t == topic).map_or("", |(name, _)| name);
-        for partition in partitions(log, &topic) {
-            let applied = log.committed(group, &partition).unwrap_or(0);
+    for stage in StageName::ALL {
+        for partition in partitions(log, &stage.input()) {
+            let applied = log.committed(stage.group(), &partition).unwrap_or(0);
             each(log, &partition, |record| {
                 report.records += 1;
                 if record.offset < applied {
@@ -129,17 +125,11 @@ fn partitions(log: &dyn Log, topic: &Topic) -> Vec<TopicPartition> {
 }
 
 fn each(log: &dyn Log, partition: &TopicPartition, mut take: impl FnMut(&Record)) -> Result<(), LogError> {
-    let Some(range) = log.range(partition) else { return Ok(()) };
-    let mut reader = log.reader(vec![(partition.clone(), range.start)], Isolation::Durable)?;
-    let mut next = range.start;
-    while next < range.end {
-        let Some(batch) = reader.poll(4096, 4 << 20, Duration::from_secs(5))? else { break };
-        for record in batch.records.iter().filter(|r| r.offset < range.end) {
-            take(record);
-            next = record.offset + 1;
-        }
-    }
-    Ok(())
+    let range = log.range(partition).unwrap_or_default();
+    scan(log, partition, range, Isolation::Durable, |records| {
+        records.iter().for_each(&mut take);
+        Ok(())
+    })
 }
 
 #[derive(Default)]

@@ -18,6 +18,7 @@ use router_schemas::{
     envelope::{self, Meta, ReplyTo},
     position::{LogId, Topic, TopicPartition},
     reply::Reply,
+    stage::StageName,
 };
 use router_sinks::{FjallStore, Store, StoreError};
 use tokio::sync::{mpsc, oneshot};
@@ -190,15 +191,14 @@ impl Router {
             self.log.range(&TopicPartition::new(topic, partition)).map_or(0, |range| range.end)
         };
         let applied = || {
-            [("control", Topic::Control), ("intake", Topic::Intake), ("engine", Topic::Commands)]
-                .into_iter()
-                .all(|(group, topic)| {
-                    let count = self.log.partitions(&topic).unwrap_or(0);
-                    (0..count).all(|p| {
-                        let committed = self.log.committed(group, &TopicPartition::new(topic.clone(), p));
-                        committed.unwrap_or(0) >= end(topic.clone(), p)
-                    })
+            StageName::ALL.into_iter().all(|stage| {
+                let topic = stage.input();
+                let count = self.log.partitions(&topic).unwrap_or(0);
+                (0..count).all(|p| {
+                    let committed = self.log.committed(stage.group(), &TopicPartition::new(topic.clone(), p));
+                    committed.unwrap_or(0) >= end(topic.clone(), p)
                 })
+            })
         };
         let shown = || {
             (0..self.runner.topology.events)

@@ -13,11 +13,10 @@ use router_schemas::{
     refusal::Refusal,
     reply::{Answer, Reply},
     row::Row,
+    snapshot::{self, SnapshotError},
     stage::{Input, Outputs, Stage, Topology},
 };
 use serde::{Deserialize, Serialize};
-
-use crate::SnapshotError;
 
 /// The state machine of the one partition of `router.control`.
 pub struct Control {
@@ -43,7 +42,7 @@ impl Control {
 
     /// The control stage of a snapshot.
     pub fn restore(topology: Topology, snapshot: &[u8]) -> Result<Self, SnapshotError> {
-        Ok(Self { topology, state: crate::read_snapshot(snapshot)? })
+        Ok(Self { topology, state: snapshot::read(snapshot)? })
     }
 
     /// Checks a change and completes it.
@@ -155,11 +154,11 @@ impl Stage for Control {
     }
 
     fn state_hash(&self) -> u64 {
-        crate::hash_state(&self.state)
+        snapshot::hash(&self.state)
     }
 
     fn snapshot(&self, out: &mut Vec<u8>) {
-        crate::write_snapshot(&self.state, out);
+        snapshot::write(&self.state, out);
     }
 
     fn gauges(&self) -> Vec<(&'static str, u64)> {

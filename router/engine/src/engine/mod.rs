@@ -20,6 +20,7 @@ use router_schemas::{
     refusal::Refusal,
     reply::Answer,
     row::{CellRow, OrderRow},
+    snapshot::{self, SnapshotError},
     stage::{Input, Outputs, Stage, Topology},
 };
 
@@ -27,7 +28,6 @@ use self::{
     effects::Effects,
     state::{Index, State},
 };
-use crate::SnapshotError;
 
 /// The state machine of one partition of `router.commands`.
 pub struct Engine {
@@ -48,7 +48,7 @@ impl Engine {
 
     /// The engine of a snapshot.
     pub fn restore(topology: Topology, partition: u16, snapshot: &[u8]) -> Result<Self, SnapshotError> {
-        let state: State = crate::read_snapshot(snapshot)?;
+        let state: State = snapshot::read(snapshot)?;
         let index = Index::of(&state);
         Ok(Self { topology, partition, state, index })
     }
@@ -222,11 +222,11 @@ impl Stage for Engine {
     }
 
     fn state_hash(&self) -> u64 {
-        crate::hash_state(&self.state)
+        snapshot::hash(&self.state)
     }
 
     fn snapshot(&self, out: &mut Vec<u8>) {
-        crate::write_snapshot(&self.state, out);
+        snapshot::write(&self.state, out);
     }
 
     fn gauges(&self) -> Vec<(&'static str, u64)> {

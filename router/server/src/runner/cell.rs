@@ -13,41 +13,13 @@ use router_schemas::{
     envelope::{self, Origin},
     limits::EFFECT_BYTES,
     position::{Position, Topic, TopicPartition},
-    stage::{Input, Output, Outputs, Stage, Topology},
+    stage::{Input, Output, Outputs, Stage, StageName, Topology},
 };
 
 use super::{
     StopReason, Stopped,
     ledger::{Ledger, Seen},
 };
-
-/// The stages of the router.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum StageName {
-    Intake,
-    Engine,
-    Control,
-}
-
-impl StageName {
-    /// The topic that it reads.
-    pub fn input(self) -> Topic {
-        match self {
-            StageName::Intake => Topic::Intake,
-            StageName::Engine => Topic::Commands,
-            StageName::Control => Topic::Control,
-        }
-    }
-
-    /// Its name as a reader of the log.
-    pub fn group(self) -> &'static str {
-        match self {
-            StageName::Intake => "intake",
-            StageName::Engine => "engine",
-            StageName::Control => "control",
-        }
-    }
-}
 
 /// A stage over a partition.
 pub(crate) struct Cell {

@@ -10,10 +10,8 @@ use router_schemas::{
     command::{Command, reference::Reference},
     envelope::Meta,
     position::Topic,
-    stage::{Output, Outputs},
+    stage::{Output, Outputs, StageName},
 };
-
-use super::StageName;
 
 /// Zones and nodes.
 #[derive(Default)]

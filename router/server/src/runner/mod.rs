@@ -21,16 +21,16 @@ use std::{
 };
 
 pub(crate) use bootstrap::bootstrap;
-pub(crate) use cell::{Cell, StageName};
+pub(crate) use cell::Cell;
 pub(crate) use directory::Directory;
 pub(crate) use replay::replay;
-use router_log::{Commit, Isolation, Log, LogError, Transaction};
+use router_log::{Commit, Isolation, Log, LogError, Transaction, scan};
 use router_schemas::{
     command::Command,
     envelope::{self, Meta},
     limits::TICK_MS,
     position::{LogId, Position, Topic, TopicPartition},
-    stage::{Outputs, Topology},
+    stage::{Outputs, StageName, Topology},
 };
 
 /// Records applied in one transaction at most, and bytes at which no more are read.
@@ -153,18 +153,14 @@ pub(crate) fn recover(
     end: u64,
     directory: &Directory,
 ) -> Result<(), RunnerError> {
-    let mut reader = log.reader(vec![(cell.source(), cell.next)], Isolation::Appended)?;
     let mut outputs = Outputs::default();
-    while cell.next < end {
-        let batch = reader.poll(BATCH.0, BATCH.1, Duration::from_secs(5))?;
-        let records = batch.map(|b| b.records).unwrap_or_default();
-        for record in records.iter().take_while(|r| r.offset < end) {
+    scan(log, &cell.source(), cell.next..end, Isolation::Appended, |records| {
+        records.iter().try_for_each(|record| {
             let stage = cell.stage;
             let note = |outputs: &Outputs, output: &_, _: &_| directory.note(stage, outputs, output);
-            cell.apply(record, &mut outputs, note).map_err(RunnerError::Stopped)?;
-        }
-    }
-    Ok(())
+            cell.apply(record, &mut outputs, note).map_err(RunnerError::Stopped)
+        })
+    })
 }
 
 struct Worker {

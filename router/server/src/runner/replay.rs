@@ -1,16 +1,16 @@
 //! Runs the stages over the inputs of one log into another and compares every record they write.
 
-use std::{collections::HashMap, path::Path, time::Duration};
+use std::{collections::HashMap, path::Path};
 
-use router_log::{Isolation, Journal, Log, LogError, Options, Transaction};
+use router_log::{Isolation, Journal, Log, LogError, Options, Transaction, scan};
 use router_schemas::{
     envelope::{self, Origin},
     position::{Position, Topic, TopicPartition},
-    stage::Outputs,
+    stage::{Outputs, StageName},
 };
 use serde::Serialize;
 
-use super::{BATCH, Cell, RunnerError, StageName, bootstrap::topology};
+use super::{Cell, RunnerError, bootstrap::topology};
 
 /// What a replay found.
 #[derive(Debug, Default, Serialize)]
@@ -70,15 +70,11 @@ fn key(target: TopicPartition, origin: &Origin) -> Key {
 }
 
 fn copy(from: &Journal, into: &Journal, partition: &TopicPartition) -> Result<u64, LogError> {
-    let Some(range) = from.range(partition) else { return Ok(0) };
-    let mut reader = from.reader(vec![(partition.clone(), range.start)], Isolation::Durable)?;
-    let mut next = range.start;
-    while next < range.end {
-        let Some(batch) = reader.poll(BATCH.0, BATCH.1, Duration::from_secs(5))? else { break };
-        into.append_replica(partition, &batch.records)?;
-        next += batch.records.len() as u64;
-    }
-    Ok(next - range.start)
+    let range = from.range(partition).unwrap_or_default();
+    scan(from, partition, range.clone(), Isolation::Durable, |records| {
+        into.append_replica(partition, records)
+    })?;
+    Ok(range.end - range.start)
 }
 
 /// Every record that a stage wrote.
@@ -87,19 +83,16 @@ fn written(log: &Journal) -> Result<HashMap<Key, (Position, bytes::Bytes)>, LogE
     for (topic, count) in log.topics() {
         for partition in 0..count {
             let at = TopicPartition::new(topic.clone(), partition);
-            let Some(range) = log.range(&at) else { continue };
-            let mut reader = log.reader(vec![(at.clone(), range.start)], Isolation::Durable)?;
-            let mut next = range.start;
-            while next < range.end {
-                let Some(batch) = reader.poll(BATCH.0, BATCH.1, Duration::from_secs(5))? else { break };
-                for record in batch.records {
-                    next = record.offset + 1;
+            let range = log.range(&at).unwrap_or_default();
+            scan(log, &at, range, Isolation::Durable, |records| {
+                for record in records {
                     if let Ok(Some(origin)) = envelope::origin(&record.payload) {
                         let position = Position::new(topic.clone(), partition, record.offset);
-                        written.insert(key(at.clone(), &origin), (position, record.payload));
+                        written.insert(key(at.clone(), &origin), (position, record.payload.clone()));
                     }
                 }
-            }
+                Ok::<_, LogError>(())
+            })?;
         }
     }
     Ok(written)
@@ -112,12 +105,13 @@ fn run(
     written: &mut HashMap<Key, (Position, bytes::Bytes)>,
     same: &mut u64,
 ) -> Result<Option<String>, RunnerError> {
-    let mut reader = log.reader(vec![(cell.source(), 0)], Isolation::Appended)?;
     let (mut outputs, mut bytes, mut difference) = (Outputs::default(), Vec::new(), None);
-    while cell.next < end && difference.is_none() {
-        let Some(batch) = reader.poll(BATCH.0, BATCH.1, Duration::from_secs(5))? else { break };
+    scan(log, &cell.source(), 0..end, Isolation::Appended, |records| {
         let mut transaction = Transaction::default();
-        for record in batch.records.iter().take_while(|r| r.offset < end) {
+        for record in records {
+            if difference.is_some() {
+                break;
+            }
             let applied = cell.apply(record, &mut outputs, |outputs, output, origin| {
                 let at = TopicPartition::new(output.target.topic.clone(), output.target.partition);
                 bytes.clear();
@@ -142,6 +136,7 @@ fn run(
         if !transaction.is_empty() {
             log.append(&transaction)?;
         }
-    }
+        Ok::<_, RunnerError>(())
+    })?;
     Ok(difference)
 }
