@@ -3,7 +3,7 @@
 
 use router_schemas::{
     command::{
-        order::{DeliveryMode, PaymentState, Substitution},
+        order::{DeliveryMode, LineQty, PaymentState, Substitution, Totals},
         reference::RouteWhen,
         stock::{AdjustTarget, Basis},
     },
@@ -77,20 +77,6 @@ pub struct Payment {
     pub method: Option<String>,
 }
 
-/// Amounts in minor units.
-#[derive(Clone, Debug, Default, Deserialize, Serialize)]
-#[serde(default)]
-#[allow(missing_docs)]
-pub struct Totals {
-    pub goods: i64,
-    pub discount_platform: i64,
-    pub discount_seller: i64,
-    pub delivery: i64,
-    pub tax: i64,
-    /// To be collected at the door.
-    pub due: i64,
-}
-
 /// From, to.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[allow(missing_docs)]
@@ -145,14 +131,6 @@ pub struct Line {
     /// Sealed.
     #[serde(default)]
     pub travellers: Vec<serde_json::Value>,
-}
-
-/// So much of a line; all of it where `qty` is absent.
-#[derive(Clone, Debug, Deserialize, Serialize)]
-#[allow(missing_docs)]
-pub struct LineQty {
-    pub line: String,
-    pub qty: Option<Qty>,
 }
 
 /// `cancel.v1`, `payment.v1` and `delivered.v1`: what is said of an order by its platform's name.

@@ -1,7 +1,13 @@
 //! Sealing of personal data: XChaCha20-Poly1305 under a data key of each order, which is kept, wrapped by the
 //! master key, outside the log. Erasing a data key makes every copy of the data unreadable.
 
-use std::{fs, io, io::Write, os::unix::fs::OpenOptionsExt, path::Path};
+use std::{
+    fs, io,
+    io::Write,
+    os::unix::fs::OpenOptionsExt,
+    path::Path,
+    sync::{Mutex, PoisonError},
+};
 
 use chacha20poly1305::{KeyInit, XChaCha20Poly1305, XNonce, aead::Aead};
 use router_schemas::{
@@ -39,6 +45,9 @@ pub struct Keys {
     master: [u8; 32],
     database: fjall::Database,
     table: fjall::Keyspace,
+    /// True: keys were made since the last flush. Held while a key is looked up and made: of two messages of one
+    /// order that come together, the second must find the key of the first, and wait for its flush.
+    made: Mutex<bool>,
 }
 
 impl Keys {
@@ -68,7 +77,7 @@ impl Keys {
         };
         let database = fjall::Database::builder(folder.join("table")).open()?;
         let table = database.keyspace("data_keys", fjall::KeyspaceCreateOptions::default)?;
-        Ok(Keys { master, database, table })
+        Ok(Keys { master, database, table, made: Mutex::new(false) })
     }
 
     /// A keyed hash: equal content is known as equal by us alone. `domain` keeps uses apart.
@@ -84,20 +93,32 @@ impl Keys {
     /// only after [`Keys::flush`].
     pub fn seal(&self, identity: &Identity, plain: &[u8]) -> Result<Sealed, SealError> {
         let name = self.hash("data key", identity.to_string().as_bytes());
-        let key = match self.table.get(name)? {
-            Some(wrapped) => self.unwrap(&wrapped)?,
-            None => {
-                let key = random::<32>()?;
-                self.table.insert(name, encrypt(&self.master, &key)?)?;
-                key
-            }
-        };
+        let key = self.data_key(&name)?;
         Ok(Sealed { key: name, bytes: encrypt(&key, plain)? })
     }
 
-    /// Makes all new data keys durable: before the append of what they seal.
+    fn data_key(&self, name: &Hash16) -> Result<[u8; 32], SealError> {
+        let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(wrapped) = self.table.get(name)? {
+            return self.unwrap(&wrapped);
+        }
+        let key = random::<32>()?;
+        self.table.insert(name, encrypt(&self.master, &key)?)?;
+        *made = true;
+        Ok(key)
+    }
+
+    /// Makes all new data keys durable, before the append of what they seal. For one thread: a second one would
+    /// not wait for the keys that the first is flushing.
     pub fn flush(&self) -> Result<(), SealError> {
-        Ok(self.database.persist(fjall::PersistMode::SyncData)?)
+        let made = || self.made.lock().unwrap_or_else(PoisonError::into_inner);
+        if std::mem::take(&mut *made())
+            && let Err(error) = self.database.persist(fjall::PersistMode::SyncData)
+        {
+            *made() = true;
+            return Err(error.into());
+        }
+        Ok(())
     }
 
     /// What was sealed.
@@ -109,7 +130,7 @@ impl Keys {
     /// Erases a data key for ever.
     pub fn erase(&self, key: &Hash16) -> Result<(), SealError> {
         self.table.remove(*key)?;
-        self.flush()
+        Ok(self.database.persist(fjall::PersistMode::SyncData)?)
     }
 
     fn unwrap(&self, wrapped: &[u8]) -> Result<[u8; 32], SealError> {
@@ -153,5 +174,18 @@ mod tests {
         assert!(matches!(keys.open_sealed(&damaged), Err(SealError::Damaged)));
         keys.erase(&sealed.key).unwrap();
         assert!(matches!(keys.open_sealed(&sealed), Err(SealError::Erased)));
+    }
+
+    #[test]
+    fn messages_of_one_order_that_come_together_share_a_key() {
+        let folder = tempfile::tempdir().unwrap();
+        let keys = Keys::open(folder.path()).unwrap();
+        for number in 0..200 {
+            let identity = Identity { external_id: number.to_string(), ..Identity::default() };
+            let seal = || keys.seal(&identity, b"Ada").unwrap();
+            let sealed =
+                std::thread::scope(|scope| [(); 4].map(|()| scope.spawn(seal)).map(|t| t.join().unwrap()));
+            sealed.iter().for_each(|sealed| assert_eq!(keys.open_sealed(sealed).unwrap(), b"Ada"));
+        }
     }
 }

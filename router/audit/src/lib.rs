@@ -33,7 +33,7 @@ pub const CODES: &[Code] = &[
 ];
 
 const fn code(id: &'static str, summary: &'static str) -> Code {
-    Code { id, summary, hint: "keep the data folder as it is and report it; see docs/errors.md" }
+    Code { id, summary, hint: "keep the data folder as it is and report it" }
 }
 
 /// The audit could not be made.

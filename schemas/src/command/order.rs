@@ -125,8 +125,9 @@ pub enum Substitution {
     Similar,
 }
 
-/// Amounts of an order in minor units.
+/// Amounts of an order in minor units; in JSON, what is absent is zero.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Totals {
     /// Goods before discounts.
     pub goods: i64,

@@ -15,7 +15,7 @@ use axum::{
     routing::{get, post},
 };
 use router_schemas::{limits, refusal::Code};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::router::Router;
 
@@ -43,7 +43,7 @@ const TOKEN: Code =
 const TOO_LARGE: Code = Code {
     id: "E4007",
     summary: "the body is too large or not readable",
-    hint: "send less; see docs/errors.md",
+    hint: "send less; see schemas/src/limits.rs",
 };
 
 /// What every handler has.
@@ -58,17 +58,17 @@ pub(crate) struct Gateway {
 pub(crate) fn app(gateway: Gateway) -> axum::Router {
     let whole = limits::MESSAGE_BYTES + 1024;
     axum::Router::new()
-        .route("/v1/orders", post(write::order).get(read::orders))
+        .route("/v1/orders", post(write::message).get(read::orders))
         .route("/v1/orders/{id}", get(read::order))
-        .route("/v1/amends", post(write::amend))
-        .route("/v1/cancels", post(write::cancel))
-        .route("/v1/payments", post(write::payment))
-        .route("/v1/deliveries", post(write::delivered))
+        .route("/v1/amends", post(write::message))
+        .route("/v1/cancels", post(write::message))
+        .route("/v1/payments", post(write::message))
+        .route("/v1/deliveries", post(write::message))
         .route("/v1/stock", get(read::stock))
-        .route("/v1/stock/{kind}", post(write::stock))
-        .route("/v1/fulfilments/{kind}", post(write::fulfilment))
+        .route("/v1/stock/{kind}", post(write::message))
+        .route("/v1/fulfilments/{kind}", post(write::message))
         .route("/v1/batch", post(write::batch).layer(DefaultBodyLimit::disable()))
-        .route("/v1/{table}", get(read::references).post(write::reference))
+        .route("/v1/{table}", get(read::references).post(write::message))
         .layer(DefaultBodyLimit::max(whole))
         .layer(middleware::from_fn_with_state(gateway.clone(), authorise))
         .route("/livez", get(|| async { "ok\n" }))
@@ -105,7 +105,15 @@ fn same(a: &[u8], b: &[u8]) -> bool {
 
 /// An error as callers see it: code, JSON pointer, detail, hint.
 fn problem(status: StatusCode, code: Code, pointer: &str, detail: &str) -> Response {
-    let body = json!({ "code": code.id, "pointer": pointer, "detail": detail, "hint": code.hint });
+    respond(status, problem_body(code, pointer, detail))
+}
+
+fn problem_body(code: Code, pointer: &str, detail: &str) -> Value {
+    json!({ "code": code.id, "pointer": pointer, "detail": detail, "hint": code.hint })
+}
+
+/// An answer; one that turns the caller away says when to come back.
+fn respond(status: StatusCode, body: Value) -> Response {
     let mut response = (status, Json(body)).into_response();
     if matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE) {
         response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));

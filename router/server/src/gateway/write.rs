@@ -3,10 +3,9 @@
 use std::time::Duration;
 
 use axum::{
-    Json,
     body::{Body, Bytes},
-    extract::{Path, State, rejection::BytesRejection},
-    http::{HeaderMap, StatusCode},
+    extract::{State, rejection::BytesRejection},
+    http::{HeaderMap, StatusCode, Uri},
     response::{IntoResponse, Response},
 };
 use router_ingest::decode::{self, Context, Rejected};
@@ -18,7 +17,7 @@ use router_schemas::{
 };
 use serde_json::{Value, json};
 
-use super::{BUSY, Gateway, LATE, NO_ROOM, NOT_FOUND, TOO_LARGE, WAIT, problem};
+use super::{BUSY, Gateway, LATE, NO_ROOM, NOT_FOUND, TOO_LARGE, WAIT, problem, problem_body, respond};
 use crate::{
     router::{Answering, SubmitError},
     show,
@@ -26,97 +25,47 @@ use crate::{
 
 type Payload = Result<Bytes, BytesRejection>;
 
-macro_rules! handler {
-    ($name:ident, $kind:literal) => {
-        pub(super) async fn $name(
-            State(gateway): State<Gateway>,
-            headers: HeaderMap,
-            body: Payload,
-        ) -> Response {
-            one(&gateway, $kind, &headers, body).await
-        }
+/// What each path takes.
+const KINDS: [(&str, &str); 17] = [
+    ("/v1/orders", "order.v1"),
+    ("/v1/amends", "amend.v1"),
+    ("/v1/cancels", "cancel.v1"),
+    ("/v1/payments", "payment.v1"),
+    ("/v1/deliveries", "delivered.v1"),
+    ("/v1/stock/counts", "count.v1"),
+    ("/v1/stock/receipts", "receipt.v1"),
+    ("/v1/stock/adjustments", "adjustment.v1"),
+    ("/v1/fulfilments/picked", "picked.v1"),
+    ("/v1/fulfilments/ready", "ready.v1"),
+    ("/v1/fulfilments/shipped", "shipped.v1"),
+    ("/v1/fulfilments/returned", "returned.v1"),
+    ("/v1/zones", "zone.v1"),
+    ("/v1/nodes", "node.v1"),
+    ("/v1/items", "item.v1"),
+    ("/v1/channels", "channel.v1"),
+    ("/v1/regions", "region.v1"),
+];
+
+/// One message; its path, or the CloudEvent around it, says its kind.
+pub(super) async fn message(
+    State(gateway): State<Gateway>,
+    uri: Uri,
+    headers: HeaderMap,
+    body: Payload,
+) -> Response {
+    let Some((_, kind)) = KINDS.iter().find(|(path, _)| *path == uri.path()) else {
+        return problem(StatusCode::NOT_FOUND, NOT_FOUND, "", "no such path");
     };
-}
-
-handler!(order, "order.v1");
-handler!(amend, "amend.v1");
-handler!(cancel, "cancel.v1");
-handler!(payment, "payment.v1");
-handler!(delivered, "delivered.v1");
-
-pub(super) async fn stock(
-    State(gateway): State<Gateway>,
-    Path(kind): Path<String>,
-    headers: HeaderMap,
-    body: Payload,
-) -> Response {
-    let known = [("counts", "count.v1"), ("receipts", "receipt.v1"), ("adjustments", "adjustment.v1")];
-    named(&gateway, &known, &kind, &headers, body).await
-}
-
-pub(super) async fn fulfilment(
-    State(gateway): State<Gateway>,
-    Path(kind): Path<String>,
-    headers: HeaderMap,
-    body: Payload,
-) -> Response {
-    let known = [
-        ("picked", "picked.v1"),
-        ("ready", "ready.v1"),
-        ("shipped", "shipped.v1"),
-        ("returned", "returned.v1"),
-    ];
-    named(&gateway, &known, &kind, &headers, body).await
-}
-
-pub(super) async fn reference(
-    State(gateway): State<Gateway>,
-    Path(table): Path<String>,
-    headers: HeaderMap,
-    body: Payload,
-) -> Response {
-    let known = [
-        ("zones", "zone.v1"),
-        ("nodes", "node.v1"),
-        ("items", "item.v1"),
-        ("channels", "channel.v1"),
-        ("regions", "region.v1"),
-    ];
-    named(&gateway, &known, &table, &headers, body).await
-}
-
-async fn named(
-    gateway: &Gateway,
-    known: &[(&str, &'static str)],
-    name: &str,
-    headers: &HeaderMap,
-    body: Payload,
-) -> Response {
-    match known.iter().find(|(path, _)| *path == name) {
-        Some((_, kind)) => one(gateway, kind, headers, body).await,
-        None => problem(StatusCode::NOT_FOUND, NOT_FOUND, "", "no such path"),
-    }
-}
-
-async fn one(gateway: &Gateway, kind: &str, headers: &HeaderMap, body: Payload) -> Response {
     let Ok(body) = body else {
         return problem(StatusCode::PAYLOAD_TOO_LARGE, TOO_LARGE, "", TOO_LARGE.summary);
     };
     let header = |name: &str| headers.get(name).and_then(|v| v.to_str().ok());
     let binary = header("ce-type").filter(|_| header("ce-specversion").is_some());
-    let (status, answer) = submit(
-        gateway,
-        binary.unwrap_or(kind),
-        &body,
-        header("idempotency-key"),
-        Prefer::read(header("prefer").unwrap_or("")),
-    )
-    .await;
-    let mut response = (status, Json(answer)).into_response();
-    if matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE) {
-        response.headers_mut().insert("retry-after", axum::http::HeaderValue::from_static("1"));
-    }
-    response
+    let prefer = Prefer::read(header("prefer").unwrap_or(""));
+    let kind = binary.unwrap_or(kind);
+    let sent = send(&gateway, kind, &body, header("idempotency-key"), prefer.outcome.is_some());
+    let (status, answer) = answered(sent, prefer.outcome.unwrap_or(WAIT)).await;
+    respond(status, answer)
 }
 
 /// What the caller would like: `Prefer: wait=N`.
@@ -132,27 +81,11 @@ impl Prefer {
     }
 }
 
-async fn submit(
-    gateway: &Gateway,
-    kind: &str,
-    body: &[u8],
-    key: Option<&str>,
-    prefer: Prefer,
-) -> (StatusCode, Value) {
-    match send(gateway, kind, body, key, prefer.outcome.is_some()) {
-        Ok((command, answering)) => answered(&command, answering, prefer.outcome.unwrap_or(WAIT)).await,
-        Err(refused) => refused,
-    }
-}
+/// A message that was sent, or its answer where it could not be.
+type Sent = Result<(Command, Answering), (StatusCode, Value)>;
 
 /// Reads a message and sends it; what cannot be sent has its answer at once.
-fn send(
-    gateway: &Gateway,
-    kind: &str,
-    body: &[u8],
-    key: Option<&str>,
-    outcome: bool,
-) -> Result<(Command, Answering), (StatusCode, Value)> {
+fn send(gateway: &Gateway, kind: &str, body: &[u8], key: Option<&str>, outcome: bool) -> Sent {
     let context = Context { keys: &gateway.router.keys, arrival: Arrival::Http, key };
     let command = decode::message(kind, body, &context)
         .map_err(|rejected| (StatusCode::UNPROCESSABLE_ENTITY, rejection(&rejected)))?;
@@ -160,9 +93,13 @@ fn send(
     Ok((command, answering))
 }
 
-async fn answered(command: &Command, answering: Answering, most: Duration) -> (StatusCode, Value) {
+async fn answered(sent: Sent, most: Duration) -> (StatusCode, Value) {
+    let (command, answering) = match sent {
+        Ok(sent) => sent,
+        Err(refused) => return refused,
+    };
     match answering.wait(most).await {
-        Ok(reply) => (status(&reply, command), show::reply(&reply)),
+        Ok(reply) => (status(&reply, &command), show::reply(&reply)),
         Err(error) => failure(&error),
     }
 }
@@ -174,7 +111,7 @@ fn failure(error: &SubmitError) -> (StatusCode, Value) {
         SubmitError::Late => (StatusCode::GATEWAY_TIMEOUT, LATE),
         SubmitError::UnknownNode => (StatusCode::UNPROCESSABLE_ENTITY, Refusal::UnknownNode.code()),
     };
-    (status, json!({ "code": code.id, "pointer": "", "detail": error.to_string(), "hint": code.hint }))
+    (status, problem_body(code, "", &error.to_string()))
 }
 
 fn rejection(rejected: &Rejected) -> Value {
@@ -239,17 +176,15 @@ async fn read_lines(
             let Ok(place) = lines.reserve().await else { return };
             let sent = send(&gateway, "order.v1", &line, None, false);
             place.send(tokio::spawn(async move {
-                let (status, answer) = match sent {
-                    Ok((command, answering)) => answered(&command, answering, WAIT).await,
-                    Err(refused) => refused,
-                };
+                let (status, answer) = answered(sent, WAIT).await;
                 json!({ "line": number, "status": status.as_u16(), "answer": answer })
             }));
         }
         buffer.drain(..start);
         if buffer.len() > limits::MESSAGE_BYTES {
-            let detail = json!({ "line": number + 1, "status": 413, "answer": { "code": TOO_LARGE.id,
-                "pointer": "", "detail": "the line is too long; it and all behind it were not read", "hint": TOO_LARGE.hint } });
+            let answer =
+                problem_body(TOO_LARGE, "", "the line is too long; it and all behind it were not read");
+            let detail = json!({ "line": number + 1, "status": 413, "answer": answer });
             let _ = lines.send(tokio::spawn(async move { detail })).await;
             return;
         }
