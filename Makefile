@@ -3,13 +3,16 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 
-.PHONY: help setup run crash test test-quick lint check
+.PHONY: help setup demo run crash test test-quick lint check
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
 
 setup: ## install what build and tests need and this machine lacks
 	@deploy/setup.sh
+
+demo: setup ## real orders at real store places, watched, then audited
+	cargo run --release --locked --bin router -- demo --exit
 
 run: setup ## the router on ./router-data
 	cargo run --release --locked --bin router -- run

@@ -7,19 +7,17 @@ use router_schemas::{
         fulfilment::NodeFact,
         order as o,
         reference::{self, Published, Reference},
-        stock,
     },
     envelope::write_postcard,
     id::Identity,
     limits,
-    quantity::Qty,
     refusal::Code,
 };
 use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{
     bounds::{bounded, money, name, place, positive},
-    json,
+    cells, json,
     seal::Keys,
 };
 
@@ -37,7 +35,7 @@ pub(crate) const LIMIT: Code =
 const KIND: Code = Code {
     id: "E1004",
     summary: "no such kind of message",
-    hint: "kinds are order.v1, amend.v1, cancel.v1, payment.v1, delivered.v1, count.v1, receipt.v1, adjustment.v1, picked.v1, ready.v1, shipped.v1, returned.v1, zone.v1, node.v1, item.v1, channel.v1, region.v1",
+    hint: "kinds are order.v1, amend.v1, cancel.v1, payment.v1, delivered.v1, count.v1, receipt.v1, adjustment.v1, policy.v1, picked.v1, ready.v1, shipped.v1, returned.v1, zone.v1, node.v1, item.v1, channel.v1, region.v1",
 };
 const KEYS: Code = Code {
     id: "E1005",
@@ -101,7 +99,8 @@ fn plain(kind: &str, bytes: &[u8], context: &Context<'_>) -> Result<Command, Rej
         "order.v1" => order(read(bytes)?, context).map(Command::Place),
         "amend.v1" => order(read(bytes)?, context).map(Command::Amend),
         "cancel.v1" | "payment.v1" | "delivered.v1" => about(kind, read(bytes)?, context),
-        "count.v1" | "receipt.v1" | "adjustment.v1" => cell(kind, read(bytes)?, context),
+        "count.v1" | "receipt.v1" | "adjustment.v1" => cells::cell(kind, read(bytes)?, context),
+        "policy.v1" => cells::policy(read(bytes)?),
         "picked.v1" | "ready.v1" | "shipped.v1" | "returned.v1" => at_node(kind, read(bytes)?, context),
         "zone.v1" | "node.v1" | "item.v1" | "channel.v1" | "region.v1" => {
             let change = entry(kind, bytes)?;
@@ -310,43 +309,6 @@ fn about(kind: &str, about: json::About, context: &Context<'_>) -> Result<Comman
             Command::Payment(o::PaymentFact { to: None, identity, key, state, amount, occurred_at })
         }
         _ => Command::Delivered(o::Delivered { to: None, identity, key, lines, occurred_at }),
-    })
-}
-
-fn cell(kind: &str, said: json::Stock, context: &Context<'_>) -> Result<Command, Rejected> {
-    name("/node", &said.node, false)?;
-    name("/sku", &said.sku, false)?;
-    name("/bucket", &said.bucket, true)?;
-    name("/source", &said.source, true)?;
-    let key = said.key.as_deref().or(context.key).map(|key| context.keys.hash(kind, key.as_bytes()));
-    let needed = |pointer: &str, qty: Option<Qty>| {
-        qty.ok_or_else(|| reject(VALUE, pointer, "is needed for this kind of message".into()))
-    };
-    let cell = stock::CellName { node: said.node, sku: said.sku, bucket: said.bucket };
-    Ok(match kind {
-        "count.v1" => {
-            let qty = needed("/qty", said.qty)?;
-            if qty < Qty::default() || qty > limits::QTY_MAX {
-                return Err(reject(VALUE, "/qty", "must be from zero to a billion".into()));
-            }
-            let observed_at = said.observed_at.map(|t| t.0);
-            let (basis, counter, sequence) = (said.basis, said.source, said.sequence);
-            Command::Count(stock::Count { cell, qty, basis, counter, sequence, observed_at, key })
-        }
-        _ if key.is_none() => {
-            let detail =
-                "a change needs a key, so that a repeat is known: `key`, or an Idempotency-Key header";
-            return Err(reject(VALUE, "/key", detail.into()));
-        }
-        "receipt.v1" => {
-            let qty = positive("/qty", needed("/qty", said.qty)?)?;
-            Command::Receipt(stock::Movement { cell, qty, key })
-        }
-        _ => {
-            let delta = needed("/delta", said.delta)?;
-            positive("/delta", if delta < Qty::default() { -delta } else { delta })?;
-            Command::Adjustment(stock::Adjustment { cell, target: said.target, delta, key })
-        }
     })
 }
 

@@ -181,6 +181,46 @@ pub struct Stock {
     pub key: Option<String>,
 }
 
+/// `policy.v1`: how a cell may be used, whole: what is absent is none.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[allow(missing_docs)]
+pub struct Policy {
+    pub node: String,
+    pub sku: String,
+    #[serde(default)]
+    pub bucket: String,
+    #[serde(default)]
+    pub safety_stock: Qty,
+    /// Units that may be promised beyond stock: a quantity, or `"unlimited"`.
+    #[serde(default)]
+    pub backorder: Backorder,
+    #[serde(default)]
+    pub out_of_stock: bool,
+}
+
+/// A quantity, or `"unlimited"`.
+#[derive(Clone, Copy, Debug, Deserialize, Serialize)]
+#[serde(untagged)]
+#[allow(missing_docs)]
+pub enum Backorder {
+    Unlimited(Unlimited),
+    Limited(Qty),
+}
+
+/// The word `unlimited`.
+#[derive(Clone, Copy, Debug, Deserialize, Serialize)]
+#[serde(rename_all = "snake_case")]
+#[allow(missing_docs)]
+pub enum Unlimited {
+    Unlimited,
+}
+
+impl Default for Backorder {
+    fn default() -> Self {
+        Backorder::Limited(Qty::default())
+    }
+}
+
 /// `picked.v1`, `ready.v1`, `shipped.v1`, `returned.v1`: what a node says of an order.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[allow(missing_docs)]

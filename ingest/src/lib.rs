@@ -2,6 +2,7 @@
 //! the log, and [`intake`] is the stage that knows every order's id and home zone.
 
 mod bounds;
+mod cells;
 pub mod decode;
 pub mod intake;
 pub mod json;

@@ -1,6 +1,7 @@
 //! The program `router`: runs the router, and asks it.
 
 mod cli;
+mod demo;
 mod gateway;
 mod router;
 mod runner;

@@ -22,7 +22,7 @@ pub(super) struct Replay {
 /// Recomputes the invariants from the log, and compares the rows.
 pub(super) fn audit(common: &Common) -> Result<(), CliError> {
     at_rest(common)?;
-    let router = Router::start(&common.data_dir)?;
+    let router = Router::start(&common.folder())?;
     router.settle();
     let report = router_audit::audit(&*router.log, Some(&*router.store));
     router.stop();
@@ -38,7 +38,7 @@ impl Replay {
         if used {
             return Err(CliError::Usage(format!("{} is not empty; name a new folder", self.into.display())));
         }
-        let folder = Folder(common.data_dir.clone());
+        let folder = Folder(common.folder());
         let from = Journal::open_read_only(&folder.journal(), Options::default())
             .map_err(crate::router::RouterError::from)?;
         let into = Folder(self.into.clone()).journal();
@@ -56,15 +56,15 @@ impl Replay {
 
 /// A router that runs moves on while it is looked at.
 fn at_rest(common: &Common) -> Result<(), CliError> {
-    let socket = Folder(common.data_dir.clone()).socket();
+    let folder = common.folder();
+    let place = folder.display();
+    let socket = Folder(folder.clone()).socket();
     if std::os::unix::net::UnixStream::connect(&socket).is_ok() {
-        let place = common.data_dir.display();
         return Err(CliError::Usage(format!(
             "a router runs on {place}; end it first: this looks at a log at rest"
         )));
     }
-    if !Folder(common.data_dir.clone()).journal().is_dir() {
-        let place = common.data_dir.display();
+    if !Folder(common.folder()).journal().is_dir() {
         return Err(CliError::Usage(format!("{place} holds no log; give --data-dir")));
     }
     Ok(())

@@ -33,11 +33,11 @@ pub(super) struct Response {
 impl Client {
     /// The router of this folder.
     pub fn connect(common: &Common) -> Result<Client, CliError> {
-        let socket = Folder(common.data_dir.clone()).socket();
+        let socket = Folder(common.folder()).socket();
         if UnixStream::connect(&socket).is_ok() {
             return Ok(Client { socket, own: None });
         }
-        let router = Arc::new(Router::start(&common.data_dir)?);
+        let router = Arc::new(Router::start(&common.folder())?);
         let runtime = run::runtime()?;
         let (stop, stopped) = watch::channel(false);
         {

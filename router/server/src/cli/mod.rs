@@ -4,6 +4,7 @@
 mod ask;
 mod check;
 mod client;
+mod demo;
 mod run;
 
 use std::{path::PathBuf, process::ExitCode};
@@ -17,6 +18,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
     version,
     arg_required_else_help = true,
     after_help = "Examples:
+  router demo
   router run --data-dir ./data
   router node set nodes.ndjson --data-dir ./data
   router order send orders.ndjson --data-dir ./data
@@ -32,12 +34,18 @@ struct Arguments {
 
 #[derive(Args, Clone)]
 struct Common {
-    /// Folder that holds everything of this router.
-    #[arg(long, global = true, env = "ROUTER_DATA_DIR", default_value = "./router-data")]
-    data_dir: PathBuf,
+    /// Folder that holds everything of this router [default: ./router-data; of the demo: a temporary one].
+    #[arg(long, global = true, env = "ROUTER_DATA_DIR")]
+    data_dir: Option<PathBuf>,
     /// For people, or one line of JSON a row.
     #[arg(long, global = true, value_enum, default_value = "text")]
     format: Format,
+}
+
+impl Common {
+    fn folder(&self) -> PathBuf {
+        self.data_dir.clone().unwrap_or_else(|| PathBuf::from("./router-data"))
+    }
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -51,6 +59,11 @@ enum Verb {
     /// Run the router until it is told to end.
     #[command(after_help = "Example:\n  router run --data-dir ./data --listen 127.0.0.1:8080")]
     Run(run::Run),
+    /// Play real orders at real store places, and watch.
+    #[command(after_help = "Examples:
+  router demo
+  router demo --orders 20000 --rate max --exit --format json")]
+    Demo(demo::Demo),
     /// Check, send, show and list orders.
     #[command(subcommand)]
     Order(ask::Order),
@@ -106,6 +119,7 @@ pub(crate) fn main() -> ExitCode {
     let common = &arguments.common;
     let done = match arguments.verb {
         Verb::Run(run) => run.run(common),
+        Verb::Demo(demo) => demo.run(common),
         Verb::Order(order) => order.run(common),
         Verb::Stock(stock) => stock.run(common),
         Verb::Node(node) => node.run(common),

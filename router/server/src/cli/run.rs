@@ -48,7 +48,7 @@ impl Run {
             }
             None => None,
         };
-        let router = Arc::new(Router::start(&common.data_dir)?);
+        let router = Arc::new(Router::start(&common.folder())?);
         let runtime = runtime()?;
         let served = runtime.block_on(serve(router.clone(), common, self.listen, token));
         runtime.shutdown_timeout(std::time::Duration::from_secs(5));
@@ -65,7 +65,7 @@ pub(super) fn runtime() -> Result<tokio::runtime::Runtime, CliError> {
     built.map_err(|e| CliError::Unreachable(format!("no threads can be started: {e}")))
 }
 
-async fn serve(
+pub(super) async fn serve(
     router: Arc<Router>,
     common: &Common,
     listen: SocketAddr,
@@ -76,7 +76,7 @@ async fn serve(
     let (stop, stopped) = watch::channel(false);
     let local = local(router.clone(), common, stopped.clone())?;
     let app = gateway::app(Gateway { router, token });
-    eprintln!("router: ready on http://{address}, data in {}", common.data_dir.display());
+    eprintln!("router: ready on http://{address}, data in {}", common.folder().display());
     let mut terminated = signal(SignalKind::terminate()).map_err(|e| CliError::File("SIGTERM".into(), e))?;
     tokio::spawn(async move {
         tokio::select! {
@@ -97,7 +97,7 @@ pub(super) fn local(
     stopped: watch::Receiver<bool>,
 ) -> Result<tokio::task::JoinHandle<()>, CliError> {
     use std::os::unix::fs::PermissionsExt;
-    let path = Folder(common.data_dir.clone()).socket();
+    let path = Folder(common.folder()).socket();
     let file = |e| CliError::File(path.display().to_string(), e);
     match std::fs::remove_file(&path) {
         Ok(()) => {}

@@ -26,7 +26,7 @@ use crate::{
 type Payload = Result<Bytes, BytesRejection>;
 
 /// What each path takes.
-const KINDS: [(&str, &str); 17] = [
+const KINDS: [(&str, &str); 18] = [
     ("/v1/orders", "order.v1"),
     ("/v1/amends", "amend.v1"),
     ("/v1/cancels", "cancel.v1"),
@@ -35,6 +35,7 @@ const KINDS: [(&str, &str); 17] = [
     ("/v1/stock/counts", "count.v1"),
     ("/v1/stock/receipts", "receipt.v1"),
     ("/v1/stock/adjustments", "adjustment.v1"),
+    ("/v1/stock/policies", "policy.v1"),
     ("/v1/fulfilments/picked", "picked.v1"),
     ("/v1/fulfilments/ready", "ready.v1"),
     ("/v1/fulfilments/shipped", "shipped.v1"),

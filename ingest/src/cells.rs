@@ -1,0 +1,70 @@
+//! What is said of stock cells: counts, receipts, adjustments, policies.
+
+use router_schemas::{
+    command::{Command, stock},
+    limits,
+    quantity::Qty,
+};
+
+use crate::{
+    bounds::{name, positive},
+    decode::{Context, Rejected, VALUE, reject},
+    json,
+};
+
+pub(crate) fn cell(kind: &str, said: json::Stock, context: &Context<'_>) -> Result<Command, Rejected> {
+    name("/source", &said.source, true)?;
+    let key = said.key.as_deref().or(context.key).map(|key| context.keys.hash(kind, key.as_bytes()));
+    let needed = |pointer: &str, qty: Option<Qty>| {
+        qty.ok_or_else(|| reject(VALUE, pointer, "is needed for this kind of message".into()))
+    };
+    let cell = cell_name(said.node, said.sku, said.bucket)?;
+    Ok(match kind {
+        "count.v1" => {
+            let qty = needed("/qty", said.qty)?;
+            if qty < Qty::default() || qty > limits::QTY_MAX {
+                return Err(reject(VALUE, "/qty", "must be from zero to a billion".into()));
+            }
+            let observed_at = said.observed_at.map(|t| t.0);
+            let (basis, counter, sequence) = (said.basis, said.source, said.sequence);
+            Command::Count(stock::Count { cell, qty, basis, counter, sequence, observed_at, key })
+        }
+        _ if key.is_none() => {
+            let detail =
+                "a change needs a key, so that a repeat is known: `key`, or an Idempotency-Key header";
+            return Err(reject(VALUE, "/key", detail.into()));
+        }
+        "receipt.v1" => {
+            let qty = positive("/qty", needed("/qty", said.qty)?)?;
+            Command::Receipt(stock::Movement { cell, qty, key })
+        }
+        _ => {
+            let delta = needed("/delta", said.delta)?;
+            positive("/delta", if delta < Qty::default() { -delta } else { delta })?;
+            Command::Adjustment(stock::Adjustment { cell, target: said.target, delta, key })
+        }
+    })
+}
+
+fn cell_name(node: String, sku: String, bucket: String) -> Result<stock::CellName, Rejected> {
+    name("/node", &node, false)?;
+    name("/sku", &sku, false)?;
+    name("/bucket", &bucket, true)?;
+    Ok(stock::CellName { node, sku, bucket })
+}
+
+pub(crate) fn policy(said: json::Policy) -> Result<Command, Rejected> {
+    let cell = cell_name(said.node, said.sku, said.bucket)?;
+    let in_range = |pointer: &str, qty: Qty| match qty >= Qty::default() && qty <= limits::QTY_MAX {
+        true => Ok(qty),
+        false => Err(reject(VALUE, pointer, "must be from zero to a billion".into())),
+    };
+    let safety_stock = in_range("/safety_stock", said.safety_stock)?;
+    let backorder = match said.backorder {
+        json::Backorder::Unlimited(_) => stock::Allowance::Unlimited,
+        json::Backorder::Limited(qty) if qty == Qty::default() => stock::Allowance::None,
+        json::Backorder::Limited(qty) => stock::Allowance::Limited(in_range("/backorder", qty)?),
+    };
+    let out_of_stock = said.out_of_stock;
+    Ok(Command::CellPolicy(stock::CellPolicy { cell, safety_stock, backorder, out_of_stock }))
+}

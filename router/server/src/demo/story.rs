@@ -1,0 +1,243 @@
+//! How real invoices and real store places become orders. The data names neither stores nor places, so:
+//!
+//! - Each chain is a zone and a region, its stores are the nodes.
+//! - A customer (an invoice, where it names none) lives by hash in a zone, within 0.05 degrees of one of its stores.
+//! - A store carries two SKUs of five, by hash. A zone has 90 to 150 % of what its customers will order of a SKU,
+//!   spread over the stores that carry it; of every tenth SKU each of them may promise 24 units beyond its stock.
+//! - Codes that do not start with a digit (postage, fees, discounts) are services: untracked.
+//! - Lines with a quantity below one are no sale and are left out, and invoices that have no others. A price of
+//!   zero is a gift and stays; a price below zero is a correction and becomes zero.
+//! - An invoice with more lines than an order may have is left out.
+//! - A cancellation takes its units from the same customer's latest orders of the SKU; what matches none is left out.
+//! - The times of 2010 are left out: an order dated further back than the router remembers goes to review.
+//! - Every fiftieth order is sent twice, as platforms do.
+//! - Where more orders are wanted than there are invoices, they are played again under new ids.
+
+use std::collections::{BTreeMap, HashMap};
+
+use flate2::read::GzDecoder;
+use router_schemas::limits;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use xxhash_rust::xxh3::xxh3_64;
+
+const STORES: &str = include_str!("../../data/stores.csv");
+const INVOICES: &[u8] = include_bytes!("../../data/invoices.ndjson.gz");
+/// Orders name this channel.
+const CHANNEL: &str = "webshop";
+
+/// What is sent, in its order.
+#[derive(Default)]
+pub(super) struct Story {
+    /// Zones, then nodes, then the rest of the reference tables: each group needs the one before.
+    pub tables: Vec<Vec<Message>>,
+    /// Stock counts and policies.
+    pub stock: Vec<Message>,
+    /// Orders and cancels.
+    pub play: Vec<Play>,
+    /// Orders among them, repeats left out.
+    pub orders: u64,
+    pub stores: usize,
+    pub zones: usize,
+}
+
+/// A message of a kind.
+pub(super) struct Message {
+    pub kind: &'static str,
+    pub body: Value,
+}
+
+/// One step.
+pub(super) enum Play {
+    /// An order by its invoice, and whether it was sent before.
+    Order {
+        id: String,
+        body: Value,
+        again: bool,
+    },
+    Cancel(Value),
+}
+
+/// What each customer bought of a SKU: order, line, units not yet cancelled.
+type Bought<'a> = HashMap<(&'a str, &'a str), Vec<(String, String, i64)>>;
+
+struct Store {
+    node: String,
+    zone: String,
+    name: String,
+    at: (f64, f64),
+}
+
+#[derive(Deserialize)]
+struct Invoice {
+    id: String,
+    currency: String,
+    cancelled: bool,
+    /// Null for a buyer without an account.
+    customer: Option<String>,
+    /// SKU, quantity, unit price.
+    lines: Vec<(String, i64, f64)>,
+}
+
+/// The story of so many orders: the same every time.
+pub(super) fn story(orders: u64) -> Story {
+    let stores: Vec<Store> = STORES.lines().skip(1).filter_map(store).collect();
+    let mut by_zone: BTreeMap<&str, Vec<&Store>> = BTreeMap::new();
+    stores.iter().for_each(|store| by_zone.entry(&store.zone).or_default().push(store));
+    let zones: Vec<_> = by_zone.keys().copied().collect();
+    let invoices: Vec<Invoice> = serde_json::Deserializer::from_reader(GzDecoder::new(INVOICES))
+        .into_iter()
+        .map(|invoice| invoice.expect("the demo's own data is whole"))
+        .collect();
+
+    let mut story = Story { stores: stores.len(), zones: zones.len(), ..Story::default() };
+    let mut demand: BTreeMap<(&str, String), i64> = BTreeMap::new();
+    let mut pass = 0;
+    while story.orders < orders {
+        pass += 1;
+        let mut bought = Bought::new();
+        for invoice in &invoices {
+            if story.orders == orders {
+                break;
+            }
+            let id = if pass == 1 { invoice.id.clone() } else { format!("{}-{pass}", invoice.id) };
+            if invoice.cancelled {
+                story.play.extend(cancels(invoice, &mut bought));
+                continue;
+            }
+            let who = invoice.customer.as_ref().unwrap_or(&invoice.id);
+            // Most customers live where most stores are.
+            let zone = zones[[0, 0, 1, 2, 2][hash(&["zone", who]) as usize % 5] % zones.len()];
+            let Some(body) = order(invoice, &id, &by_zone[zone], zone, who) else { continue };
+            for (index, (sku, qty, _)) in sold(invoice) {
+                *demand.entry((zone, sku.clone())).or_default() += qty;
+                let lines = bought.entry((who, sku)).or_default();
+                lines.push((id.clone(), index.to_string(), *qty));
+            }
+            story.orders += 1;
+            if story.orders.is_multiple_of(50) {
+                story.play.push(Play::Order { id: id.clone(), body: body.clone(), again: false });
+                story.play.push(Play::Order { id, body, again: true });
+            } else {
+                story.play.push(Play::Order { id, body, again: false });
+            }
+        }
+    }
+    story.tables = tables(&stores, &zones, &demand);
+    for ((zone, sku), units) in demand.iter().filter(|((_, sku), _)| tracked(sku)) {
+        story.stock.extend(stock(&by_zone[zone], sku, *units));
+    }
+    story
+}
+
+fn tables(stores: &[Store], zones: &[&str], demand: &BTreeMap<(&str, String), i64>) -> Vec<Vec<Message>> {
+    let zone = |(index, zone): (usize, &&str)| message("zone.v1", json!({ "id": zone, "partition": index }));
+    let node = |store: &Store| {
+        let (latitude, longitude) = store.at;
+        message(
+            "node.v1",
+            json!({ "id": store.node, "zone": store.zone, "name": store.name,
+            "latitude": latitude, "longitude": longitude }),
+        )
+    };
+    let region = |zone: &&str| message("region.v1", json!({ "id": zone, "zone": zone }));
+    let services: std::collections::BTreeSet<_> =
+        demand.keys().map(|(_, sku)| sku).filter(|sku| !tracked(sku)).collect();
+    let item = |sku: &String| message("item.v1", json!({ "sku": sku, "untracked": true }));
+    let rest = zones.iter().map(region).chain(services.into_iter().map(item));
+    let channel = message("channel.v1", json!({ "id": CHANNEL, "default_zone": zones[0] }));
+    vec![
+        zones.iter().enumerate().map(zone).collect(),
+        stores.iter().map(node).collect(),
+        rest.chain([channel]).collect(),
+    ]
+}
+
+/// Counts of a SKU in a zone, and policies.
+fn stock(stores: &[&Store], sku: &str, units: i64) -> Vec<Message> {
+    let mut carry: Vec<_> = stores.iter().filter(|s| hash(&["carry", &s.node, sku]) % 5 < 2).collect();
+    if carry.is_empty() {
+        carry.push(&stores[hash(&["carry", sku]) as usize % stores.len()]);
+    }
+    let wanted = units * (90 + (hash(&["units", stores[0].zone.as_str(), sku]) % 61) as i64) / 100;
+    let each = (wanted / carry.len() as i64).max(1);
+    let mut messages = Vec::new();
+    for store in carry {
+        messages.push(message("count.v1", json!({ "node": store.node, "sku": sku, "qty": each })));
+        if hash(&["backorder", sku]).is_multiple_of(10) {
+            messages.push(message("policy.v1", json!({ "node": store.node, "sku": sku, "backorder": 24 })));
+        }
+    }
+    messages
+}
+
+fn store(line: &str) -> Option<Store> {
+    let [chain, id, name, city, latitude, longitude] = line.split(',').collect::<Vec<_>>()[..] else {
+        return None;
+    };
+    let at = (latitude.parse().ok()?, longitude.parse().ok()?);
+    let name = if city.is_empty() { name.to_owned() } else { format!("{name}, {city}") };
+    Some(Store { node: format!("{chain}-{id}"), zone: chain.to_owned(), name, at })
+}
+
+fn order(invoice: &Invoice, id: &str, stores: &[&Store], zone: &str, who: &str) -> Option<Value> {
+    let lines: Vec<_> = sold(invoice)
+        .map(|(index, (sku, qty, price))| {
+            json!({ "id": index.to_string(), "sku": sku, "qty": qty, "unit_price": minor(*price) })
+        })
+        .collect();
+    let near = stores[hash(&["store", who]) as usize % stores.len()];
+    // From -0.05 to 0.05.
+    let off = |axis: &str| ((hash(&[axis, who]) % 1001) as f64 - 500.0) / 10_000.0;
+    let goods: i64 = sold(invoice).map(|(_, (_, qty, price))| qty * minor(*price)).sum();
+    let to = json!({ "name": format!("customer {who}"), "latitude": near.at.0 + off("latitude"),
+        "longitude": near.at.1 + off("longitude") });
+    (1..=limits::LINES).contains(&lines.len()).then(|| {
+        json!({ "channel": CHANNEL, "id": id, "region": zone, "currency": invoice.currency,
+             "recipient": to,
+            "payment": { "state": "captured" }, "totals": { "goods": goods }, "lines": lines })
+    })
+}
+
+fn cancels<'a>(invoice: &'a Invoice, bought: &mut Bought<'a>) -> Vec<Play> {
+    let mut orders: BTreeMap<String, Vec<Value>> = BTreeMap::new();
+    let Some(customer) = &invoice.customer else { return Vec::new() };
+    for (sku, qty, _) in &invoice.lines {
+        let mut left = -qty;
+        let lines = bought.entry((customer, sku)).or_default();
+        while let Some((order, line, has)) = lines.last_mut().filter(|_| left > 0) {
+            let part = left.min(*has);
+            orders.entry(order.clone()).or_default().push(json!({ "line": line, "qty": part }));
+            left -= part;
+            *has -= part;
+            if *has == 0 {
+                lines.pop();
+            }
+        }
+    }
+    let cancel = |(id, lines)| {
+        Play::Cancel(json!({ "channel": CHANNEL, "id": id, "key": invoice.id, "lines": lines }))
+    };
+    orders.into_iter().map(cancel).collect()
+}
+
+/// Lines that are sales, with their number on the invoice.
+fn sold(invoice: &Invoice) -> impl Iterator<Item = (usize, &(String, i64, f64))> {
+    invoice.lines.iter().enumerate().map(|(index, line)| (index + 1, line)).filter(|(_, line)| line.1 > 0)
+}
+
+fn minor(price: f64) -> i64 {
+    (price.max(0.0) * 100.0).round() as i64
+}
+
+fn tracked(sku: &str) -> bool {
+    sku.starts_with(|c: char| c.is_ascii_digit())
+}
+
+fn message(kind: &'static str, body: Value) -> Message {
+    Message { kind, body }
+}
+
+fn hash(parts: &[&str]) -> u64 {
+    xxh3_64(parts.join("\0").as_bytes())
+}

@@ -1,0 +1,146 @@
+//! Follows `router.events` and keeps what a person would look at.
+
+use std::{
+    collections::{HashMap, VecDeque},
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use router_log::{Isolation, Log, LogError};
+use router_schemas::{
+    envelope,
+    event::{Change, Decision, Event, Verdict},
+    geo,
+    id::OrderId,
+    position::{Topic, TopicPartition},
+    row::Row,
+};
+
+/// Decisions that are kept for the picture.
+const LAST: usize = 6;
+
+/// What was seen so far.
+#[derive(Default)]
+pub(super) struct Watch {
+    seen: Mutex<Seen>,
+}
+
+#[derive(Default)]
+struct Seen {
+    verdicts: HashMap<OrderId, Verdict>,
+    last: VecDeque<String>,
+    rows: u64,
+}
+
+/// Orders by their last decision.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Counts {
+    pub allocated: u64,
+    pub split: u64,
+    pub backordered: u64,
+    pub unfillable: u64,
+    /// Row images written.
+    pub rows: u64,
+}
+
+impl Watch {
+    /// Follows the events from these offsets on, until told to stop.
+    pub fn follow(
+        &self,
+        log: &dyn Log,
+        from: Vec<(TopicPartition, u64)>,
+        stop: &AtomicBool,
+    ) -> Result<(), LogError> {
+        let mut reader = log.reader(from, Isolation::Durable)?;
+        loop {
+            let ending = stop.load(Ordering::Relaxed);
+            let Some(batch) = reader.poll(4096, 1 << 20, Duration::from_millis(50))? else {
+                if ending {
+                    return Ok(());
+                }
+                continue;
+            };
+            let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+            for record in &batch.records {
+                if let Ok((_, event)) = envelope::decode::<Event>(&record.payload) {
+                    seen.note(&event);
+                }
+            }
+        }
+    }
+
+    pub fn counts(&self) -> Counts {
+        let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut counts = Counts { rows: seen.rows, ..Counts::default() };
+        for verdict in seen.verdicts.values() {
+            *match verdict {
+                Verdict::Whole => &mut counts.allocated,
+                Verdict::Split => &mut counts.split,
+                Verdict::Backordered => &mut counts.backordered,
+                Verdict::Partial | Verdict::Unfillable => &mut counts.unfillable,
+            } += 1;
+        }
+        counts
+    }
+
+    /// The last decisions, in words.
+    pub fn last(&self) -> Vec<String> {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner).last.iter().cloned().collect()
+    }
+}
+
+/// The ends of `router.events` now.
+pub(super) fn ends(log: &dyn Log) -> Vec<(TopicPartition, u64)> {
+    let count = log.partitions(&Topic::Events).unwrap_or(0);
+    let end = |p| {
+        let partition = TopicPartition::new(Topic::Events, p);
+        let end = log.range(&partition).map_or(0, |range| range.end);
+        (partition, end)
+    };
+    (0..count).map(end).collect()
+}
+
+impl Seen {
+    fn note(&mut self, event: &Event) {
+        self.rows += event.rows.len() as u64;
+        let Some(order) = event.order else { return };
+        for change in &event.changes {
+            let Change::Decided(decision) = change else { continue };
+            self.verdicts.insert(order, decision.verdict);
+            let name = event.rows.iter().find_map(|row| match row {
+                Row::Order(row) if row.order == order => Some(row.identity.external_id.as_str()),
+                _ => None,
+            });
+            if self.last.len() == LAST {
+                self.last.pop_front();
+            }
+            self.last.push_back(said(name.unwrap_or("?"), decision));
+        }
+    }
+}
+
+/// A decision in words.
+fn said(order: &str, decision: &Decision) -> String {
+    let Decision { candidates, covering, chosen, verdict, rule, .. } = decision;
+    let places: Vec<_> = chosen.iter().take(3).map(|(node, chord2)| place(node, *chord2)).collect();
+    let more = if chosen.len() > 3 { format!(" and {} more", chosen.len() - 3) } else { String::new() };
+    let places = format!("{}{more}", places.join(" + "));
+    let verdict = match verdict {
+        Verdict::Whole => format!("{places}: {rule}, nearest of {covering} that have everything"),
+        Verdict::Split => format!("{places}: {rule}, none of {candidates} has everything"),
+        Verdict::Partial => format!("{places}: the rest is nowhere among {candidates}"),
+        Verdict::Backordered => format!("{places}: some of it is promised beyond stock"),
+        Verdict::Unfillable => format!("nowhere: none of {candidates} stores has any of it"),
+    };
+    format!("{order:>10} → {verdict}")
+}
+
+fn place(node: &str, chord2: Option<i64>) -> String {
+    match chord2 {
+        Some(chord2) => format!("{node} ({:.1} km)", geo::metres(chord2) / 1000.0),
+        None => node.to_owned(),
+    }
+}
