@@ -2,8 +2,8 @@
 //!
 //! - Each chain is a zone and a region, its stores are the nodes.
 //! - A customer (an invoice, where it names none) lives by hash in a zone, within 0.05 degrees of one of its stores.
-//! - A store carries two SKUs of five, by hash. A zone has 90 to 150 % of what its customers will order of a SKU,
-//!   spread over the stores that carry it; of every tenth SKU each of them may promise 24 units beyond its stock.
+//! - The first store of a zone carries every SKU, another two of five, by hash. A zone has 90 to 150 % of what its
+//!   customers will order of a SKU: half at the first store, the rest spread over the others that carry it; of every tenth SKU each of them may promise 24 units beyond its stock.
 //! - Codes that do not start with a digit (postage, fees, discounts) are services: untracked.
 //! - Lines with a quantity below one are no sale and are left out, and invoices that have no others. A price of
 //!   zero is a gift and stays; a price below zero is a correction and becomes zero.
@@ -155,14 +155,14 @@ fn tables(stores: &[Store], zones: &[&str], demand: &BTreeMap<(&str, String), i6
 
 /// Counts of a SKU in a zone, and policies.
 fn stock(stores: &[&Store], sku: &str, units: i64) -> Vec<Message> {
-    let mut carry: Vec<_> = stores.iter().filter(|s| hash(&["carry", &s.node, sku]) % 5 < 2).collect();
-    if carry.is_empty() {
-        carry.push(&stores[hash(&["carry", sku]) as usize % stores.len()]);
-    }
-    let wanted = units * (90 + (hash(&["units", stores[0].zone.as_str(), sku]) % 61) as i64) / 100;
-    let each = (wanted / carry.len() as i64).max(1);
+    let (first, others) = stores.split_first().expect("a zone has stores");
+    let wanted = units * (90 + (hash(&["units", &first.zone, sku]) % 61) as i64) / 100;
+    let carry: Vec<_> = others.iter().filter(|s| hash(&["carry", &s.node, sku]) % 5 < 2).collect();
+    let each = (wanted / 2 / (carry.len() as i64).max(1)).max(1);
+    let rest = (wanted - each * carry.len() as i64).max(1);
+    let carry = carry.into_iter().map(|store| (store, each)).chain([(first, rest)]);
     let mut messages = Vec::new();
-    for store in carry {
+    for (store, each) in carry {
         messages.push(message("count.v1", json!({ "node": store.node, "sku": sku, "qty": each })));
         if hash(&["backorder", sku]).is_multiple_of(10) {
             messages.push(message("policy.v1", json!({ "node": store.node, "sku": sku, "backorder": 24 })));
