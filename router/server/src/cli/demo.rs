@@ -12,8 +12,8 @@ use crate::{
 
 #[derive(Args)]
 pub(super) struct Demo {
-    /// Orders to play; beyond the invoices that it has they are played again under new ids.
-    #[arg(long, default_value_t = 5000, value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
+    /// Orders to play; beyond the 4,723 sales that it has they are played again under new ids.
+    #[arg(long, default_value_t = 4000, value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
     orders: u64,
     /// Orders a second, or `max`.
     #[arg(long, default_value = "500", value_parser = rate)]
