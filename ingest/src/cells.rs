@@ -68,3 +68,33 @@ pub(crate) fn policy(said: json::Policy) -> Result<Command, Rejected> {
     let out_of_stock = said.out_of_stock;
     Ok(Command::CellPolicy(stock::CellPolicy { cell, safety_stock, backorder, out_of_stock }))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(rest: &str) -> Result<stock::CellPolicy, String> {
+        let text = format!(r#"{{"node":"n","sku":"s"{rest}}}"#);
+        let said = serde_json::from_str(&text).map_err(|e| e.to_string())?;
+        match policy(said) {
+            Ok(Command::CellPolicy(policy)) => Ok(policy),
+            Ok(other) => panic!("a policy became a {}", other.name()),
+            Err(rejected) => Err(rejected.pointer),
+        }
+    }
+
+    #[test]
+    fn a_policy_says_none_some_or_unlimited() {
+        for (rest, wanted) in [
+            ("", stock::Allowance::None),
+            (r#","backorder":0"#, stock::Allowance::None),
+            (r#","backorder":"2.5""#, stock::Allowance::Limited(Qty(2500))),
+            (r#","backorder":"unlimited""#, stock::Allowance::Unlimited),
+        ] {
+            assert_eq!(read(rest).unwrap().backorder, wanted, "{rest}");
+        }
+        assert_eq!(read(r#","backorder":-1"#).unwrap_err(), "/backorder");
+        assert_eq!(read(r#","safety_stock":-1"#).unwrap_err(), "/safety_stock");
+        assert!(read(r#","backorder":"lots""#).unwrap_err().contains("expected a quantity"));
+    }
+}

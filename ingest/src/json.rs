@@ -200,7 +200,7 @@ pub struct Policy {
 
 /// A quantity, or `"unlimited"`.
 #[derive(Clone, Copy, Debug, Deserialize, Serialize)]
-#[serde(untagged)]
+#[serde(untagged, expecting = "expected a quantity or \"unlimited\"")]
 #[allow(missing_docs)]
 pub enum Backorder {
     Unlimited(Unlimited),

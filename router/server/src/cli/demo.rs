@@ -108,7 +108,7 @@ fn report(common: &Common, outcome: &demo::Outcome) {
     if common.format == Format::Json {
         return print(common, &value);
     }
-    for (name, value) in value.as_object().into_iter().flatten() {
+    for (name, value) in value.as_object().into_iter().flatten().filter(|(_, value)| !value.is_null()) {
         print(common, &serde_json::json!({ name.as_str(): value }));
     }
 }

@@ -66,8 +66,8 @@ pub(crate) struct Outcome {
     pub duplicates: u64,
     /// Acknowledged orders without a row under their id.
     pub lost: u64,
-    /// Cells with more promised than there is.
-    pub oversold: u64,
+    /// Cells with more promised than there is, by the audit; absent where it was not run.
+    pub oversold: Option<u64>,
     /// Violations that the audit found; absent where it was not run.
     pub audit: Option<u64>,
     /// From sent (with a rate: from when it was to be sent) to the store chosen and on disk, µs.
@@ -81,13 +81,16 @@ pub(crate) struct Outcome {
 impl Outcome {
     /// True where nothing was lost, doubled, oversold or found.
     pub fn is_clean(&self) -> bool {
-        self.duplicates == 0 && self.lost == 0 && self.oversold == 0 && self.audit.unwrap_or(0) == 0
+        self.duplicates == 0
+            && self.lost == 0
+            && self.oversold.unwrap_or(0) == 0
+            && self.audit.unwrap_or(0) == 0
     }
 
     /// Takes in what the audit of the folder found.
     pub fn audited(&mut self, report: &Report) {
         self.audit = Some(report.violations);
-        self.oversold = report.oversold;
+        self.oversold = Some(report.oversold);
     }
 }
 
@@ -325,7 +328,7 @@ fn outcome(stage: &Stage, watch: &Watch, decided: Duration, shown: Duration) -> 
         repeats: again.len() as u64,
         duplicates: again.iter().filter(|(id, order)| first.get(id) != Some(order)).count() as u64,
         lost,
-        oversold: 0,
+        oversold: None,
         audit: None,
         p50_us: latency.value_at_quantile(0.5),
         p99_us: latency.value_at_quantile(0.99),
