@@ -49,3 +49,10 @@ pub(crate) fn place(latitude: Option<f64>, longitude: Option<f64>) -> Result<Opt
         _ => Err(reject(VALUE, "/latitude", "latitude and longitude go together".into())),
     }
 }
+
+pub(crate) fn zero_or_more(pointer: &str, qty: Qty) -> Result<Qty, Rejected> {
+    if qty < Qty::default() || qty > limits::QTY_MAX {
+        return Err(reject(VALUE, pointer, "must be from zero to a billion".into()));
+    }
+    Ok(qty)
+}

@@ -2,29 +2,25 @@
 
 use router_schemas::{
     command::{Command, stock},
-    limits,
     quantity::Qty,
 };
 
 use crate::{
-    bounds::{name, positive},
+    bounds::{name, positive, zero_or_more},
     decode::{Context, Rejected, VALUE, reject},
     json,
 };
 
 pub(crate) fn cell(kind: &str, said: json::Stock, context: &Context<'_>) -> Result<Command, Rejected> {
+    let cell = cell_name(said.node, said.sku, said.bucket)?;
     name("/source", &said.source, true)?;
     let key = said.key.as_deref().or(context.key).map(|key| context.keys.hash(kind, key.as_bytes()));
     let needed = |pointer: &str, qty: Option<Qty>| {
         qty.ok_or_else(|| reject(VALUE, pointer, "is needed for this kind of message".into()))
     };
-    let cell = cell_name(said.node, said.sku, said.bucket)?;
     Ok(match kind {
         "count.v1" => {
-            let qty = needed("/qty", said.qty)?;
-            if qty < Qty::default() || qty > limits::QTY_MAX {
-                return Err(reject(VALUE, "/qty", "must be from zero to a billion".into()));
-            }
+            let qty = zero_or_more("/qty", needed("/qty", said.qty)?)?;
             let observed_at = said.observed_at.map(|t| t.0);
             let (basis, counter, sequence) = (said.basis, said.source, said.sequence);
             Command::Count(stock::Count { cell, qty, basis, counter, sequence, observed_at, key })
@@ -55,15 +51,11 @@ fn cell_name(node: String, sku: String, bucket: String) -> Result<stock::CellNam
 
 pub(crate) fn policy(said: json::Policy) -> Result<Command, Rejected> {
     let cell = cell_name(said.node, said.sku, said.bucket)?;
-    let in_range = |pointer: &str, qty: Qty| match qty >= Qty::default() && qty <= limits::QTY_MAX {
-        true => Ok(qty),
-        false => Err(reject(VALUE, pointer, "must be from zero to a billion".into())),
-    };
-    let safety_stock = in_range("/safety_stock", said.safety_stock)?;
+    let safety_stock = zero_or_more("/safety_stock", said.safety_stock)?;
     let backorder = match said.backorder {
         json::Backorder::Unlimited(_) => stock::Allowance::Unlimited,
         json::Backorder::Limited(qty) if qty == Qty::default() => stock::Allowance::None,
-        json::Backorder::Limited(qty) => stock::Allowance::Limited(in_range("/backorder", qty)?),
+        json::Backorder::Limited(qty) => stock::Allowance::Limited(zero_or_more("/backorder", qty)?),
     };
     let out_of_stock = said.out_of_stock;
     Ok(Command::CellPolicy(stock::CellPolicy { cell, safety_stock, backorder, out_of_stock }))

@@ -106,11 +106,9 @@ impl Drop for Client {
     fn drop(&mut self) {
         if let Some(Own { router, runtime, stop }) = self.own.take() {
             stop.send_replace(true);
-            runtime.shutdown_timeout(std::time::Duration::from_secs(5));
+            // Before the router lets go of the folder: afterwards the socket may be another's.
             let _ = std::fs::remove_file(&self.socket);
-            if let Some(router) = Arc::into_inner(router) {
-                router.stop();
-            }
+            run::end(runtime, router);
         }
     }
 }

@@ -82,10 +82,7 @@ impl Demo {
                 failed = shown => failed.map(|()| None),
             }
         });
-        runtime.shutdown_timeout(std::time::Duration::from_secs(5));
-        if let Some(router) = Arc::into_inner(router) {
-            router.stop();
-        }
+        run::end(runtime, router);
         let played: Option<demo::Outcome> = played.map_err(|e| CliError::Unreachable(e.to_string()))?;
         let Some(mut outcome) = played else { return Ok(()) };
         eprintln!("demo: audit");

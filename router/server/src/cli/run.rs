@@ -51,11 +51,7 @@ impl Run {
         let router = Arc::new(Router::start(&common.folder())?);
         let runtime = runtime()?;
         let served = runtime.block_on(serve(router.clone(), common, self.listen, token));
-        runtime.shutdown_timeout(std::time::Duration::from_secs(5));
-        // Connections that outlived the wait keep the router; the log is whole all the same.
-        if let Some(router) = Arc::into_inner(router) {
-            router.stop();
-        }
+        end(runtime, router);
         served
     }
 }
@@ -113,6 +109,15 @@ pub(super) fn local(
         }
         let _ = std::fs::remove_file(path);
     }))
+}
+
+/// Ends what was served, then the router.
+pub(super) fn end(runtime: tokio::runtime::Runtime, router: Arc<Router>) {
+    runtime.shutdown_timeout(std::time::Duration::from_secs(5));
+    // Connections that outlived the wait keep the router; the log is whole all the same.
+    if let Some(router) = Arc::into_inner(router) {
+        router.stop();
+    }
 }
 
 async fn wait(mut stopped: watch::Receiver<bool>) {

@@ -100,7 +100,6 @@ struct Stage {
     latency: Mutex<Histogram<u64>>,
     acknowledged: Mutex<Vec<(String, OrderId)>>,
     again: Mutex<Vec<(String, OrderId)>>,
-    orders: AtomicU64,
     cancelled: AtomicU64,
     failed: Mutex<Option<DemoError>>,
 }
@@ -135,7 +134,6 @@ pub(crate) async fn play(
         latency: Mutex::new(histogram),
         acknowledged: Mutex::default(),
         again: Mutex::default(),
-        orders: AtomicU64::new(0),
         cancelled: AtomicU64::new(0),
         failed: Mutex::new(None),
     });
@@ -166,7 +164,7 @@ fn frame(stage: &Stage, watch: &Watch, head: &str, of: u64) -> Frame {
     let latency = lock(&stage.latency);
     Frame {
         head: head.to_owned(),
-        done: stage.orders.load(Ordering::Relaxed),
+        done: lock(&stage.acknowledged).len() as u64,
         of,
         counts: watch.counts(),
         cancelled: stage.cancelled.load(Ordering::Relaxed),
@@ -229,13 +227,13 @@ async fn perform(stage: Arc<Stage>, play: Vec<Play>, rate: Option<u32>) {
             Some(rate) => {
                 let due = begun + Duration::from_secs_f64(f64::from(sent) / f64::from(rate));
                 tokio::time::sleep_until(due.into()).await;
-                due
+                Some(due)
             }
-            None => Instant::now(),
+            None => None,
         };
         let Ok(place) = places.clone().acquire_owned().await else { break };
         // As fast as it goes, an order's time begins when it is its turn; with a rate, when it was due.
-        let from = if rate.is_some() { due } else { Instant::now() };
+        let from = due.unwrap_or_else(Instant::now);
         let (kind, body) = match &step {
             Play::Order { body, .. } => ("order.v1", body),
             Play::Cancel(body) => ("cancel.v1", body),
@@ -284,7 +282,6 @@ impl Stage {
                 } else {
                     lock(&self.acknowledged).push((id, order));
                     lock(&self.latency).saturating_record(elapsed.as_micros() as u64);
-                    self.orders.fetch_add(1, Ordering::Relaxed);
                 }
             }
             // What was cancelled or shipped meanwhile is refused, which is an answer too.
@@ -307,7 +304,7 @@ fn outcome(stage: &Stage, watch: &Watch, decided: Duration, shown: Duration) -> 
     let mut lost = 0;
     for (id, order) in acknowledged.iter() {
         let identity =
-            Identity { channel: "webshop".into(), account: String::new(), external_id: id.clone() };
+            Identity { channel: story::CHANNEL.into(), account: String::new(), external_id: id.clone() };
         let found = stage.router.store.order_id(&identity);
         let row = found.and_then(|found| match found {
             Some(found) if found == *order => stage.router.store.order(*order),

@@ -3,7 +3,8 @@
 //! - Each chain is a zone and a region, its stores are the nodes.
 //! - A customer (an invoice, where it names none) lives by hash in a zone, within 0.05 degrees of one of its stores.
 //! - The first store of a zone carries every SKU, another two of five, by hash. A zone has 90 to 150 % of what its
-//!   customers will order of a SKU: half at the first store, the rest spread over the others that carry it; of every tenth SKU each of them may promise 24 units beyond its stock.
+//!   customers will order of a SKU: half at the first store, the rest spread over the others that carry it. Of every
+//!   tenth SKU each of them may promise 24 units beyond its stock.
 //! - Codes that do not start with a digit (postage, fees, discounts) are services: untracked.
 //! - Lines with a quantity below one are no sale and are left out, and invoices that have no others. A price of
 //!   zero is a gift and stays; a price below zero is a correction and becomes zero.
@@ -24,7 +25,7 @@ use xxhash_rust::xxh3::xxh3_64;
 const STORES: &str = include_str!("../../data/stores.csv");
 const INVOICES: &[u8] = include_bytes!("../../data/invoices.ndjson.gz");
 /// Orders name this channel.
-const CHANNEL: &str = "webshop";
+pub(super) const CHANNEL: &str = "webshop";
 
 /// What is sent, in its order.
 #[derive(Default)]
@@ -115,11 +116,9 @@ pub(super) fn story(orders: u64) -> Story {
                 lines.push((id.clone(), index.to_string(), *qty));
             }
             story.orders += 1;
+            story.play.push(Play::Order { id: id.clone(), body: body.clone(), again: false });
             if story.orders.is_multiple_of(50) {
-                story.play.push(Play::Order { id: id.clone(), body: body.clone(), again: false });
                 story.play.push(Play::Order { id, body, again: true });
-            } else {
-                story.play.push(Play::Order { id, body, again: false });
             }
         }
     }

@@ -31,8 +31,8 @@ pub(super) struct Watch {
 #[derive(Default)]
 struct Seen {
     verdicts: HashMap<OrderId, Verdict>,
+    counts: Counts,
     last: VecDeque<String>,
-    rows: u64,
 }
 
 /// Orders by their last decision.
@@ -73,17 +73,7 @@ impl Watch {
     }
 
     pub fn counts(&self) -> Counts {
-        let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut counts = Counts { rows: seen.rows, ..Counts::default() };
-        for verdict in seen.verdicts.values() {
-            *match verdict {
-                Verdict::Whole => &mut counts.allocated,
-                Verdict::Split => &mut counts.split,
-                Verdict::Backordered => &mut counts.backordered,
-                Verdict::Partial | Verdict::Unfillable => &mut counts.unfillable,
-            } += 1;
-        }
-        counts
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner).counts
     }
 
     /// The last decisions, in words.
@@ -103,13 +93,27 @@ pub(super) fn ends(log: &dyn Log) -> Vec<(TopicPartition, u64)> {
     (0..count).map(end).collect()
 }
 
+impl Counts {
+    fn of(&mut self, verdict: Verdict) -> &mut u64 {
+        match verdict {
+            Verdict::Whole => &mut self.allocated,
+            Verdict::Split => &mut self.split,
+            Verdict::Backordered => &mut self.backordered,
+            Verdict::Partial | Verdict::Unfillable => &mut self.unfillable,
+        }
+    }
+}
+
 impl Seen {
     fn note(&mut self, event: &Event) {
-        self.rows += event.rows.len() as u64;
+        self.counts.rows += event.rows.len() as u64;
         let Some(order) = event.order else { return };
         for change in &event.changes {
             let Change::Decided(decision) = change else { continue };
-            self.verdicts.insert(order, decision.verdict);
+            if let Some(before) = self.verdicts.insert(order, decision.verdict) {
+                *self.counts.of(before) -= 1;
+            }
+            *self.counts.of(decision.verdict) += 1;
             let name = event.rows.iter().find_map(|row| match row {
                 Row::Order(row) if row.order == order => Some(row.identity.external_id.as_str()),
                 _ => None,
