@@ -15,7 +15,10 @@ use router_schemas::{
     stage::{Outputs, Topology},
 };
 
-use super::state::{Fulfilment, Order, State};
+use super::{
+    state::{Fulfilment, Order, State},
+    trace::Choice,
+};
 
 /// What the command under way has done so far.
 pub struct Effects<'a> {
@@ -29,12 +32,25 @@ pub struct Effects<'a> {
     changes: Vec<Change>,
     orders: BTreeSet<OrderId>,
     cells: BTreeSet<(u32, u32)>,
+    /// What each choice looked at, where somebody asks.
+    pub trace: Option<Vec<Choice>>,
 }
 
 impl<'a> Effects<'a> {
     pub fn new(out: &'a mut Outputs, topology: Topology, position: Position) -> Self {
         let (orders, cells) = (BTreeSet::new(), BTreeSet::new());
-        Self { out, topology, position, item: 0, items: 0, order: None, changes: Vec::new(), orders, cells }
+        Self {
+            out,
+            topology,
+            position,
+            item: 0,
+            items: 0,
+            order: None,
+            changes: Vec::new(),
+            orders,
+            cells,
+            trace: None,
+        }
     }
 
     /// Partition of the topics that follow this one.
@@ -116,7 +132,7 @@ impl<'a> Effects<'a> {
             }
             self.shift_cell(state, sku, node, from, to, qty);
             let open = order.fulfilments.iter().any(|f| f.node == node && f.promised().is_positive());
-            let today = super::choose::midnight(state, node);
+            let today = super::nodes::midnight(state, node);
             let at_node = &mut state.nodes[node as usize];
             if at_node.day != today {
                 (at_node.day, at_node.assigned) = (today, 0);

@@ -4,10 +4,12 @@ mod choose;
 mod effects;
 mod fulfilment;
 mod invariants;
+mod nodes;
 mod orders;
 mod state;
 mod stock;
 mod time;
+pub mod trace;
 mod waiting;
 
 use router_schemas::{
@@ -64,6 +66,12 @@ impl Engine {
         numbers.flat_map(|(n, s)| s.cells.iter().map(move |c| self.state.cell_row(n, c.node))).collect()
     }
 
+    /// Applies a record exactly as [`Stage::apply`] does, and tells what every choice made by it looked at, in
+    /// the order of the choices: those of due work first.
+    pub fn apply_traced(&mut self, input: Input<'_>, out: &mut Outputs) -> Vec<trace::Choice> {
+        self.run(input, out, Some(Vec::new())).unwrap_or_default()
+    }
+
     fn decide(&mut self, meta: &Meta, command: Command, effects: &mut Effects<'_>) -> Verdict {
         if self.is_repeat(meta, &command) {
             return (Outcome::Repeat, Answer::Done);
@@ -102,6 +110,61 @@ impl Engine {
                 refuse(Refusal::WrongZone, "this command is not for a zone")
             }
         }
+    }
+
+    /// Applies a record. `trace`: where to put what the choices look at; `None` costs nothing.
+    fn run(
+        &mut self,
+        input: Input<'_>,
+        out: &mut Outputs,
+        trace: Option<Vec<trace::Choice>>,
+    ) -> Option<Vec<trace::Choice>> {
+        let position = Position::new(Topic::Commands, self.partition, input.offset);
+        let decoded = envelope::decode::<Command>(input.payload);
+        let tick = matches!(&decoded, Ok((_, Command::Tick)));
+        let carried = decoded.as_ref().map_or(0, |(meta, _)| meta.carried);
+        self.state.clock.advance(input.at, carried, tick);
+        let mut effects = Effects::new(out, self.topology, position.clone());
+        effects.trace = trace;
+        let outcome = match decoded {
+            Ok((meta, command)) => {
+                let quiet = matches!(command, Command::Genesis(_) | Command::Tick | Command::Continue);
+                // Skipped or not, it is not under way any more.
+                self.state.continuing &= !matches!(command, Command::Continue);
+                if !input.skipped {
+                    self.work_off_due(&mut effects);
+                }
+                let (outcome, answer) = match input.skipped {
+                    true => refuse(Refusal::Skipped, ""),
+                    false => self.decide(&meta, command, &mut effects),
+                };
+                effects.reply(&meta, answer);
+                (!quiet || input.skipped).then_some(outcome)
+            }
+            Err(error) => {
+                if !input.skipped {
+                    let letter = DeadLetter {
+                        position,
+                        code: Refusal::Undecodable.code().id.into(),
+                        pointer: String::new(),
+                        detail: error.to_string(),
+                        key: [0; 16],
+                        bytes: input.payload.to_vec(),
+                        resolved: false,
+                    };
+                    effects.out.push(Topic::DeadLetter("commands".into()), 0, &Meta::default(), &letter);
+                }
+                Some(Outcome::Refused(if input.skipped { Refusal::Skipped } else { Refusal::Undecodable }))
+            }
+        };
+        // A skipped record leaves its outcome and its reply, nothing else: the next one asks.
+        if !input.skipped {
+            self.ask_to_continue(&mut effects);
+        }
+        self.check_touched(&effects);
+        let trace = effects.trace.take();
+        effects.finish(&self.state, outcome, &|id| self.order(id));
+        trace
     }
 
     /// Takes a copy of reference material in.
@@ -176,49 +239,7 @@ impl Engine {
 
 impl Stage for Engine {
     fn apply(&mut self, input: Input<'_>, out: &mut Outputs) {
-        let position = Position::new(Topic::Commands, self.partition, input.offset);
-        let decoded = envelope::decode::<Command>(input.payload);
-        let tick = matches!(&decoded, Ok((_, Command::Tick)));
-        let carried = decoded.as_ref().map_or(0, |(meta, _)| meta.carried);
-        self.state.clock.advance(input.at, carried, tick);
-        let mut effects = Effects::new(out, self.topology, position.clone());
-        let outcome = match decoded {
-            Ok((meta, command)) => {
-                let quiet = matches!(command, Command::Genesis(_) | Command::Tick | Command::Continue);
-                // Skipped or not, it is not under way any more.
-                self.state.continuing &= !matches!(command, Command::Continue);
-                if !input.skipped {
-                    self.work_off_due(&mut effects);
-                }
-                let (outcome, answer) = match input.skipped {
-                    true => refuse(Refusal::Skipped, ""),
-                    false => self.decide(&meta, command, &mut effects),
-                };
-                effects.reply(&meta, answer);
-                (!quiet || input.skipped).then_some(outcome)
-            }
-            Err(error) => {
-                if !input.skipped {
-                    let letter = DeadLetter {
-                        position,
-                        code: Refusal::Undecodable.code().id.into(),
-                        pointer: String::new(),
-                        detail: error.to_string(),
-                        key: [0; 16],
-                        bytes: input.payload.to_vec(),
-                        resolved: false,
-                    };
-                    effects.out.push(Topic::DeadLetter("commands".into()), 0, &Meta::default(), &letter);
-                }
-                Some(Outcome::Refused(if input.skipped { Refusal::Skipped } else { Refusal::Undecodable }))
-            }
-        };
-        // A skipped record leaves its outcome and its reply, nothing else: the next one asks.
-        if !input.skipped {
-            self.ask_to_continue(&mut effects);
-        }
-        self.check_touched(&effects);
-        effects.finish(&self.state, outcome, &|id| self.order(id));
+        self.run(input, out, None);
     }
 
     fn state_hash(&self) -> u64 {

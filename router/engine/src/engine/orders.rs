@@ -16,10 +16,11 @@ use router_schemas::{
 
 use super::{
     Engine, Verdict,
-    choose::{self, Demand},
+    choose::{self, Demand, Pinned},
     effects::{self, Effects},
-    refuse,
+    nodes, refuse,
     state::{Line, Order},
+    trace,
 };
 
 impl Engine {
@@ -292,19 +293,26 @@ impl Engine {
             let only = node.filter(|_| pin.as_ref().is_some_and(|p| p.1));
             let mut first = used.clone();
             first.extend(node);
-            let mut plan = choose::choose(&self.state, order, &demands, only, &first);
-            if only.is_some_and(|n| !choose::is_open(&self.state, n)) {
+            let pinned = Pinned { only, first: &first };
+            if let Some(trace) = &mut effects.trace {
+                trace.push(trace::look(&self.state, order, &demands, &pinned));
+            }
+            if only.is_some_and(|n| !nodes::is_open(&self.state, n)) {
                 pinned_short = true;
                 continue;
+            }
+            let mut plan = choose::choose(&self.state, order, &demands, &pinned);
+            for (name, chord2) in &mut plan.decision.chosen {
+                let place = self.index.nodes.get(name).and_then(|n| self.state.nodes[*n as usize].node.place);
+                *chord2 = order.to.zip(place).map(|(a, b)| a.chord2(b));
+            }
+            if let Some(choice) = effects.trace.as_mut().and_then(|t| t.last_mut()) {
+                choice.close(&plan.decision);
             }
             pinned_short |= only.is_some() && plan.decision.verdict != Found::Whole;
             // A retry that finds nothing leaves no trace.
             if plan.takes.is_empty() && order.queue.is_some() {
                 continue;
-            }
-            for (name, chord2) in &mut plan.decision.chosen {
-                let place = self.index.nodes.get(name).and_then(|n| self.state.nodes[*n as usize].node.place);
-                *chord2 = order.to.zip(place).map(|(a, b)| a.chord2(b));
             }
             effects.touch_order(order.id);
             effects.decided(plan.decision);

@@ -7,18 +7,43 @@ use router_schemas::{
         reference::{Node, Reference},
         stock::Count,
     },
-    event::OrderState,
+    envelope::{self, Meta},
+    event::{Change, OrderState},
     geo::UnitVector,
     id::OrderId,
     position::Topic,
     quantity::Qty,
-    stage::Outputs,
+    stage::{Input, Outputs, Stage},
 };
 
 use super::run::*;
 use router_schemas::command::order::{PaymentFact, PaymentState, Totals};
 
 impl Run {
+    /// The command that places such an order, not applied.
+    fn placement(&self, lines: &[(&str, i64)]) -> Command {
+        let line = |(i, (sku, units)): (usize, &(&str, i64))| OrderLine {
+            line: (i + 1).to_string(),
+            sku: sku.to_string(),
+            qty: Qty::units(*units),
+            ..OrderLine::default()
+        };
+        let body = OrderBody {
+            to: UnitVector::from_degrees(0.0, 0.0),
+            priority: 100,
+            lines: lines.iter().enumerate().map(line).collect(),
+            ..OrderBody::default()
+        };
+        self.message(body)
+    }
+
+    fn message(&self, body: OrderBody) -> Command {
+        let order = OrderId::new(TOPOLOGY.log, &Topic::Intake, 0, self.offset);
+        let to = Some(Assigned { order, zone: "z".into() });
+        let body = postcard::to_stdvec(&body).unwrap();
+        Command::Place(OrderMessage { to, head: OrderHead::default(), body })
+    }
+
     fn pay(&mut self, order: OrderId, n: u8, state: PaymentState) -> Outputs {
         let to = Some(Assigned { order, zone: "z".into() });
         self.step(&Command::Payment(PaymentFact { to, key: [n; 16], state, ..PaymentFact::default() }), false)
@@ -152,4 +177,49 @@ fn the_first_count_is_no_drift() {
         false,
     );
     assert!(texts(&out, Topic::StockAlerts).is_empty());
+}
+
+/// A choice is explained by the very code that made it, and looking changes nothing.
+#[test]
+fn a_trace_tells_what_was_looked_at_and_changes_nothing() {
+    let (mut run, mut traced) = (Run::new(), Run::new());
+    for run in [&mut run, &mut traced] {
+        let modes = vec![DeliveryMode::Pickup];
+        let odd = Node { id: "odd".into(), zone: "z".into(), enabled: true, modes, ..Node::default() };
+        run.publish(Reference::Node(Box::new(odd)));
+        run.count("mid", "a", 5);
+        run.count("far", "a", 5);
+        run.count("odd", "a", 5);
+    }
+    let command = run.placement(&[("a", 2)]);
+    let out = run.step(&command, false);
+    let payload = envelope::to_vec(None, &Meta::default(), &command);
+    let input = Input {
+        offset: traced.offset,
+        at: 1_000_000 + traced.offset as i64,
+        skipped: false,
+        payload: &payload,
+    };
+    let mut written = Outputs::default();
+    let choices = traced.engine.apply_traced(input, &mut written);
+    let bytes = |out: &Outputs| out.iter().map(|o| out.bytes(o).to_vec()).collect::<Vec<_>>();
+    assert_eq!(bytes(&out), bytes(&written));
+    assert_eq!(run.engine.state_hash(), traced.engine.state_hash());
+    let [choice] = choices.as_slice() else { panic!("{choices:#?}") };
+    let decided = events(&out)[0].changes.iter().find_map(|c| match c {
+        Change::Decided(d) => Some(d.clone()),
+        _ => None,
+    });
+    assert_eq!(Some(&choice.decision), decided.as_ref());
+    let seen: Vec<_> = choice.candidates.iter().map(|c| (c.node.as_str(), c.rank, c.taken)).collect();
+    assert_eq!(
+        seen,
+        [("mid", Some(1), true), ("far", Some(2), false), ("near", None, false), ("odd", None, false)]
+    );
+    let failed = |n: usize| {
+        let filters = choice.candidates[n].filters.iter();
+        filters.filter(|(_, passed)| !passed).map(|(name, _)| *name).collect::<Vec<_>>()
+    };
+    assert_eq!((failed(2), failed(3)), (vec!["stocked"], vec!["delivery_mode"]));
+    assert_eq!(choice.candidates[3].stock, [Qty::units(2)]);
 }
