@@ -2,6 +2,7 @@
 
 mod choose;
 mod effects;
+mod field;
 mod fulfilment;
 mod invariants;
 mod nodes;

@@ -2,29 +2,42 @@
 
 use super::state::{Order, State};
 
-/// A filter: its name, and whether the node passes it for the order.
-pub type Filter = (&'static str, fn(&State, &Order, u32) -> bool);
+/// What the filters ask of an order, looked up once for all nodes.
+pub struct Filters<'a> {
+    state: &'a State,
+    order: &'a Order,
+    /// Groups that the channel is sold from; empty: all nodes.
+    groups: &'a [String],
+}
+
+/// A filter: its name, and whether the node passes it.
+pub type Filter = (&'static str, fn(&Filters<'_>, u32) -> bool);
 
 /// Every filter that a node must pass. The choice and its explanation read this one list.
 pub const FILTERS: [Filter; 7] = [
-    ("known", |state, _, node| state.nodes[node as usize].known),
-    ("enabled", |state, _, node| state.nodes[node as usize].node.enabled),
-    ("zone", |state, order, node| state.nodes[node as usize].node.zone == order.zone),
-    ("delivery_mode", |state, order, node| state.nodes[node as usize].node.modes.contains(&order.mode)),
-    ("channel_group", in_pool),
-    ("capacity_at_once", has_room_at_once),
-    ("capacity_a_day", has_room_today),
+    ("known", |f, node| f.state.nodes[node as usize].known),
+    ("enabled", |f, node| f.state.nodes[node as usize].node.enabled),
+    ("zone", |f, node| f.state.nodes[node as usize].node.zone == f.order.zone),
+    ("delivery_mode", |f, node| f.state.nodes[node as usize].node.modes.contains(&f.order.mode)),
+    ("channel_group", |f, node| {
+        let of_node = &f.state.nodes[node as usize].node.groups;
+        f.groups.is_empty() || f.groups.iter().any(|group| of_node.contains(group))
+    }),
+    ("capacity_at_once", |f, node| has_room_at_once(f.state, f.order, node)),
+    ("capacity_a_day", |f, node| has_room_today(f.state, f.order, node)),
 ];
 
-/// Whether the node may be asked at all for this order.
-pub fn eligible(state: &State, order: &Order, node: u32) -> bool {
-    FILTERS.iter().all(|(_, passes)| passes(state, order, node))
-}
+impl<'a> Filters<'a> {
+    /// The filters for an order.
+    pub fn of(state: &'a State, order: &'a Order) -> Self {
+        let groups = state.channels.get(&order.identity.channel).map_or(&[][..], |c| &c.groups);
+        Self { state, order, groups }
+    }
 
-fn in_pool(state: &State, order: &Order, node: u32) -> bool {
-    let groups = state.channels.get(&order.identity.channel).map(|c| &c.groups);
-    groups
-        .is_none_or(|g| g.is_empty() || g.iter().any(|g| state.nodes[node as usize].node.groups.contains(g)))
+    /// Whether the node may be asked at all.
+    pub fn pass(&self, node: u32) -> bool {
+        FILTERS.iter().all(|(_, passes)| passes(self, node))
+    }
 }
 
 fn has_room_at_once(state: &State, order: &Order, node: u32) -> bool {

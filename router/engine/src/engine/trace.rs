@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::{
     choose::{self, Demand, Pinned},
-    nodes::{self, FILTERS},
+    nodes::{self, FILTERS, Filters},
     state::{Order, State},
 };
 
@@ -52,11 +52,12 @@ pub struct Considered {
 
 /// Looks at what a choice looks at, before anything moves.
 pub fn look(state: &State, order: &Order, demands: &[Demand], pinned: &Pinned<'_>) -> Choice {
-    let asked = choose::asked(state, demands, pinned.only);
+    let asked = asked(state, demands);
     let ranked = choose::ranked(state, order, demands, pinned);
+    let filters_of_order = Filters::of(state, order);
     let mut all: Vec<u32> = (0..state.nodes.len() as u32)
         .filter(|n| state.nodes[*n as usize].node.zone == order.zone)
-        .chain(choose::asked(state, demands, None))
+        .chain(asked.iter().copied())
         .chain(pinned.only)
         .collect();
     all.sort_unstable();
@@ -66,7 +67,7 @@ pub fn look(state: &State, order: &Order, demands: &[Demand], pinned: &Pinned<'_
         let mut filters = Vec::with_capacity(FILTERS.len() + 2);
         filters.push(("pin", pinned.only.is_none_or(|only| only == node)));
         filters.push(("stocked", pinned.only.is_some() || asked.binary_search(&node).is_ok()));
-        filters.extend(FILTERS.iter().map(|(name, passes)| (*name, passes(state, order, node))));
+        filters.extend(FILTERS.iter().map(|(name, passes)| (*name, passes(&filters_of_order, node))));
         let stock: Vec<Qty> = demands.iter().map(|d| choose::available(state, d.sku, node, d.qty)).collect();
         Considered {
             node: place.id.clone(),
@@ -77,7 +78,7 @@ pub fn look(state: &State, order: &Order, demands: &[Demand], pinned: &Pinned<'_
             default: place.default,
             covers: stock.iter().zip(demands).filter(|(has, d)| **has == d.qty).count() as u32,
             stock,
-            rank: ranked.iter().position(|c| c.node == node).map(|r| r as u32 + 1),
+            rank: ranked.iter().position(|ranked| *ranked == node).map(|r| r as u32 + 1),
             taken: false,
         }
     };
@@ -97,6 +98,16 @@ pub fn look(state: &State, order: &Order, demands: &[Demand], pinned: &Pinned<'_
         candidates,
         decision: Decision::default(),
     }
+}
+
+/// The nodes that have a cell of a demand; all, where one is for a SKU without stock-keeping. Ascending.
+fn asked(state: &State, demands: &[Demand]) -> Vec<u32> {
+    let all = demands.iter().any(|d| state.skus[d.sku as usize].untracked());
+    let cells = demands.iter().flat_map(|d| state.skus[d.sku as usize].cells.iter().map(|c| c.node));
+    let mut nodes: Vec<u32> = if all { (0..state.nodes.len() as u32).collect() } else { cells.collect() };
+    nodes.sort_unstable();
+    nodes.dedup();
+    nodes
 }
 
 impl Choice {
