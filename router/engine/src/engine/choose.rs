@@ -12,7 +12,8 @@ use router_schemas::{
 
 use super::{
     nodes::{eligible, is_open},
-    state::{Order, State},
+    order::Order,
+    state::State,
 };
 
 /// Pairs are tried among so many nodes, those that cover most.
@@ -24,10 +25,19 @@ pub struct Demand {
     pub qty: Qty,
 }
 
-/// What was found: node, SKU, quantity, whether beyond stock.
+/// So much of a SKU from a node.
+pub struct Take {
+    pub node: u32,
+    pub sku: u32,
+    pub qty: Qty,
+    /// Beyond its stock.
+    pub beyond: bool,
+}
+
+/// What was found.
 #[derive(Default)]
 pub struct Plan {
-    pub takes: Vec<(u32, u32, Qty, bool)>,
+    pub takes: Vec<Take>,
     pub decision: Decision,
 }
 
@@ -76,7 +86,7 @@ pub fn choose(state: &State, order: &Order, demands: &[Demand], pinned: &Pinned<
     let nodes = plan.decision.chosen.len();
     let found = left.iter().all(Qty::is_zero);
     backorder(state, demands, &ranked, &mut left, &mut plan);
-    plan.decision.verdict = match (found, nodes, plan.takes.iter().any(|t| t.3), plan.takes.is_empty()) {
+    plan.decision.verdict = match (found, nodes, plan.takes.iter().any(|t| t.beyond), plan.takes.is_empty()) {
         (true, 1, ..) => Verdict::Whole,
         (true, ..) => Verdict::Split,
         (false, _, true, _) => Verdict::Backordered,
@@ -140,7 +150,7 @@ fn take(state: &State, node: u32, demands: &[Demand], left: &mut [Qty], plan: &m
     for (demand, left) in demands.iter().zip(left) {
         let part = available(state, demand.sku, node, *left);
         if part.is_positive() {
-            plan.takes.push((node, demand.sku, part, false));
+            plan.takes.push(Take { node, sku: demand.sku, qty: part, beyond: false });
             *left -= part;
         }
     }
@@ -200,10 +210,10 @@ fn backorder(state: &State, demands: &[Demand], ranked: &[Candidate], left: &mut
     for (demand, left) in demands.iter().zip(left) {
         let sku = &state.skus[demand.sku as usize];
         for candidate in ranked {
-            let Some(cell) = sku.cell(candidate.node).filter(|c| !c.out_of_stock) else { continue };
+            let Some(cell) = sku.cell(candidate.node) else { continue };
             let part = Qty(cell.backorder_left().0.min(left.0)).floor_to(sku.step());
             if part.is_positive() {
-                plan.takes.push((candidate.node, demand.sku, part, true));
+                plan.takes.push(Take { node: candidate.node, sku: demand.sku, qty: part, beyond: true });
                 *left -= part;
                 let name = id(state, candidate.node);
                 if plan.decision.chosen.iter().all(|(n, _)| n != name) {
