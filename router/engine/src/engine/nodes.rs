@@ -1,6 +1,6 @@
 //! What decides whether a node may be asked: the named filters of the default rule set, its day and its hours.
 
-use super::state::{Order, State};
+use super::{order::Order, state::State};
 
 /// What the filters ask of an order, looked up once for all nodes.
 pub struct Filters<'a> {
@@ -43,11 +43,11 @@ impl<'a> Filters<'a> {
 fn has_room_at_once(state: &State, order: &Order, node: u32) -> bool {
     let place = &state.nodes[node as usize];
     let full = place.node.capacity_at_once.is_some_and(|c| place.orders.len() >= c as usize);
-    !full || place.orders.contains(&order.id)
+    !full || place.orders.contains(&order.loss_key())
 }
 
 fn has_room_today(state: &State, order: &Order, node: u32) -> bool {
-    !is_full_today(state, node) || state.nodes[node as usize].orders.contains(&order.id)
+    !is_full_today(state, node) || state.nodes[node as usize].orders.contains(&order.loss_key())
 }
 
 /// Whether the node has all the orders that it takes a day.
@@ -72,4 +72,23 @@ pub fn is_open(state: &State, node: u32) -> bool {
     let Some(calendar) = &state.nodes[node as usize].node.calendar else { return true };
     let next = calendar.open.partition_point(|(_, to)| *to <= state.clock.engine);
     calendar.open.get(next).is_none_or(|(from, _)| *from <= state.clock.engine)
+}
+
+/// When the node opens next, ms; `None`: it is open, or its calendar says nothing.
+pub fn next_opening(state: &State, node: u32) -> Option<i64> {
+    let calendar = state.nodes[node as usize].node.calendar.as_ref()?;
+    let next = calendar.open.partition_point(|(_, to)| *to <= state.clock.engine);
+    calendar.open.get(next).map(|(from, _)| *from).filter(|from| *from > state.clock.engine)
+}
+
+/// Where the node has all its orders of the day: sees to it that who waits is looked at when the next begins.
+pub fn note_full_day(state: &mut State, node: u32) {
+    if is_full_today(state, node) {
+        let now = state.clock.engine;
+        let calendar = state.nodes[node as usize].node.calendar.as_ref();
+        let local =
+            calendar.and_then(|c| c.midnights.get(c.midnights.partition_point(|m| *m <= now)).copied());
+        let next = local.unwrap_or(now - now.rem_euclid(86_400_000) + 86_400_000);
+        state.days.insert((next, node));
+    }
 }

@@ -7,7 +7,8 @@ use serde::Serialize;
 use super::{
     choose::{self, Demand, Pinned},
     nodes::{self, FILTERS, Filters},
-    state::{Order, State},
+    order::Order,
+    state::State,
 };
 
 /// One choice of nodes for some of an order's open units.
