@@ -43,6 +43,8 @@ impl Machine {
 
     /// Applies a record.
     pub fn apply(&mut self, input: Input<'_>, out: &mut Outputs) {
+        #[cfg(test)]
+        super::tests::break_on(&input);
         match self {
             Machine::Intake(intake) => intake.apply(input, out),
             Machine::Engine(engine) => engine.apply(input, out),

@@ -33,8 +33,8 @@ pub(crate) struct History<'a> {
     pub topology: Topology,
 }
 
-/// The cell as it was before it applied the record at `upto`: for explanation and looking back. Everything below
-/// `upto` must be in the log.
+/// The cell as it was before it applied the record at `upto`: for explanation and looking back. Blocks for as long
+/// as the replay takes; not to be called where async tasks run.
 pub(crate) fn rebuild(
     log: &dyn Log,
     snapshots: &Snapshots,
@@ -42,6 +42,12 @@ pub(crate) fn rebuild(
     partition: u16,
     upto: u64,
 ) -> Result<Cell, RunnerError> {
+    let source = TopicPartition::new(stage.input(), partition);
+    let range = log.range(&source).ok_or_else(|| LogError::NoPartition(source.clone()))?;
+    if upto > range.end {
+        let (first, next) = (range.start, range.end);
+        return Err(LogError::OutOfRange { partition: source, offset: upto, first, next }.into());
+    }
     let history = History { log, snapshots, topology: bootstrap::topology(log, 0) };
     let given = history.words()?;
     history.cell(stage, partition, upto, &given, &mut |_| Ok(()))

@@ -37,6 +37,11 @@ impl Given {
         }
     }
 
+    /// True where the record is to be passed over.
+    pub fn is_skipped(&self, position: &Position) -> bool {
+        self.skipped.contains(position)
+    }
+
     /// Offsets of the records that a partition passes over.
     pub fn skips(&self, source: &TopicPartition) -> BTreeSet<u64> {
         let mine = |p: &&Position| p.topic == source.topic && p.partition == source.partition;
