@@ -16,17 +16,15 @@ use router_log::{Isolation, Journal, Log, LogError, Options, Transaction};
 use router_schemas::{
     command::Command,
     envelope::{self, Meta, ReplyTo},
-    position::{LogId, Topic, TopicPartition},
+    position::{LogId, Position, Topic, TopicPartition},
     reply::Reply,
     stage::StageName,
 };
 use router_sinks::{FjallStore, Store, StoreError};
 use tokio::sync::{mpsc, oneshot};
 
-use crate::runner::{Runner, RunnerError};
+use crate::runner::{Runner, RunnerError, Settings, Snapshots, SnapshotsError, WordError};
 
-/// Partitions of a new log.
-pub(crate) const PARTITIONS: u16 = 4;
 /// Requests that may wait for an answer; more are turned away.
 const WAITING: usize = 65_536;
 
@@ -41,6 +39,8 @@ pub(crate) enum RouterError {
     Store(#[from] StoreError),
     #[error(transparent)]
     Runner(#[from] RunnerError),
+    #[error(transparent)]
+    Snapshots(#[from] SnapshotsError),
     #[error("E2206: cannot start a thread: {0}")]
     Thread(#[from] std::io::Error),
     #[error("E2207: the operating system gives no random bytes: {0}")]
@@ -75,6 +75,8 @@ pub(crate) struct Router {
     pub log: Arc<dyn Log>,
     pub keys: Arc<Keys>,
     pub store: Arc<dyn Store>,
+    #[allow(dead_code, reason = "asked by the verbs and routes of operators")]
+    pub snapshots: Arc<Snapshots>,
     pub runner: Runner,
     pending: Pending,
     submissions: mpsc::Sender<Submission>,
@@ -99,6 +101,11 @@ impl Folder {
         self.0.join("rows")
     }
 
+    /// Snapshots of the stages.
+    pub fn snapshots(&self) -> PathBuf {
+        self.0.join("snapshots")
+    }
+
     /// Where the command line asks a running router.
     pub fn socket(&self) -> PathBuf {
         self.0.join("router.sock")
@@ -113,17 +120,37 @@ impl Folder {
 impl Router {
     /// Opens the folder, making what is missing, brings the stages to where they were, and goes on.
     pub fn start(folder: &Path) -> Result<Router, RouterError> {
+        Router::start_with(folder, &Settings::default())
+    }
+
+    /// As [`Router::start`], with settings of one's own.
+    pub fn start_with(folder: &Path, settings: &Settings) -> Result<Router, RouterError> {
         let folder = Folder(folder.to_owned());
         let mut random = [0; 24];
         getrandom::fill(&mut random).map_err(RouterError::Random)?;
         let [mut id, mut boot] = [[0; 16], [0; 16]];
         id.copy_from_slice(&random[..16]);
         boot[..8].copy_from_slice(&random[16..]);
-        let options = Options { create: Some(LogId(id)), ..Options::default() };
+        let options = Options { create: Some(LogId(id)), ..settings.journal() };
         let log: Arc<dyn Log> = Arc::new(Journal::open(&folder.journal(), options)?);
         let keys = Arc::new(Keys::open(&folder.keys())?);
         let store: Arc<dyn Store> = Arc::new(FjallStore::open(&folder.rows())?);
-        let runner = Runner::start(&log, PARTITIONS)?;
+        let snapshots = Arc::new(Snapshots::local(&folder.snapshots())?);
+        let answered = Arc::new(AtomicU64::new(0));
+        let (rows, replies) = (store.clone(), answered.clone());
+        let runner = Runner::start(
+            &log,
+            &snapshots,
+            settings,
+            vec![
+                Box::new(move |at| {
+                    (at.topic == Topic::Events).then(|| rows.position(at.partition).unwrap_or(0))
+                }),
+                Box::new(move |at| {
+                    (at.topic == Topic::Replies && at.partition == 0).then(|| replies.load(Ordering::Relaxed))
+                }),
+            ],
+        )?;
         let (pending, stop) = (Pending::default(), Arc::new(AtomicBool::new(false)));
         let (submissions, queue) = mpsc::channel(WAITING);
         let mut threads = Vec::new();
@@ -134,7 +161,9 @@ impl Router {
             let (log, pending, stop) = (log.clone(), pending.clone(), stop.clone());
             // Taken before the first request can be answered: a thread may start late.
             let from = log.range(&TopicPartition::new(Topic::Replies, 0)).map_or(0, |r| r.end);
-            thread("answers", Box::new(move || ended("answers", answers(&*log, from, &pending, &stop))))?;
+            answered.store(from, Ordering::Relaxed);
+            let work = move || ended("answers", answers(&*log, from, &pending, &answered, &stop));
+            thread("answers", Box::new(work))?;
         }
         {
             let (log, keys, pending) = (log.clone(), keys.clone(), pending.clone());
@@ -147,7 +176,19 @@ impl Router {
         }
         let boot = boot[..8].try_into().unwrap_or_default();
         let requests = AtomicU64::new(0);
-        Ok(Router { log, keys, store, runner, pending, submissions, boot, requests, stop, threads })
+        Ok(Router {
+            log,
+            keys,
+            store,
+            snapshots,
+            runner,
+            pending,
+            submissions,
+            boot,
+            requests,
+            stop,
+            threads,
+        })
     }
 
     /// Sends a command on its road; commands sent one after the other keep their order. The answer is intake's,
@@ -213,6 +254,31 @@ impl Router {
         }
     }
 
+    /// Passes over the record at which a stage partition is stopped; it leaves its outcome `skipped` and its reply,
+    /// nothing else, and the partition goes on by itself. `reason` and `actor` are kept with the word. Blocks until
+    /// the word is on disk and returns its place on `router.control`.
+    #[allow(dead_code, reason = "asked by the verbs and routes of operators")]
+    pub fn skip(
+        &self,
+        position: &Position,
+        reason: &str,
+        actor: Option<&str>,
+    ) -> Result<Position, WordError> {
+        self.runner.skip(position, reason, actor)
+    }
+
+    /// Takes the record at which a stage partition is stopped because its time is ahead of this machine's clock, and
+    /// what follows it within half a minute. Blocks and returns as [`Router::skip`] does.
+    #[allow(dead_code, reason = "asked by the verbs and routes of operators")]
+    pub fn accept(
+        &self,
+        position: &Position,
+        reason: &str,
+        actor: Option<&str>,
+    ) -> Result<Position, WordError> {
+        self.runner.accept(position, reason, actor)
+    }
+
     /// Requests that wait for an answer.
     pub fn waiting(&self) -> usize {
         self.pending.lock().unwrap_or_else(PoisonError::into_inner).len()
@@ -268,7 +334,13 @@ fn ended<E: std::fmt::Display>(thread: &str, result: Result<(), E>) {
 }
 
 /// Hands durable replies to those who wait.
-fn answers(log: &dyn Log, from: u64, pending: &Pending, stop: &AtomicBool) -> Result<(), LogError> {
+fn answers(
+    log: &dyn Log,
+    from: u64,
+    pending: &Pending,
+    answered: &AtomicU64,
+    stop: &AtomicBool,
+) -> Result<(), LogError> {
     let partition = TopicPartition::new(Topic::Replies, 0);
     let mut reader = log.reader(vec![(partition, from)], Isolation::Durable)?;
     while !stop.load(Ordering::Relaxed) {
@@ -280,6 +352,7 @@ fn answers(log: &dyn Log, from: u64, pending: &Pending, stop: &AtomicBool) -> Re
                 // Whoever asked may have gone.
                 let _ = waiting.send(Ok(reply));
             }
+            answered.store(record.offset + 1, Ordering::Relaxed);
         }
     }
     Ok(())

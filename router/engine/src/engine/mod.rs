@@ -216,6 +216,10 @@ impl Stage for Engine {
         snapshot::write(&self.state, out);
     }
 
+    fn snapshot_to(&self, out: &mut dyn std::io::Write) -> std::io::Result<()> {
+        snapshot::write_to(&self.state, out)
+    }
+
     fn gauges(&self) -> Vec<(&'static str, u64)> {
         vec![
             ("orders", self.state.orders.len() as u64),
