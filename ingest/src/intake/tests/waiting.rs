@@ -324,3 +324,34 @@ fn what_is_parked_is_bounded() {
     run.publish(channel("web", Some("east")));
     assert_eq!(run.intake.state.parked_bytes, taken);
 }
+
+#[test]
+fn orders_that_came_leave_nothing_behind_that_expires() {
+    let mut run = Run::new();
+    for id in 0..3 {
+        run.tell(paid(&id.to_string(), 1));
+    }
+    run.tell(place("0", 1, 0));
+    run.at += limits::EARLY_MS + 1;
+    let wrote = run.tell(Command::Tick);
+    assert_eq!((wrote.exceptions(), wrote.letters().len(), run.gauge("early")), (2, 2, 0));
+    assert!(!wrote.goes_on());
+}
+
+#[test]
+fn what_is_published_behind_a_pass_helps_orders_that_the_pass_has_left() {
+    let mut run = without_home();
+    for id in 0..limits::ITEMS_PER_COMMAND + 10 {
+        let mut message = raw(&format!("{id:05}"), Some(1), 0);
+        message.head.region = (id == 0).then(|| "US".into());
+        run.tell(Command::Place(message));
+    }
+    assert!(run.publish(region("GB", "east")).goes_on());
+    let wrote = run.publish(region("US", "east"));
+    let mut passed = wrote.passed().len();
+    for _ in 0..3 {
+        passed += run.tell(Command::Continue).passed().len();
+    }
+    assert_eq!(passed, 1);
+    assert!(run.intake.state.pass.is_none());
+}

@@ -225,4 +225,6 @@ impl Log for Journal {
 }
 
 #[cfg(test)]
+mod golden;
+#[cfg(test)]
 mod tests;
