@@ -53,6 +53,11 @@ impl Intake {
         if let Some(source) = &cause.meta.source
             && self.state.known_source(source)
         {
+            // Whoever waits is answered, as any repeat of a known order is.
+            if let Some(identity) = command.identity().filter(|i| self.state.orders.contains_key(i)) {
+                return self.repeat(cause, identity, out);
+            }
+            self.answer_all(cause, Answer::Ignored, out);
             return self.close(cause, Outcome::Repeat, None, None, out);
         }
         match command {
@@ -221,7 +226,7 @@ impl Stage for Intake {
             Ok((meta, command)) => self.dispatch(&cause(meta), command, out),
             Err(_) => {
                 let cause = cause(Meta::default());
-                self.bury(cause.position.clone(), &cause.meta, Refusal::Undecodable, payload, out);
+                self.bury(cause.position.clone(), &cause.meta, None, Refusal::Undecodable, payload, out);
                 self.refuse(&cause, Refusal::Undecodable, "", out);
             }
         }

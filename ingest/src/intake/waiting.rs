@@ -166,6 +166,6 @@ impl Intake {
     fn bury_waiting(&self, refusal: Refusal, waiting: &Waiting, command: &Command, out: &mut Outputs) {
         let position = Position::new(Topic::Intake, self.partition, waiting.offset);
         let record = envelope::to_vec(None, &waiting.meta, command);
-        self.bury(position, &waiting.meta, refusal, &record, out);
+        self.bury(position, &waiting.meta, command.identity(), refusal, &record, out);
     }
 }

@@ -3,7 +3,7 @@
 use router_schemas::{
     command::{Assigned, Command, Hash16, order::Arrival},
     dead_letter::DeadLetter,
-    envelope::{Meta, ReplyTo},
+    envelope::{Meta, ReplyTo, Source},
     event::{Event, Outcome},
     id::{Identity, OrderId},
     limits,
@@ -77,7 +77,7 @@ impl Intake {
         let raw = matches!(command, Command::Place(m) | Command::Amend(m)
             if m.head.arrival == Arrival::Raw);
         if raw || cause.meta.source.is_some() {
-            self.bury(cause.position.clone(), &cause.meta, refusal, cause.payload, out);
+            self.bury(cause.position.clone(), &cause.meta, command.identity(), refusal, cause.payload, out);
         }
         let name = command.identity().map_or("", |identity| &identity.external_id);
         self.refuse(cause, refusal, name, out);
@@ -88,6 +88,7 @@ impl Intake {
         &self,
         position: Position,
         meta: &Meta,
+        about: Option<&Identity>,
         refusal: Refusal,
         record: &[u8],
         out: &mut Outputs,
@@ -108,11 +109,9 @@ impl Intake {
             bytes: bytes.to_vec(),
             resolved: false,
         };
-        let source = meta.source.as_ref().map_or("intake", |s| s.id.as_str());
-        // A dead letter that was sent again and fails again goes where it lay.
-        let source = source.strip_prefix("dlq.").unwrap_or(source);
+        let topic = letters_of(meta.source.as_ref(), about);
         let meta = Meta { reply: None, ..meta.clone() };
-        out.push(Topic::DeadLetter(source.into()), 0, &meta, &letter);
+        out.push(topic, 0, &meta, &letter);
     }
 
     pub(super) fn events(&self) -> u16 {
@@ -137,4 +136,19 @@ impl Intake {
         event.rows.extend(row);
         out.push(Topic::Events, self.events(), &Meta::default(), &event);
     }
+}
+
+/// Where letters about messages of this source go; without one, of the channel's raw topic. A letter that was sent
+/// again names itself as its source, `dlq.orders.web/0@7`, and goes to where it lay.
+fn letters_of(source: Option<&Source>, about: Option<&Identity>) -> Topic {
+    let topic = match (source, about) {
+        (Some(source), _) => {
+            let of_letter = source.id.parse::<Position>().map(|p| p.topic).or_else(|_| source.id.parse());
+            let letters = of_letter.ok().filter(|t| matches!(t, Topic::DeadLetter(_)));
+            letters.or_else(|| format!("dlq.{}", source.id).parse().ok())
+        }
+        (None, Some(about)) => format!("dlq.orders.{}", about.channel).parse().ok(),
+        (None, None) => None,
+    };
+    topic.unwrap_or_else(|| Topic::DeadLetter("intake".into()))
 }

@@ -136,3 +136,35 @@ fn time_never_goes_back() {
     run.tell_with(Meta { carried: u64::MAX, ..Meta::default() }, Command::Tick);
     run.tell(Command::Tick);
 }
+
+#[test]
+fn whoever_waits_for_a_message_read_again_is_answered() {
+    let mut run = Run::new();
+    let meta = |offset, outcome| Meta {
+        source: Some(source(1, offset, 0)),
+        reply: Some(reply_to(outcome)),
+        ..Meta::default()
+    };
+    run.tell_with(meta(5, false), place("7", 1, 1));
+    let wrote = run.tell_with(meta(5, false), place("7", 1, 1));
+    assert!(matches!(&wrote.answers()[..], [Answer::Repeat(_)]));
+    assert_eq!(run.tell_with(meta(5, true), place("7", 1, 1)).passed(), [("ask", String::new())]);
+    assert_eq!(run.tell_with(meta(4, false), paid("9", 1)).answers(), [Answer::Ignored]);
+}
+
+#[test]
+fn letters_go_to_the_topic_of_their_source() {
+    for (id, expected) in [
+        (Some("orders.web"), "dlq.orders.web"),
+        (Some("dlq.orders.web"), "dlq.orders.web"),
+        (Some("dlq.orders.web/0@7"), "dlq.orders.web"),
+        (Some("no topic / name"), "dlq.intake"),
+        (None, "dlq.orders.web"),
+    ] {
+        let mut run = Run::new();
+        run.tell(place("7", 1, 1));
+        let source = id.map(|id| Source { id: id.into(), ..source(1, 1, 0) });
+        let wrote = run.tell_with(Meta { source, ..Meta::default() }, place("7", 1, 2));
+        assert_eq!(wrote.letters()[0].0, expected, "{id:?}");
+    }
+}
