@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 
-.PHONY: help setup demo run crash test test-quick lint check
+.PHONY: help setup demo run crash fuzz fuzz-quick test test-quick lint check
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
@@ -19,6 +19,15 @@ run: setup ## the router on ./router-data
 
 crash: setup ## kill -9 under load, KILLS times (20)
 	cargo test --locked -p router-server --test crash
+
+MINUTES ?= 10
+fuzz: setup ## look for inputs that break the decoder, the records or the journal: MINUTES (10) for each target
+	@deploy/setup.sh fuzz
+	deploy/fuzz.sh $$(( $(MINUTES) * 60 ))
+
+fuzz-quick: setup ## ten seconds for each fuzz target
+	@deploy/setup.sh fuzz
+	deploy/fuzz.sh 10
 
 test: setup ## every test
 	cargo test --workspace --locked

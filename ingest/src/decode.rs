@@ -19,6 +19,7 @@ use crate::{
     bounds::{bounded, money, name, place, positive},
     cells, json,
     seal::Keys,
+    told,
 };
 
 /// The codes of this module.
@@ -80,7 +81,10 @@ pub fn message(kind: &str, bytes: &[u8], context: &Context<'_>) -> Result<Comman
         return Err(reject(LIMIT, "", detail));
     }
     match cloud_event(bytes) {
-        Some(event) => plain(&event.kind, event.data.get().as_bytes(), context),
+        Some(event) => plain(&event.kind, event.data.get().as_bytes(), context).map_err(|rejected| {
+            let pointer = format!("/data{}", rejected.pointer);
+            Rejected { pointer, ..rejected }
+        }),
         None => plain(kind, bytes, context),
     }
 }
@@ -130,13 +134,15 @@ fn read<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Rejected> {
     let value = serde_path_to_error::deserialize(&mut from).map_err(|error| {
         let pointer = error.path().iter().fold(String::new(), |pointer, segment| match segment {
             serde_path_to_error::Segment::Seq { index } => format!("{pointer}/{index}"),
-            serde_path_to_error::Segment::Map { key } => format!("{pointer}/{key}"),
+            serde_path_to_error::Segment::Map { key } => {
+                format!("{pointer}/{}", key.replace('~', "~0").replace('/', "~1"))
+            }
             _ => pointer,
         });
         let text = error.inner().to_string();
         // What serde says of a wrong value repeats it, in front of what was expected.
-        let detail = match text.find("expected") {
-            Some(start) => text[start..].to_owned(),
+        let detail = match told::expected(&text) {
+            Some(told) => told.to_owned(),
             None if text.starts_with("missing field") || text.starts_with("EOF") => text,
             None => {
                 format!("not readable at line {} column {}", error.inner().line(), error.inner().column())

@@ -7,3 +7,4 @@ pub mod decode;
 pub mod intake;
 pub mod json;
 pub mod seal;
+mod told;

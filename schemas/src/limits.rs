@@ -53,6 +53,12 @@ pub const COUNTERS: usize = 4;
 pub const EARLY_PER_ORDER: usize = 16;
 /// Early messages kept for one channel in one intake partition.
 pub const EARLY_PER_CHANNEL: usize = 10_000;
+/// Bytes of early messages kept in one intake partition.
+pub const EARLY_BYTES: u64 = 64 << 20;
+/// Messages kept behind one order that no zone is known for.
+pub const PARKED_PER_ORDER: usize = 64;
+/// Bytes kept in one intake partition of orders that no zone is known for.
+pub const PARKED_BYTES: u64 = 256 << 20;
 /// Time an early message waits, in milliseconds: 7 days.
 pub const EARLY_MS: i64 = 7 * 86_400_000;
 /// Content hashes remembered for each order.

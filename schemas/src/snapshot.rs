@@ -37,7 +37,11 @@ pub fn write_to<T: Serialize>(state: &T, out: &mut dyn io::Write) -> io::Result<
 /// Reads what [`write`] wrote.
 pub fn read<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, SnapshotError> {
     match bytes.split_first() {
-        Some((&FORMAT, body)) => postcard::from_bytes(body).map_err(|e| SnapshotError::Decode(e.to_string())),
+        Some((&FORMAT, body)) => match postcard::take_from_bytes(body) {
+            Ok((state, [])) => Ok(state),
+            Ok((_, rest)) => Err(SnapshotError::Decode(format!("{} bytes follow the state", rest.len()))),
+            Err(error) => Err(SnapshotError::Decode(error.to_string())),
+        },
         Some((format, _)) => Err(SnapshotError::Format(*format)),
         None => Err(SnapshotError::Decode("it is empty".into())),
     }

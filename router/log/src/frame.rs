@@ -134,7 +134,7 @@ pub(crate) fn read_group(
 ) -> Result<(), &'static str> {
     let mut at_byte = HEAD + head.index + group.start as usize;
     let take = |from: usize, count: usize| frame.get(from..from + count).ok_or("a record ends early");
-    for next in group.base..group.base + u64::from(group.count) {
+    for next in group.base..group.base.saturating_add(u64::from(group.count)) {
         let length = u32::from_le_bytes(take(at_byte, 4)?.try_into().expect("four bytes")) as usize;
         at_byte += 4;
         let mut at = head.at;

@@ -237,4 +237,6 @@ impl Log for Journal {
 }
 
 #[cfg(test)]
+mod golden;
+#[cfg(test)]
 mod tests;
