@@ -10,7 +10,7 @@ use router_schemas::{
         order::{Arrival, OrderMessage},
     },
     dead_letter::DeadLetter,
-    envelope::{self, Meta, ReplyTo, write_postcard},
+    envelope::{self, Meta, ReplyTo, Source, write_postcard},
     event::{Change, Event, Exception, Outcome},
     id::{Identity, OrderId},
     limits,
@@ -55,6 +55,11 @@ impl Intake {
         if let Some(source) = &cause.meta.source
             && self.state.known_source(source)
         {
+            // Whoever waits is answered, as any repeat of a known order is.
+            if let Some(identity) = command.identity().filter(|i| self.state.orders.contains_key(i)) {
+                return self.repeat(cause, identity, out);
+            }
+            self.answer_all(cause, Answer::Ignored, out);
             return self.close(cause, Outcome::Repeat, None, None, out);
         }
         match command {
@@ -106,6 +111,7 @@ impl Intake {
             (Arrival::Raw, Standing::Conflict) => self.bury(cause, &message, out),
             (Arrival::Raw, Standing::Newer) => {
                 self.note(&identity, (head.version, head.updated_at), head.content);
+                self.answer(cause, Answer::Accepted(self.accepted(&identity)), out);
                 self.pass(cause, &identity, Command::Amend(message), out);
             }
         }
@@ -243,8 +249,8 @@ impl Intake {
             bytes,
             resolved: false,
         };
-        let source = cause.meta.source.as_ref().map_or("intake", |s| s.id.as_str());
-        out.push(Topic::DeadLetter(source.into()), 0, &cause.meta, &letter);
+        let topic = letters_of(cause.meta.source.as_ref(), &message.head.identity.channel);
+        out.push(topic, 0, &cause.meta, &letter);
         self.refuse(cause, Refusal::Conflict, &message.head.identity.external_id, out);
     }
 
@@ -386,6 +392,19 @@ impl Intake {
         event.rows.extend(row);
         out.push(Topic::Events, self.events(), &Meta::default(), &event);
     }
+}
+
+/// Where letters about messages of this source go; without one, of the channel's raw topic. A letter that was sent
+/// again names itself as its source, `dlq.orders.web/0@7`, and goes to where it came from.
+fn letters_of(source: Option<&Source>, channel: &str) -> Topic {
+    let topic: Option<Topic> = match source {
+        Some(source) => {
+            let of_letter = source.id.parse::<Position>().map(|p| p.topic);
+            of_letter.or_else(|_| format!("dlq.{}", source.id).parse()).ok()
+        }
+        None => format!("dlq.orders.{channel}").parse().ok(),
+    };
+    topic.filter(|t| matches!(t, Topic::DeadLetter(_))).unwrap_or_else(|| Topic::DeadLetter("intake".into()))
 }
 
 impl Stage for Intake {

@@ -2,7 +2,7 @@
 
 use std::{
     collections::HashMap,
-    path::{Path, PathBuf},
+    path::PathBuf,
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicBool, AtomicU64, Ordering},
@@ -23,12 +23,13 @@ use router_schemas::{
 use router_sinks::{FjallStore, Store, StoreError};
 use tokio::sync::{mpsc, oneshot};
 
-use crate::runner::{Runner, RunnerError};
+use crate::{
+    config::Settings,
+    runner::{Runner, RunnerError},
+};
 
 /// Partitions of a new log.
-pub(crate) const PARTITIONS: u16 = 4;
-/// Requests that may wait for an answer; more are turned away.
-const WAITING: usize = 65_536;
+const PARTITIONS: u16 = 4;
 
 /// The router could not start or go on.
 #[derive(Debug, thiserror::Error)]
@@ -76,6 +77,10 @@ pub(crate) struct Router {
     pub keys: Arc<Keys>,
     pub store: Arc<dyn Store>,
     pub runner: Runner,
+    /// Where all of it lies.
+    pub folder: Folder,
+    /// Requests that may wait for an answer; more are turned away.
+    most_waiting: usize,
     pending: Pending,
     submissions: mpsc::Sender<Submission>,
     /// Random of this start, so that correlations of two starts never meet.
@@ -104,6 +109,11 @@ impl Folder {
         self.0.join("router.sock")
     }
 
+    /// Who looked at sealed bytes, by the line.
+    pub fn access(&self) -> PathBuf {
+        self.0.join("access.ndjson")
+    }
+
     /// Master key and data keys.
     pub fn keys(&self) -> PathBuf {
         self.0.join("keys")
@@ -112,20 +122,21 @@ impl Folder {
 
 impl Router {
     /// Opens the folder, making what is missing, brings the stages to where they were, and goes on.
-    pub fn start(folder: &Path) -> Result<Router, RouterError> {
-        let folder = Folder(folder.to_owned());
+    pub fn start(settings: &Settings) -> Result<Router, RouterError> {
+        let folder = Folder(settings.data_dir.clone());
         let mut random = [0; 24];
         getrandom::fill(&mut random).map_err(RouterError::Random)?;
         let [mut id, mut boot] = [[0; 16], [0; 16]];
         id.copy_from_slice(&random[..16]);
         boot[..8].copy_from_slice(&random[16..]);
-        let options = Options { create: Some(LogId(id)), ..Options::default() };
+        let options = Options { create: Some(LogId(id)), ..settings.options() };
         let log: Arc<dyn Log> = Arc::new(Journal::open(&folder.journal(), options)?);
         let keys = Arc::new(Keys::open(&folder.keys())?);
         let store: Arc<dyn Store> = Arc::new(FjallStore::open(&folder.rows())?);
-        let runner = Runner::start(&log, PARTITIONS)?;
+        let partitions = settings.partitions.or(log.partitions(&Topic::Intake)).unwrap_or(PARTITIONS);
+        let runner = Runner::start(&log, partitions)?;
         let (pending, stop) = (Pending::default(), Arc::new(AtomicBool::new(false)));
-        let (submissions, queue) = mpsc::channel(WAITING);
+        let (submissions, queue) = mpsc::channel(settings.requests.waiting);
         let mut threads = Vec::new();
         let mut thread = |name: &str, work: Box<dyn FnOnce() + Send>| {
             std::thread::Builder::new().name(name.into()).spawn(work).map(|t| threads.push(t))
@@ -147,28 +158,52 @@ impl Router {
         }
         let boot = boot[..8].try_into().unwrap_or_default();
         let requests = AtomicU64::new(0);
-        Ok(Router { log, keys, store, runner, pending, submissions, boot, requests, stop, threads })
+        let most_waiting = settings.requests.waiting;
+        Ok(Router {
+            log,
+            keys,
+            store,
+            runner,
+            folder,
+            most_waiting,
+            pending,
+            submissions,
+            boot,
+            requests,
+            stop,
+            threads,
+        })
     }
 
     /// Sends a command on its road; commands sent one after the other keep their order. The answer is intake's,
     /// or with `outcome` the engine's.
     pub fn send(&self, command: &Command, outcome: bool) -> Result<Answering, SubmitError> {
+        self.send_with(command, outcome, Meta::default())
+    }
+
+    /// As [`Router::send`], with what is known of the command beside it.
+    pub fn send_with(&self, command: &Command, outcome: bool, meta: Meta) -> Result<Answering, SubmitError> {
         let (topic, partition) = self.road(command)?;
+        let (reply, answering) = self.expect(outcome)?;
+        let payload = envelope::to_vec(None, &Meta { reply: Some(reply), ..meta }, command);
+        let submission = Submission { topic, partition, correlation: reply.correlation, payload };
+        self.submissions.try_send(submission).map_err(|_| SubmitError::Busy)?;
+        Ok(answering)
+    }
+
+    /// An address for the answer to a command that the caller appends itself.
+    pub fn expect(&self, outcome: bool) -> Result<(ReplyTo, Answering), SubmitError> {
         let correlation = self.correlation();
         let (answer, answered) = oneshot::channel();
         {
             let mut pending = self.pending.lock().unwrap_or_else(PoisonError::into_inner);
-            if pending.len() >= WAITING {
+            if pending.len() >= self.most_waiting {
                 return Err(SubmitError::Busy);
             }
             pending.insert(correlation, answer);
         }
         let answering = Answering { pending: self.pending.clone(), correlation, answered };
-        let reply = Some(ReplyTo { partition: 0, correlation, outcome });
-        let payload = envelope::to_vec(None, &Meta { reply, ..Meta::default() }, command);
-        let submission = Submission { topic, partition, correlation, payload };
-        self.submissions.try_send(submission).map_err(|_| SubmitError::Busy)?;
-        Ok(answering)
+        Ok((ReplyTo { partition: 0, correlation, outcome }, answering))
     }
 
     /// Topic and partition that a command goes to.

@@ -30,11 +30,35 @@ use router_schemas::{
     envelope::{self, Meta},
     limits::TICK_MS,
     position::{LogId, Position, Topic, TopicPartition},
+    refusal::Code,
     stage::{Outputs, StageName, Topology},
 };
 
 /// Records applied in one transaction at most, and bytes at which no more are read.
 const BATCH: (usize, usize) = (1024, 1 << 20);
+
+/// The codes of the runner.
+pub(crate) const CODES: &[Code] = &[
+    code(
+        "E2201",
+        "a topic has another number of partitions than configured",
+        "give the number it was made with",
+    ),
+    code("E2202", "a partition is not of this log", "put the right folder there"),
+    code("E2203", "the log runs at a later behaviour level", "run a later build"),
+    code(
+        "E2204",
+        "a stage stopped while it was brought to where it had been",
+        "report it with the record named",
+    ),
+    code("E2205", "a thread of the stages cannot be started", "see the system's reason"),
+    code("E2206", "a thread of the router cannot be started", "see the system's reason"),
+    code("E2207", "the operating system gives no random bytes", "see the system's reason"),
+];
+
+const fn code(id: &'static str, summary: &'static str, hint: &'static str) -> Code {
+    Code { id, summary, hint }
+}
 
 /// The runner could not start.
 #[derive(Debug, thiserror::Error)]
