@@ -435,6 +435,10 @@ impl Stage for Intake {
         snapshot::write(&self.state, out);
     }
 
+    fn snapshot_to(&self, out: &mut dyn std::io::Write) -> std::io::Result<()> {
+        snapshot::write_to(&self.state, out)
+    }
+
     fn gauges(&self) -> Vec<(&'static str, u64)> {
         let early = self.state.early_of_channel.values().map(|n| u64::from(*n)).sum();
         vec![

@@ -10,10 +10,10 @@ use router_log::{Isolation, Log, LogError, Record, scan};
 use router_schemas::{
     command::Command,
     envelope,
-    event::Event,
+    event::{Event, Outcome},
     id::{Identity, OrderId},
-    position::{Position, Topic, TopicPartition},
-    refusal::Code,
+    position::{LogId, Position, Topic, TopicPartition},
+    refusal::{Code, Refusal},
     stage::StageName,
 };
 use router_sinks::{Store, StoreError};
@@ -69,6 +69,8 @@ pub struct Report {
     pub cells: u64,
     /// Cells where a fact left more promised than there is; visible, and no violation.
     pub oversold: u64,
+    /// Records that an operator had passed over.
+    pub skipped: Vec<Position>,
     /// Number of violations; the first hundred are listed.
     pub violations: u64,
     /// The first of them.
@@ -87,7 +89,9 @@ impl Report {
 /// Reads the whole log and, where given, compares the rows. The log must be at rest, with all of it applied.
 pub fn audit(log: &dyn Log, store: Option<&dyn Store>) -> Result<Report, AuditError> {
     let mut report = Report::default();
-    let mut audit = Audit::default();
+    let trimmed =
+        partitions(log, &Topic::Events).iter().any(|at| log.range(at).is_some_and(|range| range.start > 0));
+    let mut audit = Audit { log: log.log_id(), ledger: Ledger::of(trimmed), ..Audit::default() };
     for stage in StageName::ALL {
         for partition in partitions(log, &stage.input()) {
             let applied = log.committed(stage.group(), &partition).unwrap_or(0);
@@ -112,6 +116,9 @@ pub fn audit(log: &dyn Log, store: Option<&dyn Store>) -> Result<Report, AuditEr
             audit.origin(&partition, record, &mut report);
         })?;
     }
+    if let Some(store) = store.filter(|_| trimmed) {
+        audit.ledger.complete(store)?;
+    }
     audit.close(&mut report);
     if let Some(store) = store {
         audit.ledger.compare(store, &mut report)?;
@@ -134,6 +141,10 @@ fn each(log: &dyn Log, partition: &TopicPartition, mut take: impl FnMut(&Record)
 
 #[derive(Default)]
 struct Audit {
+    log: LogId,
+    /// What is wrong with records that stages read; nothing, where an operator had them skipped.
+    suspects: Vec<(Position, &'static str, String)>,
+    skipped: HashSet<Position>,
     ledger: Ledger,
     /// Commands that must have an outcome, and whether they are requests.
     waiting: HashMap<Position, bool>,
@@ -148,28 +159,43 @@ struct Audit {
 }
 
 impl Audit {
-    fn origin(&mut self, partition: &TopicPartition, record: &Record, report: &mut Report) {
+    /// What is wrong with the origin of a record, if anything.
+    fn strange_origin(
+        &mut self,
+        partition: &TopicPartition,
+        record: &Record,
+    ) -> Option<(&'static str, String)> {
         let origin = match envelope::origin(&record.payload) {
-            Ok(Some(origin)) => origin,
-            Ok(None) => return,
-            Err(e) => return report.violated("E2309", || format!("{partition}@{}: {e}", record.offset)),
+            Ok(origin) => origin?,
+            Err(e) => return Some(("E2309", e.to_string())),
         };
+        if origin.log != self.log {
+            return Some(("E2307", format!("it is of log {}", origin.log)));
+        }
         let key = (partition.clone(), origin.topic, origin.partition);
         let last = self.numbers.insert(key, origin.sequence);
         // What was trimmed may have held the first ones.
-        if last.is_some_and(|last| origin.sequence != last + 1) {
-            report.violated("E2307", || {
-                format!("{partition}@{}: {last:?}, then {}", record.offset, origin.sequence)
-            });
+        let gap = last.filter(|last| origin.sequence != last + 1)?;
+        Some(("E2307", format!("{gap}, then {}", origin.sequence)))
+    }
+
+    fn origin(&mut self, partition: &TopicPartition, record: &Record, report: &mut Report) {
+        if let Some((code, what)) = self.strange_origin(partition, record) {
+            report.violated(code, || format!("{partition}@{}: {what}", record.offset));
         }
     }
 
     fn command(&mut self, partition: &TopicPartition, record: &Record, report: &mut Report) {
-        self.origin(partition, record, report);
         let position = Position::new(partition.topic.clone(), partition.partition, record.offset);
-        let (_, command) = match envelope::decode::<Command>(&record.payload) {
-            Ok(decoded) => decoded,
-            Err(e) => return report.violated("E2309", || format!("{position}: {e}")),
+        let decoded = envelope::decode::<Command>(&record.payload);
+        // What does not decode has an outcome that says so.
+        if let (Ok(_), Some((code, what))) = (&decoded, self.strange_origin(partition, record)) {
+            self.suspects.push((position.clone(), code, what));
+        }
+        let Ok((_, command)) = decoded else {
+            report.commands += 1;
+            self.waiting.insert(position, false);
+            return;
         };
         if matches!(command, Command::Genesis(_) | Command::Tick | Command::Continue) {
             return;
@@ -208,11 +234,19 @@ impl Audit {
         if event.outcome.is_some() && !self.answered.insert(event.cause.clone()) {
             report.violated("E2305", || format!("{} has two outcomes", event.cause));
         }
+        if event.outcome == Some(Outcome::Refused(Refusal::Skipped))
+            && self.skipped.insert(event.cause.clone())
+        {
+            report.skipped.push(event.cause.clone());
+        }
         let request = self.waiting.get(&event.cause).copied().unwrap_or(false);
         self.ledger.event(&event, request, report);
     }
 
     fn close(&mut self, report: &mut Report) {
+        for (position, code, what) in self.suspects.iter().filter(|(p, ..)| !self.skipped.contains(p)) {
+            report.violated(code, || format!("{position}: {what}"));
+        }
         for position in self.waiting.keys() {
             let passed = self.passable.contains(position);
             if !passed && !self.answered.contains(position) {

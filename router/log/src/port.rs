@@ -173,6 +173,9 @@ pub trait Log: Send + Sync + 'static {
     /// Progress of a group in a partition.
     fn committed(&self, group: &str, partition: &TopicPartition) -> Option<u64>;
 
+    /// The ticket of the last transaction appended.
+    fn last(&self) -> Ticket;
+
     /// Waits until the transaction with this ticket is on disk.
     fn wait_durable(&self, ticket: Ticket) -> Result<(), LogError>;
 
@@ -180,12 +183,19 @@ pub trait Log: Send + Sync + 'static {
     fn durable(&self) -> tokio::sync::watch::Receiver<Ticket>;
 
     /// Removes the oldest files none of whose records is needed: below `keep` in its partition, and appended
-    /// before `retain_after` for its topic, ms.
+    /// before `retain_after` for its topic, ms. Neither may ask the log.
     fn trim(
         &self,
         keep: &dyn Fn(&TopicPartition) -> u64,
         retain_after: &dyn Fn(&Topic) -> i64,
     ) -> Result<Trimmed, LogError>;
+
+    /// What [`Log::trim`] would remove now: the first offset that would be kept of each partition that loses some.
+    fn trimmable(
+        &self,
+        keep: &dyn Fn(&TopicPartition) -> u64,
+        retain_after: &dyn Fn(&Topic) -> i64,
+    ) -> Vec<(TopicPartition, u64)>;
 
     /// Whether it takes records.
     fn state(&self) -> LogState;

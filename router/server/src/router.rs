@@ -2,7 +2,7 @@
 
 use std::{
     collections::HashMap,
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicBool, AtomicU64, Ordering},
@@ -16,7 +16,7 @@ use router_log::{Isolation, Journal, Log, LogError, Options, Transaction};
 use router_schemas::{
     command::Command,
     envelope::{self, Meta, ReplyTo},
-    position::{LogId, Topic, TopicPartition},
+    position::{LogId, Position, Topic, TopicPartition},
     reply::Reply,
     stage::StageName,
 };
@@ -24,8 +24,8 @@ use router_sinks::{FjallStore, Store, StoreError};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::{
-    config::Settings,
-    runner::{Runner, RunnerError},
+    config,
+    runner::{Runner, RunnerError, Settings, Snapshots, SnapshotsError, WordError},
 };
 
 /// Partitions of a new log.
@@ -42,6 +42,8 @@ pub(crate) enum RouterError {
     Store(#[from] StoreError),
     #[error(transparent)]
     Runner(#[from] RunnerError),
+    #[error(transparent)]
+    Snapshots(#[from] SnapshotsError),
     #[error("E2206: cannot start a thread: {0}")]
     Thread(#[from] std::io::Error),
     #[error("E2207: the operating system gives no random bytes: {0}")]
@@ -76,6 +78,8 @@ pub(crate) struct Router {
     pub log: Arc<dyn Log>,
     pub keys: Arc<Keys>,
     pub store: Arc<dyn Store>,
+    #[allow(dead_code, reason = "asked by the verbs and routes of operators")]
+    pub snapshots: Arc<Snapshots>,
     pub runner: Runner,
     /// Where all of it lies.
     pub folder: Folder,
@@ -104,6 +108,11 @@ impl Folder {
         self.0.join("rows")
     }
 
+    /// Snapshots of the stages.
+    pub fn snapshots(&self) -> PathBuf {
+        self.0.join("snapshots")
+    }
+
     /// Where the command line asks a running router.
     pub fn socket(&self) -> PathBuf {
         self.0.join("router.sock")
@@ -122,21 +131,56 @@ impl Folder {
 
 impl Router {
     /// Opens the folder, making what is missing, brings the stages to where they were, and goes on.
-    pub fn start(settings: &Settings) -> Result<Router, RouterError> {
-        let folder = Folder(settings.data_dir.clone());
+    pub fn start(settings: &config::Settings) -> Result<Router, RouterError> {
+        let (options, waiting) = (settings.options(), settings.requests.waiting);
+        Router::begin(&settings.data_dir, settings.partitions, options, waiting, &settings.stages())
+    }
+
+    /// As [`Router::start`], with the settings of the stages alone.
+    #[cfg(test)]
+    pub fn start_with(folder: &Path, settings: &Settings) -> Result<Router, RouterError> {
+        let waiting = config::Settings::default().requests.waiting;
+        Router::begin(folder, Some(settings.partitions), settings.journal(), waiting, settings)
+    }
+
+    fn begin(
+        folder: &Path,
+        partitions: Option<u16>,
+        options: Options,
+        most_waiting: usize,
+        settings: &Settings,
+    ) -> Result<Router, RouterError> {
+        let folder = Folder(folder.to_owned());
         let mut random = [0; 24];
         getrandom::fill(&mut random).map_err(RouterError::Random)?;
         let [mut id, mut boot] = [[0; 16], [0; 16]];
         id.copy_from_slice(&random[..16]);
         boot[..8].copy_from_slice(&random[16..]);
-        let options = Options { create: Some(LogId(id)), ..settings.options() };
+        let options = Options { create: Some(LogId(id)), ..options };
         let log: Arc<dyn Log> = Arc::new(Journal::open(&folder.journal(), options)?);
         let keys = Arc::new(Keys::open(&folder.keys())?);
         let store: Arc<dyn Store> = Arc::new(FjallStore::open(&folder.rows())?);
-        let partitions = settings.partitions.or(log.partitions(&Topic::Intake)).unwrap_or(PARTITIONS);
-        let runner = Runner::start(&log, partitions)?;
+        let snapshots = Arc::new(Snapshots::local(&folder.snapshots())?);
+        let answered = Arc::new(AtomicU64::new(0));
+        let (rows, replies) = (store.clone(), answered.clone());
+        // What the log has stands where nobody says otherwise.
+        let partitions = partitions.or(log.partitions(&Topic::Intake)).unwrap_or(PARTITIONS);
+        let settings = &Settings { partitions, ..settings.clone() };
+        let runner = Runner::start(
+            &log,
+            &snapshots,
+            settings,
+            vec![
+                Box::new(move |at| {
+                    (at.topic == Topic::Events).then(|| rows.position(at.partition).unwrap_or(0))
+                }),
+                Box::new(move |at| {
+                    (at.topic == Topic::Replies && at.partition == 0).then(|| replies.load(Ordering::Relaxed))
+                }),
+            ],
+        )?;
         let (pending, stop) = (Pending::default(), Arc::new(AtomicBool::new(false)));
-        let (submissions, queue) = mpsc::channel(settings.requests.waiting);
+        let (submissions, queue) = mpsc::channel(most_waiting);
         let mut threads = Vec::new();
         let mut thread = |name: &str, work: Box<dyn FnOnce() + Send>| {
             std::thread::Builder::new().name(name.into()).spawn(work).map(|t| threads.push(t))
@@ -145,7 +189,9 @@ impl Router {
             let (log, pending, stop) = (log.clone(), pending.clone(), stop.clone());
             // Taken before the first request can be answered: a thread may start late.
             let from = log.range(&TopicPartition::new(Topic::Replies, 0)).map_or(0, |r| r.end);
-            thread("answers", Box::new(move || ended("answers", answers(&*log, from, &pending, &stop))))?;
+            answered.store(from, Ordering::Relaxed);
+            let work = move || ended("answers", answers(&*log, from, &pending, &answered, &stop));
+            thread("answers", Box::new(work))?;
         }
         {
             let (log, keys, pending) = (log.clone(), keys.clone(), pending.clone());
@@ -158,11 +204,11 @@ impl Router {
         }
         let boot = boot[..8].try_into().unwrap_or_default();
         let requests = AtomicU64::new(0);
-        let most_waiting = settings.requests.waiting;
         Ok(Router {
             log,
             keys,
             store,
+            snapshots,
             runner,
             folder,
             most_waiting,
@@ -248,6 +294,29 @@ impl Router {
         }
     }
 
+    /// Passes over the record at which a stage partition is stopped; it leaves its outcome `skipped` and its reply,
+    /// nothing else, and the partition goes on by itself. `reason` and `actor` are kept with the word. Blocks until
+    /// the word is on disk and returns its place on `router.control`.
+    pub fn skip(
+        &self,
+        position: &Position,
+        reason: &str,
+        actor: Option<&str>,
+    ) -> Result<Position, WordError> {
+        self.runner.skip(position, reason, actor)
+    }
+
+    /// Takes the record at which a stage partition is stopped because its time is ahead of this machine's clock, and
+    /// what follows it within half a minute. Blocks and returns as [`Router::skip`] does.
+    pub fn accept(
+        &self,
+        position: &Position,
+        reason: &str,
+        actor: Option<&str>,
+    ) -> Result<Position, WordError> {
+        self.runner.accept(position, reason, actor)
+    }
+
     /// Requests that wait for an answer.
     pub fn waiting(&self) -> usize {
         self.pending.lock().unwrap_or_else(PoisonError::into_inner).len()
@@ -303,7 +372,13 @@ fn ended<E: std::fmt::Display>(thread: &str, result: Result<(), E>) {
 }
 
 /// Hands durable replies to those who wait.
-fn answers(log: &dyn Log, from: u64, pending: &Pending, stop: &AtomicBool) -> Result<(), LogError> {
+fn answers(
+    log: &dyn Log,
+    from: u64,
+    pending: &Pending,
+    answered: &AtomicU64,
+    stop: &AtomicBool,
+) -> Result<(), LogError> {
     let partition = TopicPartition::new(Topic::Replies, 0);
     let mut reader = log.reader(vec![(partition, from)], Isolation::Durable)?;
     while !stop.load(Ordering::Relaxed) {
@@ -315,6 +390,7 @@ fn answers(log: &dyn Log, from: u64, pending: &Pending, stop: &AtomicBool) -> Re
                 // Whoever asked may have gone.
                 let _ = waiting.send(Ok(reply));
             }
+            answered.store(record.offset + 1, Ordering::Relaxed);
         }
     }
     Ok(())

@@ -229,6 +229,10 @@ impl Stage for Engine {
         snapshot::write(&self.state, out);
     }
 
+    fn snapshot_to(&self, out: &mut dyn std::io::Write) -> std::io::Result<()> {
+        snapshot::write_to(&self.state, out)
+    }
+
     fn gauges(&self) -> Vec<(&'static str, u64)> {
         let open = self.state.orders.values().filter(|o| !o.state.is_closed()).count();
         let cells: usize = self.state.skus.iter().map(|s| s.cells.len()).sum();

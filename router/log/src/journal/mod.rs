@@ -196,6 +196,10 @@ impl Log for Journal {
         state.commits.iter().find(|c| &*c.group == group && c.source == *partition).map(|c| c.next)
     }
 
+    fn last(&self) -> Ticket {
+        Ticket(self.shared.lock().next_frame - 1)
+    }
+
     fn wait_durable(&self, ticket: Ticket) -> Result<(), LogError> {
         let mut state = self.shared.lock();
         while state.durable < ticket.0 {
@@ -217,6 +221,14 @@ impl Log for Journal {
         retain_after: &dyn Fn(&Topic) -> i64,
     ) -> Result<Trimmed, LogError> {
         segments::trim(&self.shared, keep, retain_after)
+    }
+
+    fn trimmable(
+        &self,
+        keep: &dyn Fn(&TopicPartition) -> u64,
+        retain_after: &dyn Fn(&Topic) -> i64,
+    ) -> Vec<(TopicPartition, u64)> {
+        segments::trimmable(&self.shared.lock(), keep, retain_after)
     }
 
     fn state(&self) -> LogState {

@@ -201,7 +201,7 @@ impl Recovered {
             held.entries.extend(entries);
             held.next = next;
         }
-        self.state.segments.push_back(Segment { number, bytes, last_at: sidecar.last_at });
+        self.state.segments.push_back(Segment { number, bytes, first_frame: 0, last_at: sidecar.last_at });
         self.state.next_frame = sidecar.last_frame + 1;
         Ok(())
     }
@@ -217,7 +217,7 @@ impl Recovered {
     ) -> Result<(), LogError> {
         let path = segments::path(folder, number);
         let bytes = fs::read(&path).map_err(LogError::io("cannot read", &path))?;
-        self.state.segments.push_back(Segment { number, bytes: 0, last_at: i64::MIN });
+        self.state.segments.push_back(Segment { number, bytes: 0, first_frame: 0, last_at: i64::MIN });
         let mut byte = 0;
         while byte < bytes.len() {
             match frame::decode(&bytes[byte..]) {

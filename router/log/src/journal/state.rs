@@ -59,6 +59,8 @@ pub(crate) struct Entry {
 pub(crate) struct Segment {
     pub number: u32,
     pub bytes: u64,
+    /// Number of its first frame; 0: it was there when the journal was opened.
+    pub first_frame: u64,
     /// Time of its last frame.
     pub last_at: i64,
 }
@@ -110,7 +112,7 @@ impl State {
         let full = self.segments.back().is_none_or(|s| s.bytes >= shared.options.segment_bytes);
         if full && index.segment.is_none() {
             let number = self.segments.back().map_or(1, |s| s.number + 1);
-            self.segments.push_back(Segment { number, bytes: 0, last_at: at });
+            self.segments.push_back(Segment { number, bytes: 0, first_frame: self.next_frame, last_at: at });
             let head = FrameIndex { segment: Some(self.segment_head(shared)), ..FrameIndex::default() };
             self.admit(shared, at, &head, &[]);
         }

@@ -68,17 +68,20 @@ impl Replay {
         }
         let folder = Folder(common.folder());
         let from = match Journal::open_read_only(&folder.journal(), common.settings.options()) {
-            Err(LogError::Missing(_)) => Err(RouterError::from(LogError::Missing(folder.0))),
+            Err(LogError::Missing(_)) => Err(RouterError::from(LogError::Missing(folder.0.clone()))),
             other => other.map_err(RouterError::from),
         }?;
-        let into = Folder(self.into.clone()).journal();
-        let replayed = runner::replay(&from, &into).map_err(RouterError::from)?;
+        let snapshots = runner::Snapshots::local(&folder.snapshots()).map_err(RouterError::from)?;
+        let into = Folder(self.into.clone());
+        let replayed = runner::replay(&from, &snapshots, &into.journal(), &into.snapshots());
+        let replayed = replayed.map_err(RouterError::from)?;
         let hashes: serde_json::Map<_, _> =
             replayed.hashes.into_iter().map(|(name, hash)| (name, json!(hash))).collect();
         print(
             common,
-            &json!({ "inputs": replayed.inputs, "same": replayed.same, "hashes": hashes,
-            "difference": replayed.difference }),
+            &json!({ "inputs": replayed.inputs, "same": replayed.same, "gone": replayed.gone,
+            "begun": replayed.begun.into_iter().collect::<std::collections::BTreeMap<_, _>>(),
+            "hashes": hashes, "difference": replayed.difference }),
         );
         if replayed.difference.is_some() { Err(CliError::Found) } else { Ok(()) }
     }

@@ -104,7 +104,7 @@ fn ls(common: &Common, source: Option<String>, all: bool, limit: u64) -> Result<
     if count > rows.len() {
         text::note(&format!("{} more; see them with --limit {count}", count - rows.len()));
     } else if count == 0 {
-        text::note(&format!("no letters"));
+        text::note("no letters");
     }
     Ok(())
 }

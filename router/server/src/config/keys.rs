@@ -29,8 +29,8 @@ pub(crate) struct Key {
     pub get: fn(&Settings) -> Option<String>,
 }
 
-/// Bounds of sizes: a segment must hold the largest transaction, and its bytes are counted in 32 bits.
-const SEGMENT: (u64, u64) = (16 << 20, 2 << 30);
+/// Bounds of sizes: bytes of a segment are counted in 32 bits, and it may grow by a transaction beyond its size.
+const SEGMENT: (u64, u64) = (64 << 10, 1 << 30);
 const MEMORY: (u64, u64) = (1 << 20, 1 << 40);
 
 /// Every key, in the order of the example.
@@ -91,7 +91,7 @@ pub(crate) const KEYS: &[Key] = &[
         name: "snapshots.every",
         meaning: "Records of a partition from one snapshot to the next",
         form: Form::Number,
-        set: |s, text| number(text, 1000, u64::MAX / 2).map(|n| s.snapshots.every = n),
+        set: |s, text| number(text, 1, u64::MAX / 2).map(|n| s.snapshots.every = n),
         get: |s| Some(s.snapshots.every.to_string()),
     },
     Key {

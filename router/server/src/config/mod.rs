@@ -14,6 +14,8 @@ use router_log::Options;
 use router_schemas::refusal::Code;
 use serde::Serialize;
 
+use crate::runner;
+
 /// The codes of the configuration.
 pub(crate) const CODES: &[Code] = &[FILE, SYNTAX, UNKNOWN, VALUE, TOGETHER];
 const FILE: Code = Code {
@@ -127,9 +129,21 @@ impl Default for Settings {
 impl Settings {
     /// How the journal is opened; the caller adds the identity of a new log.
     pub fn options(&self) -> Options {
-        let LogSettings { segment_size, cache, reserve } = self.log;
-        let cache_bytes = usize::try_from(cache).unwrap_or(usize::MAX);
-        Options { segment_bytes: segment_size, cache_bytes, reserve_bytes: reserve, ..Options::default() }
+        let cache_bytes = usize::try_from(self.log.cache).unwrap_or(usize::MAX);
+        Options { cache_bytes, reserve_bytes: self.log.reserve, ..self.stages().journal() }
+    }
+
+    /// How the stages run.
+    pub fn stages(&self) -> runner::Settings {
+        runner::Settings {
+            partitions: self.partitions.unwrap_or(runner::Settings::default().partitions),
+            snapshot_every: self.snapshots.every,
+            snapshots_kept: usize::try_from(self.snapshots.keep).unwrap_or(usize::MAX),
+            retention: self.retention.events,
+            reply_retention: self.retention.replies,
+            segment_bytes: self.log.segment_size,
+            ..runner::Settings::default()
+        }
     }
 
     /// The token that callers have to send. Its file is read here, so that it never lies about in a structure

@@ -22,10 +22,10 @@ pub(super) fn shown_size(bytes: u64) -> String {
 
 /// A time such as `7d`, `12h` or `1m 30s`; days have 24 hours.
 pub(super) fn time(text: &str) -> Result<Duration, String> {
-    let wrong = || "expected a time above zero such as 7d, 12h or 90s".to_owned();
+    let wrong = || "expected a time such as 7d, 12h or 90s".to_owned();
     let span: jiff::Span = text.trim().parse().map_err(|_| wrong())?;
     let time = span.to_duration(jiff::SpanRelativeTo::days_are_24_hours()).map_err(|_| wrong())?;
-    Duration::try_from(time).ok().filter(|time| !time.is_zero()).ok_or_else(wrong)
+    Duration::try_from(time).map_err(|_| wrong())
 }
 
 /// A time as people write it.
@@ -61,14 +61,14 @@ mod tests {
         for text in ["128MiB", "1GiB", "3KiB", "1000"] {
             assert_eq!(shown_size(size(text).unwrap()), text);
         }
-        for text in ["7d", "12h", "90s", "5m"] {
+        for text in ["7d", "12h", "90s", "5m", "0s"] {
             assert_eq!(shown_time(time(text).unwrap()), text);
         }
         assert_eq!(time("1m 30s").unwrap(), Duration::from_secs(90));
         for text in ["", "-1", "MiB", "1TiB", "99999999999GiB", "1.5MiB"] {
             assert!(size(text).is_err(), "{text}");
         }
-        for text in ["", "7", "-7d", "0s", "soon"] {
+        for text in ["", "7", "-7d", "soon"] {
             assert!(time(text).is_err(), "{text}");
         }
     }

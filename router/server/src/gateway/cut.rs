@@ -102,6 +102,10 @@ impl Log for Cut {
         found.map(|(.., next)| *next)
     }
 
+    fn last(&self) -> Ticket {
+        self.log.last()
+    }
+
     fn wait_durable(&self, ticket: Ticket) -> Result<(), LogError> {
         self.log.wait_durable(ticket)
     }
@@ -116,6 +120,14 @@ impl Log for Cut {
         _: &dyn Fn(&Topic) -> i64,
     ) -> Result<Trimmed, LogError> {
         Err(LogError::ReadOnly)
+    }
+
+    fn trimmable(
+        &self,
+        _: &dyn Fn(&TopicPartition) -> u64,
+        _: &dyn Fn(&Topic) -> i64,
+    ) -> Vec<(TopicPartition, u64)> {
+        Vec::new()
     }
 
     fn state(&self) -> LogState {

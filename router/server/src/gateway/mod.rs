@@ -6,6 +6,7 @@ pub(crate) mod local;
 mod raw;
 mod read;
 mod resend;
+mod words;
 mod write;
 
 use std::{sync::Arc, time::Duration};
@@ -91,6 +92,8 @@ pub(crate) fn local(gateway: Gateway) -> axum::Router {
         .route("/v1/log", get(local::topics))
         .route("/v1/log/{topic}/{partition}", get(local::records))
         .route("/v1/audit", post(local::audit))
+        .route("/v1/skip", post(words::skip))
+        .route("/v1/accept", post(words::accept))
         .route("/v1/local/nodes/{id}/{to}", post(local::switch))
         .route("/v1/dlq", get(letters::ls))
         .route("/v1/dlq/{source}/{partition}/{offset}", get(letters::one))
