@@ -13,6 +13,7 @@ use super::{CliError, Common};
 use crate::{
     gateway::{self, Gateway},
     router::{Folder, Router},
+    runner::Keep,
 };
 
 #[derive(Args)]
@@ -23,6 +24,8 @@ pub(super) struct Run {
     /// File that holds the token which callers have to send.
     #[arg(long, env = "ROUTER_TOKEN_FILE")]
     token_file: Option<PathBuf>,
+    #[command(flatten)]
+    keep: Keep,
 }
 
 impl Run {
@@ -48,7 +51,7 @@ impl Run {
             }
             None => None,
         };
-        let router = Arc::new(Router::start(&common.folder())?);
+        let router = Arc::new(Router::start_with(&common.folder(), &self.keep.settings())?);
         let runtime = runtime()?;
         let served = runtime.block_on(serve(router.clone(), common, self.listen, token));
         end(runtime, router);

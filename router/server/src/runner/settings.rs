@@ -55,3 +55,40 @@ impl Settings {
         }
     }
 }
+
+/// Settings as the command line takes them.
+#[derive(clap::Args, Clone, Debug)]
+pub(crate) struct Keep {
+    /// Records of a stage partition after which its next snapshot is made.
+    #[arg(long, value_name = "RECORDS", env = "ROUTER_SNAPSHOT_EVERY", default_value_t = 1_000_000,
+        value_parser = clap::value_parser!(u64).range(1..))]
+    snapshot_every: u64,
+    /// Snapshots kept of each stage partition; the log is kept from the oldest one on.
+    #[arg(long, value_name = "COUNT", env = "ROUTER_SNAPSHOTS_KEPT", default_value_t = 2,
+        value_parser = clap::value_parser!(u16).range(1..))]
+    snapshots_kept: u16,
+    /// Seconds for which events, assignments and notices are kept in the log.
+    #[arg(long, value_name = "SECONDS", env = "ROUTER_RETENTION", default_value_t = 7 * 86_400)]
+    retention: u64,
+    /// Seconds for which answers to callers are kept in the log.
+    #[arg(long, value_name = "SECONDS", env = "ROUTER_REPLY_RETENTION", default_value_t = 60)]
+    reply_retention: u64,
+    /// Bytes at which a segment of the log is closed.
+    #[arg(long, value_name = "BYTES", env = "ROUTER_SEGMENT_BYTES", default_value_t = 128 << 20,
+        value_parser = clap::value_parser!(u64).range(65_536..=1 << 30))]
+    segment_bytes: u64,
+}
+
+impl Keep {
+    /// The settings, all others as they are by default.
+    pub fn settings(&self) -> Settings {
+        Settings {
+            snapshot_every: self.snapshot_every,
+            snapshots_kept: usize::from(self.snapshots_kept),
+            retention: Duration::from_secs(self.retention),
+            reply_retention: Duration::from_secs(self.reply_retention),
+            segment_bytes: self.segment_bytes,
+            ..Settings::default()
+        }
+    }
+}
