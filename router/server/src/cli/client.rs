@@ -37,8 +37,9 @@ pub(super) struct Response {
     pub body: Value,
 }
 
-/// How long an answer may take whose sender does not send anything: more than any wait of the gateway.
-const PATIENCE: Duration = Duration::from_secs(120);
+/// How long the router may be silent: more than any wait of its gateway, and an audit reads the whole log.
+const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE_FOR_AUDIT: Duration = Duration::from_secs(6 * 3600);
 
 impl Client {
     /// The router that runs on this folder, if one does.
@@ -107,7 +108,7 @@ impl Client {
             let status = response.status().as_u16();
             let collected = tokio::time::timeout(PATIENCE, response.into_body().collect()).await;
             let bytes = collected
-                .map_err(|_| self.silent("no answer in two minutes"))?
+                .map_err(|_| self.silent("no answer came in time"))?
                 .map_err(|e| self.silent(&e))?
                 .to_bytes();
             let body = serde_json::from_slice(&bytes);
@@ -136,7 +137,7 @@ impl Client {
             let mut buffer = Vec::new();
             loop {
                 let frame = tokio::time::timeout(PATIENCE, frames.frame()).await;
-                let Some(frame) = frame.map_err(|_| self.silent("no answer in two minutes"))? else { break };
+                let Some(frame) = frame.map_err(|_| self.silent("no answer came in time"))? else { break };
                 let Ok(bytes) = frame.map_err(|e| self.silent(&e))?.into_data() else { continue };
                 buffer.extend_from_slice(&bytes);
                 while let Some(end) = buffer.iter().position(|b| *b == b'\n') {
@@ -170,6 +171,7 @@ impl Client {
             http1::handshake(TokioIo::new(stream)).await.map_err(|e| self.silent(&e))?;
         // Its errors come out of the request too.
         tokio::spawn(connection);
+        let patience = if path == "/v1/audit" { PATIENCE_FOR_AUDIT } else { PATIENCE };
         let request = Request::builder()
             .method(method)
             .uri(path)
@@ -178,8 +180,8 @@ impl Client {
             .header("router-actor", &self.actor)
             .body(body)
             .map_err(|e| CliError::Usage(format!("{path:?} cannot be asked for: {e}")))?;
-        let sent = tokio::time::timeout(PATIENCE, sender.send_request(request)).await;
-        sent.map_err(|_| self.silent("no answer in two minutes"))?.map_err(|e| self.silent(&e))
+        let sent = tokio::time::timeout(patience, sender.send_request(request)).await;
+        sent.map_err(|_| self.silent("no answer came in time"))?.map_err(|e| self.silent(&e))
     }
 
     fn silent(&self, why: impl ToString) -> CliError {

@@ -103,8 +103,6 @@ fn ls(common: &Common, source: Option<String>, all: bool, limit: u64) -> Result<
     table.print(0);
     if count > rows.len() {
         text::note(&format!("{} more; see them with --limit {count}", count - rows.len()));
-    } else if count == 0 {
-        text::note("no letters");
     }
     Ok(())
 }

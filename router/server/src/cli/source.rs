@@ -159,7 +159,7 @@ impl Resting {
     /// Opens log and rows, and brings the rows to the end of the log. Says where commands are not applied yet.
     pub fn with_rows(common: &Common) -> Result<Resting, CliError> {
         let resting = Resting::open(common)?;
-        let store = open_rows(&Folder(common.folder())).map_err(RouterError::from)?;
+        let store = open_rows(&Folder(common.folder()))?;
         let followed = follow::follow(&resting.log, &store, &AtomicBool::new(false), true);
         followed.map_err(|e| CliError::Refused(e.to_string()))?;
         let waiting = waiting(&resting.log).map_err(RouterError::from)?;
@@ -210,16 +210,26 @@ impl Resting {
 }
 
 /// Two questions at once wait for each other: the tables have one owner at a time.
-fn open_rows(folder: &Folder) -> Result<FjallStore, StoreError> {
+fn open_rows(folder: &Folder) -> Result<FjallStore, CliError> {
     let mut tries = 40;
     loop {
-        match FjallStore::open(&folder.rows()) {
-            Err(StoreError::Tables(error)) if error.to_string().contains("Locked") && tries > 0 => {
-                tries -= 1;
-                std::thread::sleep(Duration::from_millis(50));
-            }
-            other => return other,
+        let error = match FjallStore::open(&folder.rows()) {
+            Ok(store) => return Ok(store),
+            Err(error) => error,
+        };
+        let text = error.to_string();
+        if text.contains("Locked") && tries > 0 {
+            tries -= 1;
+            std::thread::sleep(Duration::from_millis(50));
+            continue;
         }
+        // To bring rows to the end of the log is to write them; that is no damage.
+        if text.contains("PermissionDenied") || text.contains("ReadOnlyFilesystem") {
+            let place =
+                format!("{} (rows are written to be brought to the log's end)", folder.rows().display());
+            return Err(CliError::File(place, std::io::ErrorKind::PermissionDenied.into()));
+        }
+        return Err(RouterError::from(error).into());
     }
 }
 

@@ -45,10 +45,19 @@ pub(super) fn plain(value: &Value) -> String {
     match value {
         Value::Null => String::new(),
         Value::String(text) => safe(text),
+        // Ids and hashes.
+        Value::Array(items)
+            if items.len() == 16 && items.iter().all(|i| i.as_u64().is_some_and(|i| i < 256)) =>
+        {
+            items.iter().map(|byte| format!("{:02x}", byte.as_u64().unwrap_or(0))).collect()
+        }
         Value::Array(items) => items.iter().map(plain).collect::<Vec<_>>().join(", "),
         Value::Object(members) => {
-            let member = |(name, value): (&String, &Value)| format!("{name} {}", plain(value));
-            members.iter().map(member).collect::<Vec<_>>().join(", ")
+            let member = |(name, value): (&String, &Value)| match plain(value) {
+                nothing if nothing.is_empty() => None,
+                shown => Some(format!("{name} {shown}")),
+            };
+            members.iter().filter_map(member).collect::<Vec<_>>().join(", ")
         }
         other => other.to_string(),
     }
@@ -126,6 +135,9 @@ impl Table {
         let heads: Vec<String> = self.heads.iter().map(|head| (*head).to_owned()).collect();
         if !columns.is_empty() {
             line(&bold(&laid_out(&heads, &columns, indent)));
+        }
+        if self.rows.is_empty() {
+            note("nothing found");
         }
         for row in &self.rows {
             line(&laid_out(row, &columns, indent));
