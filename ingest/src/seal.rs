@@ -13,9 +13,28 @@ use chacha20poly1305::{KeyInit, XChaCha20Poly1305, XNonce, aead::Aead};
 use router_schemas::{
     command::{Hash16, order::Sealed},
     id::Identity,
+    refusal::Code,
 };
 
 const NONCE: usize = 24;
+
+/// The codes of this module.
+pub const CODES: &[Code] = &[
+    code("E2110", "a key file cannot be read or written", "keep it readable for the router alone"),
+    code("E2111", "the master key has another length than a master key", "put the right file there"),
+    code("E2112", "the table of data keys cannot be read or written", "see the reason; look at the disk"),
+    code("E2113", "the operating system gives no random bytes", "see the system's reason"),
+    code(
+        "E2114",
+        "the data key is not here",
+        "nothing: it was erased for ever, or belongs to another installation",
+    ),
+    code("E2115", "sealed bytes do not open with their key", "put the master key of this installation back"),
+];
+
+const fn code(id: &'static str, summary: &'static str, hint: &'static str) -> Code {
+    Code { id, summary, hint }
+}
 
 /// Keys could not be read, made or used.
 #[derive(Debug, thiserror::Error)]
@@ -48,6 +67,8 @@ pub struct Keys {
     /// True: keys were made since the last flush. Held while a key is looked up and made: of two messages of one
     /// order that come together, the second must find the key of the first, and wait for its flush.
     made: Mutex<bool>,
+    /// Held while keys are made durable: who comes meanwhile waits, since its keys may be among them.
+    flushing: Mutex<()>,
 }
 
 impl Keys {
@@ -77,7 +98,7 @@ impl Keys {
         };
         let database = fjall::Database::builder(folder.join("table")).open()?;
         let table = database.keyspace("data_keys", fjall::KeyspaceCreateOptions::default)?;
-        Ok(Keys { master, database, table, made: Mutex::new(false) })
+        Ok(Keys { master, database, table, made: Mutex::new(false), flushing: Mutex::new(()) })
     }
 
     /// A keyed hash: equal content is known as equal by us alone. `domain` keeps uses apart.
@@ -108,9 +129,9 @@ impl Keys {
         Ok(key)
     }
 
-    /// Makes all new data keys durable, before the append of what they seal. For one thread: a second one would
-    /// not wait for the keys that the first is flushing.
+    /// Makes all new data keys durable, before the append of what they seal.
     pub fn flush(&self) -> Result<(), SealError> {
+        let _one = self.flushing.lock().unwrap_or_else(PoisonError::into_inner);
         let made = || self.made.lock().unwrap_or_else(PoisonError::into_inner);
         if std::mem::take(&mut *made())
             && let Err(error) = self.database.persist(fjall::PersistMode::SyncData)

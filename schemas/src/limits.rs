@@ -5,6 +5,12 @@ use crate::quantity::Qty;
 
 /// Bytes of one message, raw or canonical.
 pub const MESSAGE_BYTES: usize = 256 * 1024;
+/// Bytes of a raw line that is kept as a dead letter; a longer one is not read at all.
+pub const LETTER_BYTES: usize = 448 * 1024;
+/// Raw lines of one request.
+pub const RAW_LINES: u64 = 1_000_000;
+/// Raw lines of one request that cannot be read; a source that sends more is broken.
+pub const RAW_LETTERS: usize = 1000;
 /// Bytes of the largest record that a stage may write.
 pub const EFFECT_BYTES: usize = 512 * 1024;
 /// Bytes, by a careful estimate, at which an event is closed and what is left goes into a further one.

@@ -8,10 +8,30 @@ use router_schemas::{
     command::reference::{Reference, Table},
     event::OrderState,
     id::{Identity, OrderId},
+    refusal::Code,
     row::{CellRow, OrderRow, Row},
 };
 
 pub use fjall_store::FjallStore;
+
+/// The codes of this crate.
+pub const CODES: &[Code] = &[
+    Code {
+        id: "E2101",
+        summary: "the rows cannot be read or written",
+        hint: "remove the folder of the rows and start again: they are made of the log",
+    },
+    Code {
+        id: "E2102",
+        summary: "a row does not decode",
+        hint: "remove the folder of the rows and start again: they are made of the log",
+    },
+    Code {
+        id: "E2103",
+        summary: "an event does not decode",
+        hint: "run a build that knows the log's behaviour level",
+    },
+];
 
 /// The store could not be read or written.
 #[derive(Debug, thiserror::Error)]

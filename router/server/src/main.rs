@@ -1,6 +1,8 @@
 //! The program `router`: runs the router, and asks it.
 
 mod cli;
+mod codes;
+mod config;
 mod demo;
 mod gateway;
 mod router;

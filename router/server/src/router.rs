@@ -23,10 +23,13 @@ use router_schemas::{
 use router_sinks::{FjallStore, Store, StoreError};
 use tokio::sync::{mpsc, oneshot};
 
-use crate::runner::{Runner, RunnerError, Settings, Snapshots, SnapshotsError, WordError};
+use crate::{
+    config,
+    runner::{Runner, RunnerError, Settings, Snapshots, SnapshotsError, WordError},
+};
 
-/// Requests that may wait for an answer; more are turned away.
-const WAITING: usize = 65_536;
+/// Partitions of a new log.
+const PARTITIONS: u16 = 4;
 
 /// The router could not start or go on.
 #[derive(Debug, thiserror::Error)]
@@ -78,6 +81,10 @@ pub(crate) struct Router {
     #[allow(dead_code, reason = "asked by the verbs and routes of operators")]
     pub snapshots: Arc<Snapshots>,
     pub runner: Runner,
+    /// Where all of it lies.
+    pub folder: Folder,
+    /// Requests that may wait for an answer; more are turned away.
+    most_waiting: usize,
     pending: Pending,
     submissions: mpsc::Sender<Submission>,
     /// Random of this start, so that correlations of two starts never meet.
@@ -111,6 +118,11 @@ impl Folder {
         self.0.join("router.sock")
     }
 
+    /// Who looked at sealed bytes, by the line.
+    pub fn access(&self) -> PathBuf {
+        self.0.join("access.ndjson")
+    }
+
     /// Master key and data keys.
     pub fn keys(&self) -> PathBuf {
         self.0.join("keys")
@@ -119,25 +131,41 @@ impl Folder {
 
 impl Router {
     /// Opens the folder, making what is missing, brings the stages to where they were, and goes on.
-    pub fn start(folder: &Path) -> Result<Router, RouterError> {
-        Router::start_with(folder, &Settings::default())
+    pub fn start(settings: &config::Settings) -> Result<Router, RouterError> {
+        let (options, waiting) = (settings.options(), settings.requests.waiting);
+        Router::begin(&settings.data_dir, settings.partitions, options, waiting, &settings.stages())
     }
 
-    /// As [`Router::start`], with settings of one's own.
+    /// As [`Router::start`], with the settings of the stages alone.
+    #[cfg(test)]
     pub fn start_with(folder: &Path, settings: &Settings) -> Result<Router, RouterError> {
+        let waiting = config::Settings::default().requests.waiting;
+        Router::begin(folder, Some(settings.partitions), settings.journal(), waiting, settings)
+    }
+
+    fn begin(
+        folder: &Path,
+        partitions: Option<u16>,
+        options: Options,
+        most_waiting: usize,
+        settings: &Settings,
+    ) -> Result<Router, RouterError> {
         let folder = Folder(folder.to_owned());
         let mut random = [0; 24];
         getrandom::fill(&mut random).map_err(RouterError::Random)?;
         let [mut id, mut boot] = [[0; 16], [0; 16]];
         id.copy_from_slice(&random[..16]);
         boot[..8].copy_from_slice(&random[16..]);
-        let options = Options { create: Some(LogId(id)), ..settings.journal() };
+        let options = Options { create: Some(LogId(id)), ..options };
         let log: Arc<dyn Log> = Arc::new(Journal::open(&folder.journal(), options)?);
         let keys = Arc::new(Keys::open(&folder.keys())?);
         let store: Arc<dyn Store> = Arc::new(FjallStore::open(&folder.rows())?);
         let snapshots = Arc::new(Snapshots::local(&folder.snapshots())?);
         let answered = Arc::new(AtomicU64::new(0));
         let (rows, replies) = (store.clone(), answered.clone());
+        // What the log has stands where nobody says otherwise.
+        let partitions = partitions.or(log.partitions(&Topic::Intake)).unwrap_or(PARTITIONS);
+        let settings = &Settings { partitions, ..settings.clone() };
         let runner = Runner::start(
             &log,
             &snapshots,
@@ -152,7 +180,7 @@ impl Router {
             ],
         )?;
         let (pending, stop) = (Pending::default(), Arc::new(AtomicBool::new(false)));
-        let (submissions, queue) = mpsc::channel(WAITING);
+        let (submissions, queue) = mpsc::channel(most_waiting);
         let mut threads = Vec::new();
         let mut thread = |name: &str, work: Box<dyn FnOnce() + Send>| {
             std::thread::Builder::new().name(name.into()).spawn(work).map(|t| threads.push(t))
@@ -182,6 +210,8 @@ impl Router {
             store,
             snapshots,
             runner,
+            folder,
+            most_waiting,
             pending,
             submissions,
             boot,
@@ -194,22 +224,32 @@ impl Router {
     /// Sends a command on its road; commands sent one after the other keep their order. The answer is intake's,
     /// or with `outcome` the engine's.
     pub fn send(&self, command: &Command, outcome: bool) -> Result<Answering, SubmitError> {
+        self.send_with(command, outcome, Meta::default())
+    }
+
+    /// As [`Router::send`], with what is known of the command beside it.
+    pub fn send_with(&self, command: &Command, outcome: bool, meta: Meta) -> Result<Answering, SubmitError> {
         let (topic, partition) = self.road(command)?;
+        let (reply, answering) = self.expect(outcome)?;
+        let payload = envelope::to_vec(None, &Meta { reply: Some(reply), ..meta }, command);
+        let submission = Submission { topic, partition, correlation: reply.correlation, payload };
+        self.submissions.try_send(submission).map_err(|_| SubmitError::Busy)?;
+        Ok(answering)
+    }
+
+    /// An address for the answer to a command that the caller appends itself.
+    pub fn expect(&self, outcome: bool) -> Result<(ReplyTo, Answering), SubmitError> {
         let correlation = self.correlation();
         let (answer, answered) = oneshot::channel();
         {
             let mut pending = self.pending.lock().unwrap_or_else(PoisonError::into_inner);
-            if pending.len() >= WAITING {
+            if pending.len() >= self.most_waiting {
                 return Err(SubmitError::Busy);
             }
             pending.insert(correlation, answer);
         }
         let answering = Answering { pending: self.pending.clone(), correlation, answered };
-        let reply = Some(ReplyTo { partition: 0, correlation, outcome });
-        let payload = envelope::to_vec(None, &Meta { reply, ..Meta::default() }, command);
-        let submission = Submission { topic, partition, correlation, payload };
-        self.submissions.try_send(submission).map_err(|_| SubmitError::Busy)?;
-        Ok(answering)
+        Ok((ReplyTo { partition: 0, correlation, outcome }, answering))
     }
 
     /// Topic and partition that a command goes to.
@@ -257,7 +297,6 @@ impl Router {
     /// Passes over the record at which a stage partition is stopped; it leaves its outcome `skipped` and its reply,
     /// nothing else, and the partition goes on by itself. `reason` and `actor` are kept with the word. Blocks until
     /// the word is on disk and returns its place on `router.control`.
-    #[allow(dead_code, reason = "asked by the verbs and routes of operators")]
     pub fn skip(
         &self,
         position: &Position,
@@ -269,7 +308,6 @@ impl Router {
 
     /// Takes the record at which a stage partition is stopped because its time is ahead of this machine's clock, and
     /// what follows it within half a minute. Blocks and returns as [`Router::skip`] does.
-    #[allow(dead_code, reason = "asked by the verbs and routes of operators")]
     pub fn accept(
         &self,
         position: &Position,

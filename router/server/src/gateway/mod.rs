@@ -1,7 +1,12 @@
 //! The gateway: HTTP in front of a running router.
 
-mod local;
+pub(crate) mod cut;
+pub(crate) mod letters;
+pub(crate) mod local;
+mod raw;
 mod read;
+mod resend;
+mod words;
 mod write;
 
 use std::{sync::Arc, time::Duration};
@@ -22,6 +27,8 @@ use crate::router::Router;
 /// How long a caller waits at most, unless it says less.
 const WAIT: Duration = Duration::from_secs(10);
 
+/// The codes of the gateway.
+pub(crate) const CODES: &[Code] = &[BUSY, LATE, NO_ROOM, NOT_FOUND, BAD_QUERY, TOKEN, TOO_LARGE];
 const BUSY: Code = Code {
     id: "E4001",
     summary: "too many requests wait for an answer",
@@ -68,6 +75,7 @@ pub(crate) fn app(gateway: Gateway) -> axum::Router {
         .route("/v1/stock/{kind}", post(write::message))
         .route("/v1/fulfilments/{kind}", post(write::message))
         .route("/v1/batch", post(write::batch).layer(DefaultBodyLimit::disable()))
+        .route("/v1/raw/{channel}", post(raw::raw).layer(DefaultBodyLimit::disable()))
         .route("/v1/{table}", get(read::references).post(write::message))
         .layer(DefaultBodyLimit::max(whole))
         .layer(middleware::from_fn_with_state(gateway.clone(), authorise))
@@ -78,11 +86,18 @@ pub(crate) fn app(gateway: Gateway) -> axum::Router {
         .with_state(gateway)
 }
 
-/// The gateway for the command line on the same machine: the same, and the log.
+/// The gateway for the command line on the same machine: the same, and the log with its dead letters.
 pub(crate) fn local(gateway: Gateway) -> axum::Router {
     let log = axum::Router::new()
         .route("/v1/log", get(local::topics))
         .route("/v1/log/{topic}/{partition}", get(local::records))
+        .route("/v1/audit", post(local::audit))
+        .route("/v1/skip", post(words::skip))
+        .route("/v1/accept", post(words::accept))
+        .route("/v1/local/nodes/{id}/{to}", post(local::switch))
+        .route("/v1/dlq", get(letters::ls))
+        .route("/v1/dlq/{source}/{partition}/{offset}", get(letters::one))
+        .route("/v1/dlq/{source}/{partition}/{offset}/replay", post(resend::again))
         .with_state(gateway.clone());
     app(gateway).merge(log)
 }

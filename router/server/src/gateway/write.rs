@@ -105,7 +105,7 @@ async fn answered(sent: Sent, most: Duration) -> (StatusCode, Value) {
     }
 }
 
-fn failure(error: &SubmitError) -> (StatusCode, Value) {
+pub(super) fn failure(error: &SubmitError) -> (StatusCode, Value) {
     let (status, code) = match error {
         SubmitError::Busy => (StatusCode::TOO_MANY_REQUESTS, BUSY),
         SubmitError::NoRoom(_) => (StatusCode::SERVICE_UNAVAILABLE, NO_ROOM),

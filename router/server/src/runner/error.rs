@@ -94,7 +94,6 @@ pub(crate) enum WordError {
 }
 
 /// The codes of the runner.
-#[allow(dead_code, reason = "read by the list of all codes")]
 pub(crate) const CODES: &[Code] = &[
     code(
         "E2201",

@@ -31,7 +31,6 @@ use std::{
 pub(crate) use bootstrap::bootstrap;
 pub(crate) use cell::Cell;
 pub(crate) use directory::Directory;
-#[allow(unused_imports, reason = "read by the list of all codes")]
 pub(crate) use error::CODES;
 pub(crate) use error::{RunnerError, StopReason, Stopped, WordError};
 pub(crate) use recover::rebuild;
@@ -211,8 +210,9 @@ impl Shared {
     /// Makes a snapshot of a cell at rest, where its tail is long.
     fn keep(&self, topology: &Topology, cell: &Cell) -> Result<(), RunnerError> {
         let whole = cell.stopped.as_ref().is_none_or(|stopped| !stopped.reason.is_broken());
-        let newest = self.snapshots.list(cell.stage, cell.partition)?.first().copied().unwrap_or(0);
-        if !whole || cell.next.saturating_sub(newest) < self.settings.worth_at_end() {
+        let newest = self.snapshots.list(cell.stage, cell.partition)?.first().copied();
+        let tail = cell.next.saturating_sub(newest.map_or(0, |name| name.position));
+        if !whole || tail < self.settings.worth_at_end() {
             return Ok(());
         }
         self.log.wait_durable(self.log.last())?;

@@ -15,7 +15,7 @@ use super::{
     Cell, RunnerError, bootstrap,
     cell::Machine,
     directory::Directory,
-    snapshots::{Snapshot, Snapshots, SnapshotsError},
+    snapshots::{Name, Snapshot, Snapshots, SnapshotsError},
     words::Given,
 };
 
@@ -61,8 +61,8 @@ impl History<'_> {
         partition: u16,
         upto: u64,
     ) -> Result<Option<Snapshot>, RunnerError> {
-        let positions = self.snapshots.list(stage, partition)?;
-        self.first_good(stage, partition, upto, positions.into_iter())
+        let names = self.snapshots.list(stage, partition)?;
+        self.first_good(stage, partition, upto, names.into_iter())
     }
 
     /// The oldest good snapshot from which the log goes on.
@@ -72,8 +72,8 @@ impl History<'_> {
         partition: u16,
         upto: u64,
     ) -> Result<Option<Snapshot>, RunnerError> {
-        let positions = self.snapshots.list(stage, partition)?;
-        self.first_good(stage, partition, upto, positions.into_iter().rev())
+        let names = self.snapshots.list(stage, partition)?;
+        self.first_good(stage, partition, upto, names.into_iter().rev())
     }
 
     fn first_good(
@@ -81,12 +81,12 @@ impl History<'_> {
         stage: StageName,
         partition: u16,
         upto: u64,
-        positions: impl Iterator<Item = u64>,
+        names: impl Iterator<Item = Name>,
     ) -> Result<Option<Snapshot>, RunnerError> {
         let source = TopicPartition::new(stage.input(), partition);
         let first = self.log.range(&source).map_or(0, |range| range.start);
-        for position in positions.filter(|p| (first..=upto).contains(p)) {
-            match self.snapshots.read(&self.topology, stage, partition, position) {
+        for name in names.filter(|name| (first..=upto).contains(&name.position)) {
+            match self.snapshots.read(&self.topology, stage, partition, name) {
                 Ok(snapshot) => {
                     self.check_count(&snapshot)?;
                     return Ok(Some(snapshot));
@@ -231,16 +231,11 @@ impl History<'_> {
     /// Removes snapshots above the committed position: the log was put back from an older backup and takes another
     /// way from here, so they would be of a past that never was.
     fn drop_later(&self, stage: StageName, partition: u16, committed: u64) -> Result<(), RunnerError> {
-        for position in self.snapshots.list(stage, partition)?.into_iter().filter(|p| *p > committed) {
+        let later = self.snapshots.list(stage, partition)?.into_iter().filter(|n| n.position > committed);
+        for name in later {
             let stage_name = stage.group();
-            tracing::error!(
-                stage_name,
-                partition,
-                position,
-                committed,
-                "a snapshot above the log is removed"
-            );
-            self.snapshots.remove(stage, partition, position)?;
+            tracing::error!(stage_name, partition, %name, committed, "a snapshot above the log is removed");
+            self.snapshots.remove(stage, partition, name)?;
         }
         Ok(())
     }

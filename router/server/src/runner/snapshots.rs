@@ -5,7 +5,7 @@
 //! the stage's state, to the end | CRC-32 of all before it (u32)
 //! ```
 //! All numbers little endian; magic, format and CRC stay where they are in every later format. An object is named
-//! `<stage>/<partition>/<position>.snap`; it is there whole or not at all, and its CRC is checked all the same.
+//! `<stage>/<partition>/<position>-<copy>.snap`; it is there whole or not at all, and its CRC is checked all the same.
 
 use std::{
     io::{self, Write},
@@ -55,8 +55,26 @@ pub(crate) struct Header {
     pub given: Given,
 }
 
+/// Names a snapshot of a partition; later ones are greater.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub(crate) struct Name {
+    /// Offset of the next record to apply.
+    pub position: u64,
+    /// More than 0: there is another at the same position. A partition that rests has several all the same, so that
+    /// one that is damaged does not leave it without any.
+    pub copy: u32,
+}
+
+impl std::fmt::Display for Name {
+    /// Twenty digits: names sort as positions do.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{:020}-{}", self.position, self.copy)
+    }
+}
+
 /// A snapshot as read: whole, of this log, and of a level that this build knows.
 pub(crate) struct Snapshot {
+    pub name: Name,
     pub header: Header,
     bytes: bytes::Bytes,
     state: std::ops::Range<usize>,
@@ -143,17 +161,18 @@ impl Snapshots {
         })
     }
 
-    /// Positions of the snapshots of a partition, the newest first.
-    pub fn list(&self, stage: StageName, partition: u16) -> Result<Vec<u64>, SnapshotsError> {
+    /// The snapshots of a partition, the newest first.
+    pub fn list(&self, stage: StageName, partition: u16) -> Result<Vec<Name>, SnapshotsError> {
         let prefix = ObjectPath::from(format!("{}/{partition}", stage.group()));
         let listed = self.runtime.block_on(self.store.list(Some(&prefix)).try_collect::<Vec<_>>());
         let listed = listed.map_err(|source| store("cannot list", &prefix, source))?;
-        let position = |meta: &object_store::ObjectMeta| {
-            meta.location.filename()?.strip_suffix(".snap")?.parse::<u64>().ok()
+        let name = |meta: &object_store::ObjectMeta| {
+            let (position, copy) = meta.location.filename()?.strip_suffix(".snap")?.split_once('-')?;
+            Some(Name { position: position.parse().ok()?, copy: copy.parse().ok()? })
         };
-        let mut positions: Vec<_> = listed.iter().filter_map(position).collect();
-        positions.sort_unstable_by(|a, b| b.cmp(a));
-        Ok(positions)
+        let mut names: Vec<_> = listed.iter().filter_map(name).collect();
+        names.sort_unstable_by(|a, b| b.cmp(a));
+        Ok(names)
     }
 
     /// Reads a snapshot and checks that it is whole, of this log, and known to this build.
@@ -162,9 +181,9 @@ impl Snapshots {
         topology: &Topology,
         stage: StageName,
         partition: u16,
-        position: u64,
+        name: Name,
     ) -> Result<Snapshot, SnapshotsError> {
-        let path = path(stage, partition, position);
+        let path = path(stage, partition, name);
         let got = self.runtime.block_on(async { self.store.get(&path).await?.bytes().await });
         let bytes = got.map_err(|source| match source {
             object_store::Error::NotFound { .. } => damaged(&path, "it is missing"),
@@ -179,19 +198,21 @@ impl Snapshots {
             let what = format!("behaviour level {}", header.level);
             return Err(SnapshotsError::Unknown { place, what });
         }
-        if (header.stage.as_str(), header.partition, header.position) != (stage.group(), partition, position)
+        if (header.stage.as_str(), header.partition, header.position)
+            != (stage.group(), partition, name.position)
         {
             let Header { stage, partition, position, .. } = header;
             return Err(damaged(&path, &format!("it is of {stage}/{partition}@{position}")));
         }
-        Ok(Snapshot { header, state, bytes })
+        Ok(Snapshot { name, header, state, bytes })
     }
 
     /// Writes a snapshot of the cell, slice by slice, pausing between slices as `pause` does. The name appears when
     /// all of it is on disk.
-    pub fn write(&self, cell: &Cell, pause: &mut dyn FnMut()) -> Result<Header, SnapshotsError> {
+    pub fn write(&self, cell: &Cell, copy: u32, pause: &mut dyn FnMut()) -> Result<Name, SnapshotsError> {
         let header = cell.header();
-        let path = path(cell.stage, cell.partition, header.position);
+        let name = Name { position: header.position, copy };
+        let path = path(cell.stage, cell.partition, name);
         let failed = |source| store("cannot write", &path, source);
         let upload = self.runtime.block_on(self.store.put_multipart(&path)).map_err(failed)?;
         let mut slices = Slices {
@@ -217,7 +238,7 @@ impl Snapshots {
             return Err(error);
         }
         self.sync(&path)?;
-        Ok(header)
+        Ok(name)
     }
 
     /// A folder's files and names are on disk only when synced.
@@ -234,16 +255,15 @@ impl Snapshots {
     }
 
     /// Removes a snapshot.
-    pub fn remove(&self, stage: StageName, partition: u16, position: u64) -> Result<(), SnapshotsError> {
-        let path = path(stage, partition, position);
+    pub fn remove(&self, stage: StageName, partition: u16, name: Name) -> Result<(), SnapshotsError> {
+        let path = path(stage, partition, name);
         let removed = self.runtime.block_on(self.store.delete(&path));
         removed.map_err(|source| store("cannot remove", &path, source))
     }
 }
 
-fn path(stage: StageName, partition: u16, position: u64) -> ObjectPath {
-    // Twenty digits: names sort as positions do.
-    ObjectPath::from(format!("{}/{partition}/{position:020}.snap", stage.group()))
+fn path(stage: StageName, partition: u16, name: Name) -> ObjectPath {
+    ObjectPath::from(format!("{}/{partition}/{name}.snap", stage.group()))
 }
 
 fn store(step: &'static str, path: &ObjectPath, source: object_store::Error) -> SnapshotsError {

@@ -23,7 +23,7 @@ fn a_start_from_snapshots_gives_the_state_of_the_whole_log() {
     let (short, whole) = (hashes(&log, &bench.snapshots()), hashes(&log, &no_snapshots));
     assert_eq!(short, whole);
     // Also in the middle: before a snapshot, at it, behind it.
-    let older = bench.snapshots().list(StageName::Engine, 0).unwrap()[1];
+    let older = bench.snapshots().list(StageName::Engine, 0).unwrap()[1].position;
     for upto in [older - 1, older, older + 1] {
         let [short, whole] = [&bench.snapshots(), &no_snapshots]
             .map(|s| rebuild(&log, s, StageName::Engine, 0, upto).unwrap());
@@ -70,9 +70,9 @@ fn a_damaged_snapshot_gives_way_to_the_older_one() {
 fn what_a_crash_left_of_a_snapshot_is_none() {
     let bench = filled(10);
     let newest = bench.files("engine/0").pop().unwrap();
-    let half = newest.with_file_name("00000000000000000999.snap#1");
+    let half = newest.with_file_name("00000000000000000999-0.snap#1");
     std::fs::write(&half, &std::fs::read(&newest).unwrap()[..50]).unwrap();
-    assert!(bench.snapshots().list(StageName::Engine, 0).unwrap().iter().all(|p| *p != 999));
+    assert!(bench.snapshots().list(StageName::Engine, 0).unwrap().iter().all(|name| name.position != 999));
     bench.start().stop();
     assert!(!half.exists(), "a start removes it");
 }
@@ -83,9 +83,9 @@ fn a_snapshot_of_another_log_or_a_later_build_is_refused() {
     let log = bench.journal();
     let snapshots = bench.snapshots();
     let topology = bootstrap::topology(&log, 0);
-    let position = snapshots.list(StageName::Engine, 0).unwrap()[0];
+    let name = snapshots.list(StageName::Engine, 0).unwrap()[0];
     let other = Topology { log: LogId([9; 16]), ..topology };
-    let error = snapshots.read(&other, StageName::Engine, 0, position).err().unwrap();
+    let error = snapshots.read(&other, StageName::Engine, 0, name).err().unwrap();
     assert!(error.to_string().starts_with("E2403"), "{error}");
     drop(log);
 
@@ -105,7 +105,7 @@ fn a_snapshot_of_another_log_or_a_later_build_is_refused() {
 fn snapshots_above_the_log_are_removed() {
     let bench = filled(10);
     let newest = bench.files("engine/0").pop().unwrap();
-    let later = newest.with_file_name("00000000000000099999.snap");
+    let later = newest.with_file_name("00000000000000099999-0.snap");
     std::fs::copy(&newest, &later).unwrap();
     bench.start().stop();
     assert!(!later.exists());
@@ -128,6 +128,6 @@ fn a_clean_end_keeps_what_would_make_the_next_start_long() {
     let next = status(&router, "engine/0").next;
     router.stop();
     let made = bench.snapshots().list(StageName::Engine, 0).unwrap();
-    assert!(made.len() == 1 && made[0] >= next, "{made:?}");
+    assert!(made.len() == 1 && made[0].position >= next, "{made:?}");
     bench.audit();
 }

@@ -1,7 +1,7 @@
 use router_log::Trimmed;
 use router_schemas::{dead_letter::DeadLetter, position::TopicPartition};
 
-use super::{trim::trim, *};
+use super::{trim::Bounds, *};
 
 /// With nothing kept longer than it must be.
 fn bench() -> Bench {
@@ -14,11 +14,15 @@ fn bench() -> Bench {
 
 /// Trims as the running router does, at a moment of the test's choice.
 fn trim_now(bench: &Bench, router: &Router) -> Trimmed {
-    let topology = router.runner.topology;
     let store = router.store.clone();
     let rows: Followers =
         vec![Box::new(move |at| (at.topic == Topic::Events).then(|| store.position(at.partition).unwrap()))];
-    trim(&*router.log, &bench.snapshots(), &topology, &bench.settings, &rows).unwrap()
+    trim_with(bench, router, &rows)
+}
+
+fn trim_with(bench: &Bench, router: &Router, followers: &Followers) -> Trimmed {
+    let (log, topology, snapshots) = (&*router.log, &router.runner.topology, &bench.snapshots());
+    Bounds { log, snapshots, topology, settings: &bench.settings, followers }.trim().unwrap()
 }
 
 fn start_of(log: &dyn Log, topic: Topic, partition: u16) -> u64 {
@@ -62,7 +66,7 @@ fn a_trimmed_log_goes_on_replays_and_is_audited() {
     });
     // Never below the oldest snapshot.
     for (stage, partition) in cells(&router.runner.topology) {
-        let oldest = *bench.snapshots().list(stage, partition).unwrap().last().unwrap();
+        let oldest = bench.snapshots().list(stage, partition).unwrap().last().unwrap().position;
         assert!(start_of(&*router.log, stage.input(), partition) <= oldest);
     }
     router.stop();
@@ -118,11 +122,9 @@ fn what_someone_needs_is_not_trimmed() {
     order(&router, 0..60);
     router.settle();
     until("snapshots are made", || bench.files("engine/0").len() == 2);
-    let log = &*router.log;
     // Everything may go but what a follower has not read.
-    let topology = router.runner.topology;
     let lazy: Followers = vec![Box::new(|at| (at.topic == Topic::Events).then_some(0))];
-    assert_eq!(trim(log, &bench.snapshots(), &topology, &bench.settings, &lazy).unwrap(), Trimmed::default());
+    assert_eq!(trim_with(&bench, &router, &lazy), Trimmed::default());
     // Or what is to be kept for its time.
     bench.settings.retention = Duration::from_secs(3600);
     assert_eq!(trim_now(&bench, &router), Trimmed::default());
@@ -168,6 +170,34 @@ fn a_dead_letter_outlives_its_segment_until_it_is_resolved() {
     });
     assert_eq!(letters().iter().map(|(_, letter)| &letter.position).collect::<Vec<_>>(), [&open]);
     router.settle();
+    router.stop();
+    bench.replay();
+    bench.audit();
+}
+
+#[test]
+fn a_partition_that_rests_does_not_keep_the_log() {
+    let mut bench = bench();
+    bench.settings.trim_every = Duration::from_millis(50);
+    let router = bench.start();
+    furnish(&router);
+    let log = &*router.log;
+    let (mut next, control) = (0, TopicPartition::new(Topic::Control, 0));
+    // CONTROL gets no more records, and never as many as a snapshot needs.
+    let end = log.range(&control).unwrap().end;
+    assert!(end < bench.settings.snapshot_every);
+    until("its genesis record is trimmed", || {
+        order(&router, next..next + 20);
+        next += 20;
+        start_of(log, Topic::Control, 0) > 0
+    });
+    let names = bench.snapshots().list(StageName::Control, 0).unwrap();
+    assert_eq!(names.iter().map(|name| (name.position, name.copy)).collect::<Vec<_>>(), [(end, 1), (end, 0)]);
+    router.settle();
+    router.stop();
+    flip_a_byte(bench.files("control/0").last().unwrap());
+    let router = bench.start();
+    assert_eq!(router.runner.directory.partition("b1"), Some(1));
     router.stop();
     bench.replay();
     bench.audit();

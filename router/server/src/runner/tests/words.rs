@@ -134,7 +134,7 @@ fn a_record_ahead_of_the_clock_waits_for_it_or_for_a_word() {
 }
 
 #[test]
-fn what_is_stopped_or_behind_gets_no_ticks() {
+fn what_is_stopped_gets_no_ticks() {
     let bench = Bench::new();
     let router = bench.start();
     furnish(&router);
