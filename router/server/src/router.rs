@@ -118,12 +118,12 @@ impl Folder {
 }
 
 impl Router {
-    /// Opens the folder, making what is missing, brings the stages to where they were, and goes on.
+    /// As [`Router::start_with`], for one question: makes no snapshots and lets go of nothing.
     pub fn start(folder: &Path) -> Result<Router, RouterError> {
-        Router::start_with(folder, &Settings::default())
+        Router::start_with(folder, &Settings { upkeep: false, ..Settings::default() })
     }
 
-    /// As [`Router::start`], with settings of one's own.
+    /// Opens the folder, making what is missing, brings the stages to where they were, and goes on.
     pub fn start_with(folder: &Path, settings: &Settings) -> Result<Router, RouterError> {
         let folder = Folder(folder.to_owned());
         let mut random = [0; 24];
@@ -136,7 +136,9 @@ impl Router {
         let keys = Arc::new(Keys::open(&folder.keys())?);
         let store: Arc<dyn Store> = Arc::new(FjallStore::open(&folder.rows())?);
         let snapshots = Arc::new(Snapshots::local(&folder.snapshots())?);
-        let answered = Arc::new(AtomicU64::new(0));
+        // Taken before the first request can be answered: a thread may start late.
+        let from = log.range(&TopicPartition::new(Topic::Replies, 0)).map_or(0, |r| r.end);
+        let answered = Arc::new(AtomicU64::new(from));
         let (rows, replies) = (store.clone(), answered.clone());
         let runner = Runner::start(
             &log,
@@ -159,9 +161,6 @@ impl Router {
         };
         {
             let (log, pending, stop) = (log.clone(), pending.clone(), stop.clone());
-            // Taken before the first request can be answered: a thread may start late.
-            let from = log.range(&TopicPartition::new(Topic::Replies, 0)).map_or(0, |r| r.end);
-            answered.store(from, Ordering::Relaxed);
             let work = move || ended("answers", answers(&*log, from, &pending, &answered, &stop));
             thread("answers", Box::new(work))?;
         }

@@ -8,6 +8,7 @@ use super::{CliError, Common, Format, ask::print, run};
 use crate::{
     demo,
     router::{Folder, Router},
+    runner::Settings,
 };
 
 #[derive(Args)]
@@ -60,7 +61,7 @@ impl Demo {
     }
 
     fn play(&self, common: &Common) -> Result<(), CliError> {
-        let router = Arc::new(Router::start(&common.folder())?);
+        let router = Arc::new(Router::start_with(&common.folder(), &Settings::default())?);
         let runtime = run::runtime()?;
         let place = common.folder().display().to_string();
         let (log, store) = (router.log.clone(), router.store.clone());

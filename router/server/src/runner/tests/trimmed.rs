@@ -95,6 +95,14 @@ fn a_trimmed_log_goes_on_replays_and_is_audited() {
     bench.replay();
     bench.audit();
 
+    // Rows that were lost cannot be made of what is left.
+    let (rows, aside) = (bench.place().rows(), bench.path().join("aside"));
+    std::fs::rename(&rows, &aside).unwrap();
+    let refused = Router::start_with(&bench.path(), &bench.settings).err().unwrap().to_string();
+    assert!(refused.starts_with("E2211"), "{refused}");
+    std::fs::remove_dir_all(&rows).unwrap();
+    std::fs::rename(&aside, &rows).unwrap();
+
     // Without its snapshots it is refused, and says what to do.
     std::fs::remove_dir_all(bench.place().snapshots()).unwrap();
     let refused = Router::start_with(&bench.path(), &bench.settings).err().unwrap().to_string();
