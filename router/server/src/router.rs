@@ -76,6 +76,8 @@ pub(crate) struct Router {
     pub keys: Arc<Keys>,
     pub store: Arc<dyn Store>,
     pub runner: Runner,
+    /// Why rows are not written, where they are not.
+    pub rows: Arc<router_sinks::follow::Health>,
     pending: Pending,
     submissions: mpsc::Sender<Submission>,
     /// Random of this start, so that correlations of two starts never meet.
@@ -124,6 +126,7 @@ impl Router {
         let keys = Arc::new(Keys::open(&folder.keys())?);
         let store: Arc<dyn Store> = Arc::new(FjallStore::open(&folder.rows())?);
         let runner = Runner::start(&log, PARTITIONS)?;
+        let rows = Arc::<router_sinks::follow::Health>::default();
         let (pending, stop) = (Pending::default(), Arc::new(AtomicBool::new(false)));
         let (submissions, queue) = mpsc::channel(WAITING);
         let mut threads = Vec::new();
@@ -141,13 +144,13 @@ impl Router {
             thread("append", Box::new(move || append(&*log, &keys, &pending, queue)))?;
         }
         {
-            let (log, store, stop) = (log.clone(), store.clone(), stop.clone());
-            let work = move || ended("rows", router_sinks::follow::follow(&*log, &*store, &stop, false));
+            let (log, store, stop, rows) = (log.clone(), store.clone(), stop.clone(), rows.clone());
+            let work = move || router_sinks::follow::follow_on(&*log, &*store, &stop, &rows);
             thread("rows", Box::new(work))?;
         }
         let boot = boot[..8].try_into().unwrap_or_default();
         let requests = AtomicU64::new(0);
-        Ok(Router { log, keys, store, runner, pending, submissions, boot, requests, stop, threads })
+        Ok(Router { log, keys, store, runner, rows, pending, submissions, boot, requests, stop, threads })
     }
 
     /// Sends a command on its road; commands sent one after the other keep their order. The answer is intake's,
@@ -208,7 +211,7 @@ impl Router {
             let status = self.runner.status.lock().unwrap_or_else(PoisonError::into_inner);
             status.values().any(|cell| cell.stopped.is_some())
         };
-        while !(stopped() || applied() && shown()) {
+        while !(stopped() || applied() && (shown() || self.rows.trouble().is_some())) {
             std::thread::sleep(Duration::from_millis(2));
         }
     }
