@@ -43,6 +43,11 @@ pub(crate) enum RouterError {
     Runner(#[from] RunnerError),
     #[error("E2206: cannot start a thread: {0}")]
     Thread(#[from] std::io::Error),
+    #[error(
+        "E2208: {0} has no keys, and the log has orders sealed with them; put the folder back from where it is, or \
+         from a backup: with new keys no recipient could be read and no repeat be known"
+    )]
+    Keyless(PathBuf),
     #[error("E2207: the operating system gives no random bytes: {0}")]
     Random(getrandom::Error),
 }
@@ -121,8 +126,13 @@ impl Router {
         let [mut id, mut boot] = [[0; 16], [0; 16]];
         id.copy_from_slice(&random[..16]);
         boot[..8].copy_from_slice(&random[16..]);
-        let options = Options { create: Some(LogId(id)), ..Options::default() };
+        let options = Options { create: Some(LogId(id)), ..crate::trial::options() };
         let log: Arc<dyn Log> = Arc::new(Journal::open(&folder.journal(), options)?);
+        // Keys are made before the first topic is.
+        let kept = ["master.key", "table"].iter().all(|part| folder.keys().join(part).exists());
+        if log.partitions(&Topic::Intake).is_some() && !kept {
+            return Err(RouterError::Keyless(folder.keys()));
+        }
         let keys = Arc::new(Keys::open(&folder.keys())?);
         let store: Arc<dyn Store> = Arc::new(FjallStore::open(&folder.rows())?);
         let runner = Runner::start(&log, PARTITIONS)?;
