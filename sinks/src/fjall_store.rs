@@ -4,7 +4,11 @@
 //! hybrid time, of an order the earliest time at which it was created (intake may have parked it before the engine
 //! had it), of a platform's name the order that was named last.
 
-use std::{collections::BTreeMap, path::Path};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+    sync::{PoisonError, RwLock},
+};
 
 use fjall::{Database, Keyspace, KeyspaceCreateOptions};
 use router_schemas::{
@@ -22,8 +26,29 @@ const SCAN: usize = 20_000;
 
 /// The embedded store.
 pub struct FjallStore {
+    folder: PathBuf,
+    tables: RwLock<Tables>,
+}
+
+/// The tables as opened. After a write that failed, a full disk for one, they take no other one until they are
+/// opened again; they can be read all the same.
+struct Tables {
+    open: Option<Open>,
+    failed: bool,
+}
+
+#[derive(Clone)]
+struct Open {
     database: Database,
     rows: Keyspace,
+}
+
+impl Open {
+    fn at(folder: &Path) -> Result<Open, StoreError> {
+        let database = Database::builder(folder).open()?;
+        let rows = database.keyspace("rows", KeyspaceCreateOptions::default)?;
+        Ok(Open { database, rows })
+    }
 }
 
 /// An order as kept: hybrid time, the earliest creation that any row stated, the row.
@@ -32,18 +57,46 @@ type KeptOrder = (u64, i64, OrderRow);
 impl FjallStore {
     /// Opens the store in `folder`, making it where there is none.
     pub fn open(folder: &Path) -> Result<FjallStore, StoreError> {
-        let database = Database::builder(folder).open()?;
-        let rows = database.keyspace("rows", KeyspaceCreateOptions::default)?;
-        Ok(FjallStore { database, rows })
+        let tables = Tables { open: Some(Open::at(folder)?), failed: false };
+        Ok(FjallStore { folder: folder.to_owned(), tables: RwLock::new(tables) })
+    }
+
+    fn open_tables(&self) -> Result<Open, StoreError> {
+        let tables = self.tables.read().unwrap_or_else(PoisonError::into_inner);
+        Ok(tables.open.clone().ok_or(fjall::Error::Poisoned)?)
+    }
+
+    fn rows_table(&self) -> Result<Keyspace, StoreError> {
+        Ok(self.open_tables()?.rows)
+    }
+
+    /// The tables for writing, opened again where a write has failed.
+    fn writable(&self) -> Result<Open, StoreError> {
+        if !self.tables.read().unwrap_or_else(PoisonError::into_inner).failed {
+            return self.open_tables();
+        }
+        let mut tables = self.tables.write().unwrap_or_else(PoisonError::into_inner);
+        // The old ones hold the folder's lock.
+        tables.open = None;
+        let open = Open::at(&self.folder)?;
+        *tables = Tables { open: Some(open.clone()), failed: false };
+        Ok(open)
+    }
+
+    fn write(&self, result: Result<(), fjall::Error>) -> Result<(), StoreError> {
+        if result.is_err() {
+            self.tables.write().unwrap_or_else(PoisonError::into_inner).failed = true;
+        }
+        Ok(result?)
     }
 
     fn get<T: DeserializeOwned>(&self, key: &[u8]) -> Result<Option<T>, StoreError> {
-        self.rows.get(key)?.map(|bytes| Ok(postcard::from_bytes(&bytes)?)).transpose()
+        self.rows_table()?.get(key)?.map(|bytes| Ok(postcard::from_bytes(&bytes)?)).transpose()
     }
 
     /// Hybrid time of a row, the first of what is kept.
     fn time(&self, key: &[u8]) -> Result<Option<u64>, StoreError> {
-        let known = self.rows.get(key)?;
+        let known = self.rows_table()?.get(key)?;
         Ok(known.map(|bytes| postcard::take_from_bytes(&bytes).map(|(time, _)| time)).transpose()?)
     }
 
@@ -61,7 +114,7 @@ impl FjallStore {
             _ => Included(from),
         };
         let (mut found, mut seen) = (0, 0);
-        for item in self.rows.range((start, Excluded(to))) {
+        for item in self.rows_table()?.range((start, Excluded(to))) {
             let (key, value) = item.into_inner()?;
             found += usize::from(take(&key, &value)?);
             seen += 1;
@@ -76,6 +129,7 @@ impl FjallStore {
     /// that the images now coming say.
     fn put_order(
         &self,
+        table: &Keyspace,
         batch: &mut fjall::OwnedWriteBatch,
         time: u64,
         stated: i64,
@@ -89,19 +143,19 @@ impl FjallStore {
                     return Ok(());
                 }
                 if created != known_created {
-                    batch.remove(&self.rows, keys::newest(known_created, id));
+                    batch.remove(table, keys::newest(known_created, id));
                 }
                 if known_time >= time { (known_time, created, known) } else { (time, created, row) }
             }
             None => (time, stated, row),
         };
-        batch.insert(&self.rows, keys::newest(kept.1, id), []);
+        batch.insert(table, keys::newest(kept.1, id), []);
         let name = keys::identity(&kept.2.identity);
         let named = self.order_id(&kept.2.identity)?;
         if named.is_none_or(|named| named < id) {
-            batch.insert(&self.rows, name, id.to_bits().to_be_bytes());
+            batch.insert(table, name, id.to_bits().to_be_bytes());
         }
-        batch.insert(&self.rows, key, postcard::to_stdvec(&kept)?);
+        batch.insert(table, key, postcard::to_stdvec(&kept)?);
         Ok(())
     }
 }
@@ -111,7 +165,7 @@ impl Store for FjallStore {
         match self.get::<LogId>(keys::LOG)? {
             Some(known) if known == log => Ok(()),
             Some(known) => Err(StoreError::OtherLog { known, log }),
-            None => Ok(self.rows.insert(keys::LOG, postcard::to_stdvec(&log)?)?),
+            None => self.write(self.writable()?.rows.insert(keys::LOG, postcard::to_stdvec(&log)?)),
         }
     }
 
@@ -134,7 +188,8 @@ impl Store for FjallStore {
                 },
             }
         }
-        let mut batch = self.database.batch();
+        let Open { database, rows: table } = self.writable()?;
+        let mut batch = database.batch();
         for (key, (time, row)) in latest {
             let known = self.time(&key)?;
             if known.is_some_and(|known| known >= time) {
@@ -143,26 +198,26 @@ impl Store for FjallStore {
             let bytes = match &row {
                 Row::Cell(cell) => {
                     if known.is_none() {
-                        batch.insert(&self.rows, keys::cell_by_sku(&cell.cell), key.clone());
+                        batch.insert(&table, keys::cell_by_sku(&cell.cell), key.clone());
                     }
                     postcard::to_stdvec(&(time, cell))?
                 }
                 Row::Reference(reference) => postcard::to_stdvec(&(time, reference))?,
                 Row::Order(_) => continue,
             };
-            batch.insert(&self.rows, key, bytes);
+            batch.insert(&table, key, bytes);
         }
         for images in orders.into_values() {
             let stated = images.iter().map(|(_, row)| row.created_at).min();
             let last = images.into_iter().max_by_key(|(time, _)| *time);
             if let (Some(stated), Some((time, row))) = (stated, last) {
-                self.put_order(&mut batch, time, stated, row)?;
+                self.put_order(&table, &mut batch, time, stated, row)?;
             }
         }
         if self.position(partition)? < next {
-            batch.insert(&self.rows, keys::position(partition), postcard::to_stdvec(&next)?);
+            batch.insert(&table, keys::position(partition), postcard::to_stdvec(&next)?);
         }
-        Ok(batch.commit()?)
+        self.write(batch.commit())
     }
 
     fn position(&self, partition: u16) -> Result<u64, StoreError> {
@@ -174,7 +229,7 @@ impl Store for FjallStore {
     }
 
     fn order_id(&self, identity: &Identity) -> Result<Option<OrderId>, StoreError> {
-        let bytes = self.rows.get(keys::identity(identity))?;
+        let bytes = self.rows_table()?.get(keys::identity(identity))?;
         let bits = bytes.and_then(|b| <[u8; 16]>::try_from(&*b).ok()).map(u128::from_be_bytes);
         Ok(bits.map(OrderId::from_bits))
     }
@@ -239,7 +294,7 @@ impl Store for FjallStore {
     }
 
     fn rows(&self, each: &mut dyn FnMut(u64, Row)) -> Result<(), StoreError> {
-        for item in self.rows.iter() {
+        for item in self.rows_table()?.iter() {
             let (key, value) = item.into_inner()?;
             match key.first() {
                 Some(b'o') => {
@@ -261,7 +316,7 @@ impl Store for FjallStore {
     }
 
     fn dump(&self, each: &mut dyn FnMut(&[u8], &[u8])) -> Result<(), StoreError> {
-        for item in self.rows.iter() {
+        for item in self.rows_table()?.iter() {
             let (key, value) = item.into_inner()?;
             each(&key, &value);
         }
