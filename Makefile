@@ -18,7 +18,7 @@ run: setup ## the router on ./router-data
 	cargo run --release --locked --bin router -- run
 
 crash: setup ## kill -9 under load, KILLS times (20)
-	cargo test --locked -p router-server --test crash
+	cargo test --locked -p router-server --test crash -- --nocapture
 
 test: setup ## every test
 	cargo test --workspace --locked

@@ -57,10 +57,15 @@ impl Running {
     }
 
     pub fn client(&self) -> Client {
-        let stream = TcpStream::connect(&self.address).unwrap();
+        self.try_client().expect("the router takes connections")
+    }
+
+    /// `None`: the router is gone.
+    pub fn try_client(&self) -> Option<Client> {
+        let stream = TcpStream::connect(&self.address).ok()?;
         stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
         stream.set_nodelay(true).unwrap();
-        Client { stream: BufReader::new(stream) }
+        Some(Client { stream: BufReader::new(stream) })
     }
 }
 
