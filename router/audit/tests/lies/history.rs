@@ -94,7 +94,7 @@ pub struct History {
     /// Engine time and hybrid time of each record of an input.
     times: HashMap<Position, (i64, u64)>,
     clocks: HashMap<TopicPartition, (i64, u64)>,
-    correlations: u8,
+    correlations: u64,
     /// Records at the end of a partition that no stage has applied.
     pub unapplied: HashMap<TopicPartition, u64>,
 }
@@ -218,7 +218,7 @@ impl History {
     /// Someone new who waits for an answer.
     pub fn caller(&mut self, outcome: bool) -> ReplyTo {
         self.correlations += 1;
-        ReplyTo { partition: 0, correlation: [self.correlations; 16], outcome }
+        ReplyTo { partition: 0, correlation: u128::from(self.correlations).to_le_bytes(), outcome }
     }
 
     pub fn line(&mut self, label: &str) -> &mut Line {
