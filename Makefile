@@ -18,7 +18,7 @@ run: setup ## the router on ./router-data
 	cargo run --release --locked --bin router -- run
 
 crash: setup ## kill -9 under load, KILLS times (20)
-	cargo test --locked -p router-server --test crash
+	cargo test --locked -p router-server --test crash -- --nocapture
 
 MINUTES ?= 10
 fuzz: setup ## look for inputs that break the decoder, the records or the journal: MINUTES (10) for each target

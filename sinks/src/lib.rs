@@ -3,11 +3,13 @@
 
 mod fjall_store;
 pub mod follow;
+mod keys;
 
 use router_schemas::{
     command::reference::{Reference, Table},
     event::OrderState,
     id::{Identity, OrderId},
+    position::LogId,
     refusal::Code,
     row::{CellRow, OrderRow, Row},
 };
@@ -19,17 +21,22 @@ pub const CODES: &[Code] = &[
     Code {
         id: "E2101",
         summary: "the rows cannot be read or written",
-        hint: "remove the folder of the rows and start again: they are made of the log",
+        hint: "rows can be rebuilt: remove the folder of the rows and start again",
     },
     Code {
         id: "E2102",
         summary: "a row does not decode",
-        hint: "remove the folder of the rows and start again: they are made of the log",
+        hint: "remove the folder of the rows and start again",
     },
     Code {
         id: "E2103",
-        summary: "an event does not decode",
-        hint: "run a build that knows the log's behaviour level",
+        summary: "an event does not decode, so no rows are written",
+        hint: "run a build that knows the log's behaviour level; `router audit` names the record",
+    },
+    Code {
+        id: "E2104",
+        summary: "the rows are of another log, or ahead of this one",
+        hint: "remove the folder of the rows and start again, or put the right folder there",
     },
 ];
 
@@ -44,6 +51,16 @@ pub enum StoreError {
     /// A row that does not decode.
     #[error("E2102: a row does not decode: {0}; remove the folder of the rows and start again")]
     Row(#[from] postcard::Error),
+    /// Rows that another log made.
+    #[error(
+        "E2104: the rows are of log {known}, this log is {log}; remove the folder of the rows and start again"
+    )]
+    OtherLog {
+        /// The log of the rows.
+        known: LogId,
+        /// The log that was to be followed.
+        log: LogId,
+    },
 }
 
 /// Which orders. Every member that is set must hold.
@@ -83,10 +100,14 @@ pub struct Page<T> {
 
 /// Where rows are kept.
 pub trait Store: Send + Sync {
-    /// Writes rows with their hybrid times (µs) and how far a partition of events is followed, together.
+    /// Notes the log that the rows are of. Rows of another log are refused: [`StoreError::OtherLog`].
+    fn bind(&self, log: LogId) -> Result<(), StoreError>;
+
+    /// Writes rows with their hybrid times (µs) and how far a partition of events is followed, together or not at
+    /// all. Of two images of a row the later time stays, so rows may come in any order and more than once.
     fn apply(&self, partition: u16, next: u64, rows: Vec<(u64, Row)>) -> Result<(), StoreError>;
 
-    /// Offset of the next event to follow.
+    /// Offset of the next event to follow; never goes back.
     fn position(&self, partition: u16) -> Result<u64, StoreError>;
 
     /// An order.
@@ -95,7 +116,8 @@ pub trait Store: Send + Sync {
     /// The id of the order that a platform knows by this name.
     fn order_id(&self, identity: &Identity) -> Result<Option<OrderId>, StoreError>;
 
-    /// Orders, newest first. A page ends early where few rows match; `next` then goes on.
+    /// Orders, newest first: those created later, as first stated, then those named later. An order never changes
+    /// its place, so pages neither repeat nor miss one. A page ends early where few rows match; `next` then goes on.
     fn orders(
         &self,
         filter: &OrderFilter,
@@ -119,6 +141,9 @@ pub trait Store: Send + Sync {
         after: Option<&[u8]>,
         limit: usize,
     ) -> Result<Page<Reference>, StoreError>;
+
+    /// Every row with its hybrid time, µs.
+    fn rows(&self, each: &mut dyn FnMut(u64, Row)) -> Result<(), StoreError>;
 
     /// Everything, as key and encoded row, in key order: to compare two stores.
     fn dump(&self, each: &mut dyn FnMut(&[u8], &[u8])) -> Result<(), StoreError>;

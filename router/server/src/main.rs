@@ -8,6 +8,7 @@ mod gateway;
 mod router;
 mod runner;
 mod show;
+mod trial;
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;

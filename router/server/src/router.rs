@@ -26,6 +26,7 @@ use tokio::sync::{mpsc, oneshot};
 use crate::{
     config,
     runner::{Runner, RunnerError, Settings, Snapshots, SnapshotsError, WordError},
+    trial,
 };
 
 /// Partitions of a new log.
@@ -46,6 +47,11 @@ pub(crate) enum RouterError {
     Snapshots(#[from] SnapshotsError),
     #[error("E2206: cannot start a thread: {0}")]
     Thread(#[from] std::io::Error),
+    #[error(
+        "E2212: {0} has no keys, and the log has orders sealed with them; put the folder back from where it is, or \
+         from a backup: with new keys no recipient could be read and no repeat be known"
+    )]
+    Keyless(PathBuf),
     #[error("E2207: the operating system gives no random bytes: {0}")]
     Random(getrandom::Error),
 }
@@ -85,6 +91,8 @@ pub(crate) struct Router {
     pub folder: Folder,
     /// Requests that may wait for an answer; more are turned away.
     most_waiting: usize,
+    /// Why rows are not written, where they are not.
+    pub rows: Arc<router_sinks::follow::Health>,
     pending: Pending,
     submissions: mpsc::Sender<Submission>,
     /// Random of this start, so that correlations of two starts never meet.
@@ -163,10 +171,16 @@ impl Router {
         let [mut id, mut boot] = [[0; 16], [0; 16]];
         id.copy_from_slice(&random[..16]);
         boot[..8].copy_from_slice(&random[16..]);
-        let options = Options { create: Some(LogId(id)), ..options };
+        let options = Options { create: Some(LogId(id)), ..trial::bend(options) };
         let log: Arc<dyn Log> = Arc::new(Journal::open(&folder.journal(), options)?);
+        // Keys are made before the first topic is.
+        let kept = ["master.key", "table"].iter().all(|part| folder.keys().join(part).exists());
+        if log.partitions(&Topic::Intake).is_some() && !kept {
+            return Err(RouterError::Keyless(folder.keys()));
+        }
         let keys = Arc::new(Keys::open(&folder.keys())?);
         let store: Arc<dyn Store> = Arc::new(FjallStore::open(&folder.rows())?);
+        let health = Arc::<router_sinks::follow::Health>::default();
         let snapshots = Arc::new(Snapshots::local(&folder.snapshots())?);
         // Taken before the first request can be answered: a thread may start late.
         let from = log.range(&TopicPartition::new(Topic::Replies, 0)).map_or(0, |r| r.end);
@@ -204,8 +218,8 @@ impl Router {
             thread("append", Box::new(move || append(&*log, &keys, &pending, queue)))?;
         }
         {
-            let (log, store, stop) = (log.clone(), store.clone(), stop.clone());
-            let work = move || ended("rows", router_sinks::follow::follow(&*log, &*store, &stop, false));
+            let (log, store, stop, health) = (log.clone(), store.clone(), stop.clone(), health.clone());
+            let work = move || router_sinks::follow::follow_on(&*log, &*store, &stop, &health);
             thread("rows", Box::new(work))?;
         }
         let boot = boot[..8].try_into().unwrap_or_default();
@@ -216,6 +230,7 @@ impl Router {
             store,
             snapshots,
             runner,
+            rows: health,
             folder,
             most_waiting,
             pending,
@@ -295,7 +310,7 @@ impl Router {
             let status = self.runner.status.lock().unwrap_or_else(PoisonError::into_inner);
             status.values().any(|cell| cell.stopped.is_some())
         };
-        while !(stopped() || applied() && shown()) {
+        while !(stopped() || applied() && (shown() || self.rows.trouble().is_some())) {
             std::thread::sleep(Duration::from_millis(2));
         }
     }

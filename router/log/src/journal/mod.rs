@@ -232,7 +232,12 @@ impl Log for Journal {
     }
 
     fn state(&self) -> LogState {
-        self.shared.lock().log_state.clone()
+        let state = self.shared.lock();
+        match (&state.log_state, &state.scarce) {
+            // What is left is for the stages: nothing new is taken.
+            (LogState::Running, Some(reason)) => LogState::NoRoom(reason.clone()),
+            (state, _) => state.clone(),
+        }
     }
 }
 

@@ -88,6 +88,7 @@ pub(crate) fn recover(folder: &Path, options: &Options, read_only: bool) -> Resu
     let mut numbers = segments::list(folder)?;
     let clean: Option<CleanEnd> = segments::read_checked(&segments::clean_path(folder));
     drop_unborn(folder, &mut numbers, clean.as_ref(), read_only)?;
+    whole(folder, &numbers, clean.as_ref())?;
     for (i, number) in numbers.iter().enumerate() {
         let last = i + 1 == numbers.len();
         match segments::read_checked::<Sidecar>(&segments::sidecar_path(folder, *number)).filter(|_| !last) {
@@ -179,6 +180,22 @@ fn drop_unborn(
     }
     numbers.pop();
     if read_only { Ok(()) } else { fs::remove_file(&path).map_err(LogError::io("cannot remove", &path)) }
+}
+
+/// Every segment from the first to the last is there, and so is the one at which the journal was closed.
+fn whole(folder: &Path, numbers: &[u32], clean: Option<&CleanEnd>) -> Result<(), LogError> {
+    if let Some(missing) = numbers.windows(2).find(|pair| pair[1] != pair[0] + 1).map(|pair| pair[0] + 1) {
+        let reason = "the segment is missing, and the one behind it is there".into();
+        return Err(LogError::Damaged { path: segments::path(folder, missing), byte: 0, reason });
+    }
+    match clean.filter(|clean| numbers.last().is_none_or(|last| *last < clean.segment)) {
+        Some(clean) => Err(LogError::CutShort {
+            path: segments::path(folder, clean.segment),
+            byte: 0,
+            closed: clean.bytes,
+        }),
+        None => Ok(()),
+    }
 }
 
 impl Recovered {

@@ -21,7 +21,7 @@ use router_schemas::{
 };
 use serde_json::{Value, json};
 
-use super::{Gateway, NO_ROOM, NOT_FOUND, cut::Cut, problem, respond};
+use super::{Gateway, NO_ROOM, NOT_FOUND, problem, respond};
 use crate::router::Router;
 
 pub(super) async fn topics(State(gateway): State<Gateway>) -> Response {
@@ -108,23 +108,26 @@ pub(super) async fn audit(State(gateway): State<Gateway>) -> Response {
 
 fn audited(router: &Router) -> Result<Value, router_audit::AuditError> {
     settle(router);
-    let cut = Cut::take(&router.log);
-    let followed = || -> Option<Vec<u64>> {
-        (0..router.runner.topology.events).map(|p| router.store.position(p).ok()).collect()
-    };
-    // Rows can be compared only where they are of the same moment, before and after.
-    let quiet = || followed() == Some(cut.ends(&Topic::Events));
-    let mut report = None;
-    if quiet() {
-        report = Some(router_audit::audit(&cut, Some(&*router.store))?).filter(|_| quiet());
+    let cut = router_audit::Cut::now(&*router.log);
+    let events = ends(router, &Topic::Events);
+    let followed =
+        || (0..).zip(&events).all(|(p, end)| router.store.position(p).is_ok_and(|next| next >= *end));
+    while !followed() && router.rows.trouble().is_none() {
+        std::thread::sleep(Duration::from_millis(2));
     }
-    let (rows, report) = match report {
-        Some(report) => ("compared", report),
-        None => ("not compared: they moved on meanwhile", router_audit::audit(&cut, None)?),
-    };
+    let store = followed().then_some(&*router.store);
+    let report = router_audit::audit_upto(&*router.log, store, &cut, &mut |_| {})?;
     let mut report = serde_json::to_value(report).unwrap_or_default();
-    report["rows"] = json!(rows);
+    report["rows"] =
+        json!(if store.is_some() { "compared" } else { "not compared: they cannot be written now" });
     Ok(report)
+}
+
+/// Ends of all partitions of a topic.
+fn ends(router: &Router, topic: &Topic) -> Vec<u64> {
+    let count = router.log.partitions(topic).unwrap_or(0);
+    let end = |p| router.log.range(&TopicPartition::new(topic.clone(), p)).map_or(0, |range| range.end);
+    (0..count).map(end).collect()
 }
 
 /// Waits until all that is in the log now is applied, and what that led to: a round for each stage. Unlike
@@ -135,12 +138,12 @@ fn settle(router: &Router) {
         status.values().any(|cell| cell.stopped.is_some())
     };
     for _ in StageName::ALL {
-        let cut = Cut::take(&router.log);
+        let now = StageName::ALL.map(|stage| (stage, ends(router, &stage.input())));
         let behind = || {
-            StageName::ALL.into_iter().any(|stage| {
-                (0..).zip(cut.ends(&stage.input())).any(|(p, end)| {
+            now.iter().any(|(stage, ends)| {
+                (0..).zip(ends).any(|(p, end)| {
                     let partition = TopicPartition::new(stage.input(), p);
-                    router.log.committed(stage.group(), &partition).unwrap_or(0) < end
+                    router.log.committed(stage.group(), &partition).unwrap_or(0) < *end
                 })
             })
         };

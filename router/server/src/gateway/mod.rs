@@ -1,6 +1,5 @@
 //! The gateway: HTTP in front of a running router.
 
-pub(crate) mod cut;
 pub(crate) mod letters;
 pub(crate) mod local;
 mod raw;

@@ -138,6 +138,7 @@ pub(super) async fn ready(State(gateway): State<Gateway>) -> Response {
     let status = gateway.router.runner.status.lock().unwrap_or_else(PoisonError::into_inner).clone();
     reasons
         .extend(status.iter().filter_map(|(name, cell)| Some(format!("{name}: {}", cell.stopped.as_ref()?))));
+    reasons.extend(gateway.router.rows.trouble());
     let code = if reasons.is_empty() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     let body = json!({ "ready": reasons.is_empty(), "reasons": reasons, "log": gateway.router.log.log_id().to_string(), "stages": status });
     (code, Json(body)).into_response()

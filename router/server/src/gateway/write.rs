@@ -9,6 +9,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use router_ingest::decode::{self, Context, Rejected};
+use router_log::LogState;
 use router_schemas::{
     command::{Command, order::Arrival},
     limits,
@@ -87,6 +88,10 @@ type Sent = Result<(Command, Answering), (StatusCode, Value)>;
 
 /// Reads a message and sends it; what cannot be sent has its answer at once.
 fn send(gateway: &Gateway, kind: &str, body: &[u8], key: Option<&str>, outcome: bool) -> Sent {
+    // Before anything is sealed: a key that nobody needs takes room as well.
+    if let LogState::NoRoom(reason) | LogState::Failed(reason) = gateway.router.log.state() {
+        return Err(failure(&SubmitError::NoRoom(reason)));
+    }
     let context = Context { keys: &gateway.router.keys, arrival: Arrival::Http, key };
     let command = decode::message(kind, body, &context)
         .map_err(|rejected| (StatusCode::UNPROCESSABLE_ENTITY, rejection(&rejected)))?;
