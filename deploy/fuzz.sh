@@ -22,5 +22,5 @@ run() {
         -artifact_prefix="target/fuzz/artifacts/$target/" -print_final_stats=1
 }
 
-for target in message record body text; do run ingest "$target"; done
+for target in message lines record body text; do run ingest "$target"; done
 run router/log journal

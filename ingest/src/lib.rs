@@ -6,5 +6,6 @@ mod cells;
 pub mod decode;
 pub mod intake;
 pub mod json;
+pub mod lines;
 pub mod seal;
 mod told;

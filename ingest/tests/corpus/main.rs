@@ -30,6 +30,11 @@ fn replay(name: &str) {
 }
 
 #[test]
+fn the_corpus_of_lines_holds() {
+    replay("lines");
+}
+
+#[test]
 fn the_corpus_of_messages_holds() {
     replay("message");
 }

@@ -8,7 +8,10 @@ use axum::{
     http::{HeaderMap, StatusCode, Uri},
     response::{IntoResponse, Response},
 };
-use router_ingest::decode::{self, Context, Rejected};
+use router_ingest::{
+    decode::{self, Context, Rejected},
+    lines::{Lines, TooLong},
+};
 use router_log::LogState;
 use router_schemas::{
     command::{Command, order::Arrival},
@@ -164,17 +167,18 @@ async fn read_lines(
 ) {
     use futures_util::StreamExt;
     let mut chunks = body.into_data_stream();
-    let (mut buffer, mut number) = (Vec::new(), 0u64);
+    let mut cut = Lines::new(limits::MESSAGE_BYTES);
     loop {
         let chunk = chunks.next().await;
         let ended = chunk.is_none();
         let Ok(chunk) = chunk.unwrap_or_else(|| Ok(Bytes::from_static(b"\n"))) else { return };
-        buffer.extend_from_slice(&chunk);
-        let mut start = 0;
-        while let Some(length) = buffer[start..].iter().position(|b| *b == b'\n') {
-            let line = buffer[start..start + length].to_vec();
-            start += length + 1;
-            number += 1;
+        cut.push(&chunk);
+        loop {
+            let (number, line) = match cut.next_line() {
+                Ok(Some((number, line))) => (number, line.to_vec()),
+                Ok(None) => break,
+                Err(too_long) => return refuse_rest(too_long, &lines).await,
+            };
             if line.iter().all(u8::is_ascii_whitespace) {
                 continue;
             }
@@ -186,16 +190,15 @@ async fn read_lines(
                 json!({ "line": number, "status": status.as_u16(), "answer": answer })
             }));
         }
-        buffer.drain(..start);
-        if buffer.len() > limits::MESSAGE_BYTES {
-            let answer =
-                problem_body(TOO_LARGE, "", "the line is too long; it and all behind it were not read");
-            let detail = json!({ "line": number + 1, "status": 413, "answer": answer });
-            let _ = lines.send(tokio::spawn(async move { detail })).await;
-            return;
-        }
         if ended {
             return;
         }
     }
+}
+
+async fn refuse_rest(too_long: TooLong, lines: &tokio::sync::mpsc::Sender<tokio::task::JoinHandle<Value>>) {
+    let answer = problem_body(TOO_LARGE, "", "the line is too long; it and all behind it were not read");
+    let told = json!({ "line": too_long.line, "status": 413, "answer": answer });
+    // A caller that is gone asks for nothing more.
+    let _ = lines.send(tokio::spawn(async move { told })).await;
 }
