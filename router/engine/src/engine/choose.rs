@@ -15,7 +15,11 @@ use router_schemas::{
     quantity::Qty,
 };
 
-use super::{field::Field, nodes::is_open, order::Order, state::State};
+use super::{
+    field::Field,
+    nodes::is_open,
+    state::{Order, State},
+};
 
 /// Pairs are tried among so many nodes, those that cover most.
 const PAIR_NODES: usize = 64;
@@ -26,19 +30,10 @@ pub struct Demand {
     pub qty: Qty,
 }
 
-/// So much of a SKU from a node.
-pub struct Take {
-    pub node: u32,
-    pub sku: u32,
-    pub qty: Qty,
-    /// Beyond its stock.
-    pub beyond: bool,
-}
-
-/// What was found.
+/// What was found: node, SKU, quantity, whether beyond stock.
 #[derive(Default)]
 pub struct Plan {
-    pub takes: Vec<Take>,
+    pub takes: Vec<(u32, u32, Qty, bool)>,
     pub decision: Decision,
 }
 
@@ -148,7 +143,7 @@ impl<'a> Search<'a> {
     /// The verdict, from what was taken.
     fn end(mut self) -> Plan {
         let takes = &self.plan.takes;
-        let beyond = takes.iter().any(|t| t.beyond);
+        let beyond = takes.iter().any(|t| t.3);
         let found = !beyond && self.left.iter().all(Qty::is_zero);
         self.plan.decision.verdict = match (found, self.plan.decision.chosen.len(), beyond, takes.is_empty())
         {
@@ -178,7 +173,7 @@ impl<'a> Search<'a> {
         for (nth, demand) in self.demands.iter().enumerate() {
             let part = self.part(slot, nth);
             if part.is_positive() {
-                self.plan.takes.push(Take { node, sku: demand.sku, qty: part, beyond: false });
+                self.plan.takes.push((node, demand.sku, part, false));
                 self.left[nth] -= part;
             }
         }
@@ -262,10 +257,10 @@ impl<'a> Search<'a> {
                     break;
                 }
                 let node = self.field.node(*slot);
-                let Some(cell) = sku.cell(node) else { continue };
+                let Some(cell) = sku.cell(node).filter(|c| !c.out_of_stock) else { continue };
                 let part = Qty(cell.backorder_left().0.min(self.left[nth].0)).floor_to(sku.step());
                 if part.is_positive() {
-                    self.plan.takes.push(Take { node, sku: demand.sku, qty: part, beyond: true });
+                    self.plan.takes.push((node, demand.sku, part, true));
                     self.left[nth] -= part;
                     let name = &self.state.nodes[node as usize].node.id;
                     if self.plan.decision.chosen.iter().all(|(n, _)| n != name) {

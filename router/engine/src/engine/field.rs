@@ -2,7 +2,11 @@
 
 use router_schemas::quantity::Qty;
 
-use super::{choose::Demand, nodes::Filters, order::Order, state::State};
+use super::{
+    choose::Demand,
+    nodes::Filters,
+    state::{Order, State},
+};
 
 /// Not looked at yet, and left out by a filter.
 const UNSEEN: u32 = u32::MAX;
