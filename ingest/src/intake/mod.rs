@@ -1,6 +1,7 @@
 //! INTAKE: knows every order's id and home zone. It gives ids, drops repeats, keeps what came too early, and
 //! passes the rest to the partition of the order's home zone.
 
+mod letters;
 mod row;
 mod state;
 
@@ -9,8 +10,7 @@ use router_schemas::{
         Ask, Assigned, Command, Hash16,
         order::{Arrival, OrderMessage},
     },
-    dead_letter::DeadLetter,
-    envelope::{self, Meta, ReplyTo, Source, write_postcard},
+    envelope::{self, Meta, ReplyTo, write_postcard},
     event::{Change, Event, Exception, Outcome},
     id::{Identity, OrderId},
     limits,
@@ -237,19 +237,7 @@ impl Intake {
 
     /// The same version of an order with other content, from a raw topic: someone has to look.
     fn bury(&mut self, cause: &Cause, message: &OrderMessage, out: &mut Outputs) {
-        let code = Refusal::Conflict.code();
-        let mut bytes = Vec::new();
-        write_postcard(message, &mut bytes);
-        let letter = DeadLetter {
-            position: cause.position.clone(),
-            code: code.id.into(),
-            pointer: "/version".into(),
-            detail: code.summary.into(),
-            key: Hash16::default(),
-            bytes,
-            resolved: false,
-        };
-        let topic = letters_of(cause.meta.source.as_ref(), &message.head.identity.channel);
+        let (topic, letter) = letters::conflict(&cause.position, &cause.meta, message);
         out.push(topic, 0, &cause.meta, &letter);
         self.refuse(cause, Refusal::Conflict, &message.head.identity.external_id, out);
     }
@@ -394,19 +382,6 @@ impl Intake {
     }
 }
 
-/// Where letters about messages of this source go; without one, of the channel's raw topic. A letter that was sent
-/// again names itself as its source, `dlq.orders.web/0@7`, and goes to where it came from.
-fn letters_of(source: Option<&Source>, channel: &str) -> Topic {
-    let topic: Option<Topic> = match source {
-        Some(source) => {
-            let of_letter = source.id.parse::<Position>().map(|p| p.topic);
-            of_letter.or_else(|_| format!("dlq.{}", source.id).parse()).ok()
-        }
-        None => format!("dlq.orders.{channel}").parse().ok(),
-    };
-    topic.filter(|t| matches!(t, Topic::DeadLetter(_))).unwrap_or_else(|| Topic::DeadLetter("intake".into()))
-}
-
 impl Stage for Intake {
     fn apply(&mut self, input: Input<'_>, out: &mut Outputs) {
         let position = Position::new(Topic::Intake, self.partition, input.offset);
@@ -420,7 +395,9 @@ impl Stage for Intake {
                 self.refuse(&Cause { position, meta }, Refusal::Skipped, "", out);
             }
             Ok((meta, command)) => self.dispatch(&Cause { position, meta }, command, out),
-            Err(_) => {
+            Err(error) => {
+                let (topic, letter) = letters::undecodable(&position, &error, input.payload);
+                out.push(topic, 0, &Meta::default(), &letter);
                 let cause = Cause { position, meta: Meta::default() };
                 self.refuse(&cause, Refusal::Undecodable, "", out);
             }
