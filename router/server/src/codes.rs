@@ -136,6 +136,34 @@ mod tests {
         }
     }
 
+    /// Errors of two files that begin with one code are two meanings.
+    #[test]
+    fn no_two_errors_share_a_code() {
+        let mut texts = Vec::new();
+        for folder in ["schemas", "ingest", "sinks", "router"] {
+            errors(&root().join(folder), &mut texts);
+        }
+        texts.sort();
+        texts.dedup();
+        let shared: Vec<_> = texts.windows(2).filter(|pair| pair[0].0 == pair[1].0).collect();
+        assert!(texts.len() > 20 && shared.is_empty(), "{shared:?}");
+    }
+
+    /// Codes that texts of `#[error(…)]` begin with, and their files.
+    fn errors(folder: &Path, found: &mut Vec<(String, PathBuf)>) {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() && path.file_name().is_some_and(|name| name != "target") {
+                errors(&path, found);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                let text = fs::read_to_string(&path).unwrap();
+                let texts = text.split("#[error(").skip(1).map(|rest| rest.trim_start());
+                let codes = texts.filter_map(|rest| named(rest.strip_prefix('"')?.get(..5)?).pop_first());
+                found.extend(codes.map(|code| (code, path.clone())));
+            }
+        }
+    }
+
     #[test]
     fn every_code_of_the_sources_is_listed_and_the_other_way_about() {
         let mut found = BTreeMap::new();

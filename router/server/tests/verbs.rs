@@ -96,7 +96,7 @@ fn what_cannot_be_done_has_its_exit_code_and_its_error_code() {
         (vec!["run", "--listen", open], &none, 78, "E3105"),
         (vec!["run", "-c", &bad], &none, 78, "did you mean listen?"),
         (vec!["run", "--set", "log.cash=1"], &none, 78, "did you mean log.cache?"),
-        (vec!["error", "E9999"], &none, 2, "E3004"),
+        (vec!["error", "nonsense"], &none, 2, "E3004"),
         (vec!["no-such-verb"], &none, 2, ""),
     ] {
         let output = router(&arguments, data);
