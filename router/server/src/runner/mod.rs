@@ -236,6 +236,6 @@ impl Shared {
         }
         self.log.wait_durable(self.log.last())?;
         let kept = self.settings.snapshots_kept;
-        upkeep::write(&self.snapshots, topology, cell, newest, kept, &mut || {})
+        upkeep::write(&self.snapshots, topology, cell, newest, kept, &mut |_| {})
     }
 }
