@@ -53,8 +53,8 @@ impl Audit {
         });
         let lanes: Vec<Lane> = lanes.collect();
         let places = lanes.iter().enumerate().map(|(n, lane)| ((lane.stage.input(), lane.partition), n));
-        let mut report = Report::default();
-        report.no_subject = vec!["I4: no offers in this log", "I6: no offers in this log"];
+        let no_subject = vec!["I4: no offers in this log", "I6: no offers in this log"];
+        let mut report = Report { no_subject, ..Report::default() };
         for (at, range) in &trimmed {
             let said = format!("{at}: the first {} records are trimmed", range.start);
             report.unchecked.push(said);

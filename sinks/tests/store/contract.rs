@@ -8,7 +8,7 @@ use router_schemas::{
     position::LogId,
     row::{CellRow, Row},
 };
-use router_sinks::{OrderFilter, Page, Store, StoreError};
+use router_sinks::{OrderFilter, Page, StoreError};
 
 use crate::{LOG, cell, dump, order, order_id, stores, zone};
 

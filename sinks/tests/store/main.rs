@@ -20,8 +20,11 @@ use router_sinks::{FjallStore, Store};
 
 pub(crate) const LOG: LogId = LogId([7; 16]);
 
+/// Opens a store in a folder.
+pub(crate) type OpenStore = fn(&Path) -> Box<dyn Store>;
+
 /// The stores that must keep the contract.
-pub(crate) fn stores() -> Vec<fn(&Path) -> Box<dyn Store>> {
+pub(crate) fn stores() -> Vec<OpenStore> {
     vec![|folder| Box::new(FjallStore::open(folder).unwrap())]
 }
 
