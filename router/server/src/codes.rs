@@ -2,7 +2,7 @@
 
 use router_schemas::refusal::{Code, Refusal};
 
-use crate::{cli, config, gateway, runner};
+use crate::{cli, config, explain, gateway, runner};
 
 /// Codes of one part of the program.
 pub(crate) struct Part {
@@ -47,6 +47,7 @@ pub(crate) fn parts() -> Vec<Part> {
             "E3005" => "exit 1",
             _ => "exit 69",
         }),
+        part("Explanation", explain::CODES, |_| "404, exit 1"),
         part("Configuration", config::CODES, |_| "exit 78"),
         part("Gateway", gateway::CODES, |id| match id {
             "E4001" => "429, exit 1",

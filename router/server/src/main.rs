@@ -4,6 +4,7 @@ mod cli;
 mod codes;
 mod config;
 mod demo;
+mod explain;
 mod gateway;
 mod router;
 mod runner;

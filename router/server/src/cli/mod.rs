@@ -6,6 +6,7 @@ mod client;
 mod control;
 mod demo;
 mod dlq;
+mod explain;
 mod log;
 mod node;
 mod order;
@@ -168,6 +169,12 @@ enum Verb {
     /// Take a record whose time runs ahead of the clock, so that its partition goes on.
     #[command(after_help = "Example:\n  router accept commands/3@1042 --reason 'the clock was wrong'")]
     Accept(control::Decision),
+    /// Tell the story of an order: what happened, and for every choice which stores were looked at and why.
+    #[command(after_help = "Examples:
+  router explain web:1001
+  router explain web:1001 --why-not berlin-2
+  router explain web:1001 --at commands/3@1042 --format json")]
+    Explain(explain::Explain),
     /// Recompute the invariants from the log, and compare log, rows and topics; 1 where something is wrong.
     #[command(after_help = "Examples:
   router audit --data-dir ./data
@@ -198,6 +205,8 @@ enum CliError {
     Usage(String),
     #[error(transparent)]
     Demo(#[from] crate::demo::DemoError),
+    #[error(transparent)]
+    Explain(#[from] crate::explain::ExplainError),
     #[error("E3006: a router runs on {0}; end it first: this looks at a log at rest")]
     Runs(String),
     #[error("E3007: no router runs on {0}; start it first: `router run`")]
@@ -224,6 +233,8 @@ impl CliError {
         use router_log::LogError::Io;
         match self {
             CliError::Found | CliError::Demo(_) | CliError::Refused(_) => 1,
+            CliError::Explain(crate::explain::ExplainError::Unknown(_)) => 1,
+            CliError::Explain(_) => 69,
             CliError::Usage(_) => 2,
             CliError::File(..) | CliError::Router(RouterError::Log(Io { .. })) => 74,
             CliError::Configuration(_) => 78,
@@ -283,6 +294,7 @@ fn perform(Arguments { flags, verb }: Arguments) -> Result<(), CliError> {
         Verb::Dlq(dlq) => dlq.run(common),
         Verb::Skip(decision) => decision.skip(common),
         Verb::Accept(decision) => decision.accept(common),
+        Verb::Explain(explain) => explain.run(common),
         Verb::Audit => check::audit(common),
         Verb::Replay(replay) => replay.run(common),
     }

@@ -7,7 +7,7 @@ mod text;
 
 use std::collections::BTreeMap;
 
-use router_engine::engine::Choice;
+use router_engine::engine::trace::Choice;
 use router_log::{Isolation, Log, LogError, Record, scan};
 use router_schemas::{
     command::Command,
@@ -16,7 +16,7 @@ use router_schemas::{
     id::OrderId,
     position::{Position, Topic, TopicPartition},
     refusal::Code,
-    stage::{Outputs, StageName},
+    stage::{Input, Outputs, StageName},
 };
 use serde::Serialize;
 
@@ -209,11 +209,9 @@ fn again(
         for record in records {
             let named = offsets.binary_search(&record.offset).is_ok();
             let mut made = Vec::new();
-            let by = |machine: &mut Machine, input: router_schemas::stage::Input<'_>, out: &mut Outputs| {
-                match machine {
-                    Machine::Engine(engine) if named => made = engine.apply_traced(input, out),
-                    other => other.apply(input, out),
-                }
+            let by = |machine: &mut Machine, input: Input<'_>, out: &mut Outputs| match machine {
+                Machine::Engine(engine) if named => made = engine.apply_traced(input, out),
+                other => other.apply(input, out),
             };
             cell.apply_by(record, &mut outputs, by, |_, _, _| {}).map_err(RunnerError::Stopped)?;
             if named {

@@ -39,7 +39,8 @@ pub(crate) fn page(story: &Story, why_not: Option<&str>) -> String {
 }
 
 fn head(step: &Step, page: &mut String) {
-    let at = jiff::Timestamp::from_millisecond(step.at).map_or_else(|_| step.at.to_string(), |t| t.to_string());
+    let at =
+        jiff::Timestamp::from_millisecond(step.at).map_or_else(|_| step.at.to_string(), |t| t.to_string());
     let _ = write!(page, "\n{at}  {}  {}", step.position, step.command.unwrap_or("(record trimmed)"));
     if step.item > 0 {
         let _ = write!(page, ", work that was due ({})", step.item);

@@ -17,15 +17,12 @@ use router_ingest::{
 };
 use router_log::{Appended, Isolation, Log, LogError, Transaction, scan};
 use router_schemas::{
-    command::{
-        Hash16,
-        order::{OrderBody, OrderMessage, Sealed},
-    },
+    command::{Command, Hash16, order::Sealed},
     dead_letter::DeadLetter,
     envelope::{self, Meta},
     id::Identity,
     position::{Position, Topic, TopicPartition},
-    refusal::{Code, Refusal},
+    refusal::Code,
 };
 use serde_json::{Value, json};
 
@@ -253,12 +250,7 @@ pub(crate) fn show(
     let bytes = open(keys, &found.letter)?;
     let mut value = summary(&found);
     let (name, shown) = match canonical(&found.letter, &bytes) {
-        Some(message) => {
-            let body: Option<OrderBody> = postcard::from_bytes(&message.body).ok();
-            let mut body = serde_json::to_value(body).unwrap_or_default();
-            body.as_object_mut().map(|body| body.remove("display"));
-            ("canonical", json!({ "head": message.head, "body": body }))
-        }
+        Some(command) => ("canonical", super::local::command_json(&command)),
         None => match String::from_utf8(bytes) {
             Ok(text) => ("text", json!(text)),
             Err(e) => {
@@ -289,10 +281,10 @@ pub(super) fn open(keys: &Keys, letter: &DeadLetter) -> Result<Vec<u8>, SealErro
     }
 }
 
-/// The order that INTAKE put aside as it had it: recipients sealed, not the platform's bytes.
-pub(super) fn canonical(letter: &DeadLetter, bytes: &[u8]) -> Option<OrderMessage> {
-    let conflict = letter.key == Hash16::default() && letter.code == Refusal::Conflict.code().id;
-    conflict.then(|| postcard::from_bytes(bytes).ok()).flatten()
+/// The command that a stage put aside as it had it: recipients sealed, not the platform's bytes.
+pub(super) fn canonical(letter: &DeadLetter, bytes: &[u8]) -> Option<Command> {
+    let ours = letter.key == Hash16::default();
+    ours.then(|| envelope::decode::<Command>(bytes).ok()).flatten().map(|(_, command)| command)
 }
 
 #[derive(serde::Deserialize)]

@@ -231,7 +231,7 @@ fn record_json(payload: &[u8]) -> Value {
     }
 }
 
-fn command_json(command: &Command) -> Value {
+pub(super) fn command_json(command: &Command) -> Value {
     let name = command.name();
     match command {
         Command::Place(m) | Command::Amend(m) => {

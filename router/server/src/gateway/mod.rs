@@ -1,5 +1,6 @@
 //! The gateway: HTTP in front of a running router.
 
+mod explain;
 pub(crate) mod letters;
 pub(crate) mod local;
 mod raw;
@@ -91,6 +92,7 @@ pub(crate) fn local(gateway: Gateway) -> axum::Router {
         .route("/v1/log", get(local::topics))
         .route("/v1/log/{topic}/{partition}", get(local::records))
         .route("/v1/audit", post(local::audit))
+        .route("/v1/explain/{order}", get(explain::explain))
         .route("/v1/skip", post(words::skip))
         .route("/v1/accept", post(words::accept))
         .route("/v1/local/nodes/{id}/{to}", post(local::switch))

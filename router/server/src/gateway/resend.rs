@@ -59,8 +59,8 @@ fn command(keys: &Keys, found: &Found, corrected: Option<&[u8]>) -> Result<Comma
         None => open(keys, &found.letter)?,
     };
     if corrected.is_none() {
-        if let Some(message) = canonical(&found.letter, &bytes) {
-            return Ok(Command::Place(message));
+        if let Some(command) = canonical(&found.letter, &bytes) {
+            return Ok(command);
         }
         if found.letter.key == Hash16::default() {
             let detail = format!("it came from {} and does not decode", found.letter.position);

@@ -29,7 +29,7 @@ use std::{
 };
 
 pub(crate) use bootstrap::bootstrap;
-pub(crate) use cell::Cell;
+pub(crate) use cell::{Cell, Machine};
 pub(crate) use directory::Directory;
 pub(crate) use error::CODES;
 pub(crate) use error::{RunnerError, StopReason, Stopped, WordError};
