@@ -136,6 +136,13 @@ impl Router {
         Router::begin(&settings.data_dir, settings.partitions, options, waiting, &settings.stages())
     }
 
+    /// As [`Router::start`], for one question: makes no snapshots and lets go of nothing.
+    pub fn start_to_ask(settings: &config::Settings) -> Result<Router, RouterError> {
+        let (options, waiting) = (settings.options(), settings.requests.waiting);
+        let stages = Settings { upkeep: false, ..settings.stages() };
+        Router::begin(&settings.data_dir, settings.partitions, options, waiting, &stages)
+    }
+
     /// As [`Router::start`], with the settings of the stages alone.
     #[cfg(test)]
     pub fn start_with(folder: &Path, settings: &Settings) -> Result<Router, RouterError> {
@@ -161,7 +168,9 @@ impl Router {
         let keys = Arc::new(Keys::open(&folder.keys())?);
         let store: Arc<dyn Store> = Arc::new(FjallStore::open(&folder.rows())?);
         let snapshots = Arc::new(Snapshots::local(&folder.snapshots())?);
-        let answered = Arc::new(AtomicU64::new(0));
+        // Taken before the first request can be answered: a thread may start late.
+        let from = log.range(&TopicPartition::new(Topic::Replies, 0)).map_or(0, |r| r.end);
+        let answered = Arc::new(AtomicU64::new(from));
         let (rows, replies) = (store.clone(), answered.clone());
         // What the log has stands where nobody says otherwise.
         let partitions = partitions.or(log.partitions(&Topic::Intake)).unwrap_or(PARTITIONS);
@@ -187,9 +196,6 @@ impl Router {
         };
         {
             let (log, pending, stop) = (log.clone(), pending.clone(), stop.clone());
-            // Taken before the first request can be answered: a thread may start late.
-            let from = log.range(&TopicPartition::new(Topic::Replies, 0)).map_or(0, |r| r.end);
-            answered.store(from, Ordering::Relaxed);
             let work = move || ended("answers", answers(&*log, from, &pending, &answered, &stop));
             thread("answers", Box::new(work))?;
         }

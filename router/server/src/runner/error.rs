@@ -34,6 +34,11 @@ pub(crate) enum RunnerError {
         stage.group()
     )]
     Uncovered { stage: StageName, partition: u16, first: u64, upto: u64 },
+    #[error(
+        "E2211: what follows {partition} needs it from {needed} on, and the log begins at {first}; put the folder \
+         `rows` back from a backup, or the whole data folder"
+    )]
+    Behind { partition: TopicPartition, needed: u64, first: u64 },
     #[error("the router ends")]
     Ending,
 }
@@ -113,6 +118,11 @@ pub(crate) const CODES: &[Code] = &[
     code("E2208", "no such record on a topic that stages read", "`router log ls` shows the ranges"),
     code("E2209", "nothing is stopped at that record", "/readyz names the records at which something is"),
     code("E2210", "the record is not stopped for its time", "`router skip` passes it over"),
+    code(
+        "E2211",
+        "the log was trimmed beyond what the rows have",
+        "put the folder `rows` back from a backup",
+    ),
     code(
         "E2401",
         "the log was trimmed and no snapshot covers its start",

@@ -84,7 +84,7 @@ pub(crate) struct Runner {
     pub topology: Topology,
     shared: Shared,
     workers: Vec<JoinHandle<Vec<Cell>>>,
-    upkeep: JoinHandle<()>,
+    upkeep: Option<JoinHandle<()>>,
 }
 
 impl Runner {
@@ -99,6 +99,7 @@ impl Runner {
         snapshots.sweep()?;
         let history = History { log: &**log, snapshots, topology };
         let given = history.words()?;
+        check_followers(&**log, &followers)?;
         let directory = Arc::new(Directory::default());
         let recovered = history.recover(&cells(&topology), &given, &directory)?;
         let shared = Shared {
@@ -118,16 +119,18 @@ impl Runner {
             let thread = std::thread::Builder::new().name(name.into());
             workers.push(thread.spawn(move || worker.run()).map_err(RunnerError::Thread)?);
         }
-        let upkeep = Upkeep {
-            log: log.clone(),
-            snapshots: snapshots.clone(),
-            topology,
-            settings: settings.clone(),
-            followers,
-            stop: shared.stop.clone(),
-        };
-        let thread = std::thread::Builder::new().name("upkeep".into());
-        let upkeep = thread.spawn(move || upkeep.run()).map_err(RunnerError::Thread)?;
+        let upkeep = settings.upkeep.then(|| {
+            let upkeep = Upkeep {
+                log: log.clone(),
+                snapshots: snapshots.clone(),
+                topology,
+                settings: settings.clone(),
+                followers,
+                stop: shared.stop.clone(),
+            };
+            std::thread::Builder::new().name("upkeep".into()).spawn(move || upkeep.run())
+        });
+        let upkeep = upkeep.transpose().map_err(RunnerError::Thread)?;
         let status = shared.status.clone();
         Ok(Runner { status, directory, topology, shared, workers, upkeep })
     }
@@ -193,9 +196,11 @@ impl Runner {
     /// Ends the workers after their current batch. What would make the next start long gets its snapshot now.
     pub fn stop(mut self) {
         self.shared.stop.store(true, Ordering::Relaxed);
-        self.upkeep.thread().unpark();
-        // A thread that panicked has said so; there is nothing left to end.
-        let _ = self.upkeep.join();
+        if let Some(upkeep) = self.upkeep.take() {
+            upkeep.thread().unpark();
+            // A thread that panicked has said so; there is nothing left to end.
+            let _ = upkeep.join();
+        }
         for worker in self.workers.drain(..) {
             for cell in worker.join().unwrap_or_default() {
                 if let Err(error) = self.shared.keep(&self.topology, &cell) {
@@ -206,17 +211,31 @@ impl Runner {
     }
 }
 
+/// What a follower still needs must be there: it would miss records without a word.
+fn check_followers(log: &dyn Log, followers: &Followers) -> Result<(), RunnerError> {
+    for (topic, count) in log.topics() {
+        for partition in (0..count).map(|p| TopicPartition::new(topic.clone(), p)) {
+            let first = log.range(&partition).map_or(0, |range| range.start);
+            let needed = followers.iter().filter_map(|follower| follower(&partition)).min();
+            if let Some(needed) = needed.filter(|needed| *needed < first) {
+                return Err(RunnerError::Behind { partition, needed, first });
+            }
+        }
+    }
+    Ok(())
+}
+
 impl Shared {
     /// Makes a snapshot of a cell at rest, where its tail is long.
     fn keep(&self, topology: &Topology, cell: &Cell) -> Result<(), RunnerError> {
         let whole = cell.stopped.as_ref().is_none_or(|stopped| !stopped.reason.is_broken());
         let newest = self.snapshots.list(cell.stage, cell.partition)?.first().copied();
         let tail = cell.next.saturating_sub(newest.map_or(0, |name| name.position));
-        if !whole || tail < self.settings.worth_at_end() {
+        if !self.settings.upkeep || !whole || tail < self.settings.worth_at_end() {
             return Ok(());
         }
         self.log.wait_durable(self.log.last())?;
         let kept = self.settings.snapshots_kept;
-        upkeep::write(&self.snapshots, topology, cell, newest, kept, &mut || {})
+        upkeep::write(&self.snapshots, topology, cell, newest, kept, &mut |_| {})
     }
 }

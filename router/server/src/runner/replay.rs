@@ -57,7 +57,7 @@ pub(crate) fn replay(
             Some(snapshot) => {
                 let cell = history.restore(stage, snapshot)?;
                 // The new log begins here too: only this brings it to a position.
-                Snapshots::local(into_snapshots)?.write(&cell, 0, &mut || {})?;
+                Snapshots::local(into_snapshots)?.write(&cell, 0, &mut |_| {})?;
                 replayed.begun.push((cell.name(), cell.next));
                 cell
             }

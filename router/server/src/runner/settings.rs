@@ -7,6 +7,8 @@ use std::{sync::Arc, time::Duration};
 pub(crate) struct Settings {
     /// Partitions of a new log.
     pub partitions: u16,
+    /// Whether snapshots are made and the log is trimmed at all.
+    pub upkeep: bool,
     /// A snapshot is made when a partition has this many records behind its last one.
     pub snapshot_every: u64,
     /// Snapshots kept of each partition; the log is kept from the oldest one on. At least 1.
@@ -28,6 +30,7 @@ impl Default for Settings {
         let options = router_log::Options::default();
         Self {
             partitions: 4,
+            upkeep: true,
             snapshot_every: 1_000_000,
             snapshots_kept: 2,
             retention: Duration::from_secs(7 * 86_400),

@@ -11,6 +11,7 @@ use std::{
     io::{self, Write},
     path::{Path, PathBuf},
     sync::Arc,
+    time::{Duration, Instant},
 };
 
 use futures_util::TryStreamExt;
@@ -30,8 +31,11 @@ use super::{Cell, bootstrap::LEVEL, ledger::Ledger, words::Given};
 const MAGIC: [u8; 4] = *b"ORSN";
 /// Format of the snapshots that this build writes.
 const FORMAT: u8 = 1;
-/// Bytes of one slice; services that speak S3 want at least 5 MiB.
+/// Bytes of one slice to a service; those that speak S3 want at least 5 MiB.
 const SLICE: usize = 8 << 20;
+/// Bytes of one slice to a folder. Each is synced by itself: the journal's own sync may lie on the same disk, and
+/// waits for no more than this. Tests have small states, and many slices all the same.
+const LOCAL_SLICE: usize = if cfg!(test) { 1000 } else { 1 << 20 };
 
 /// What a snapshot is of.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -207,9 +211,14 @@ impl Snapshots {
         Ok(Snapshot { name, header, state, bytes })
     }
 
-    /// Writes a snapshot of the cell, slice by slice, pausing between slices as `pause` does. The name appears when
-    /// all of it is on disk.
-    pub fn write(&self, cell: &Cell, copy: u32, pause: &mut dyn FnMut()) -> Result<Name, SnapshotsError> {
+    /// Writes a snapshot of the cell, slice by slice; `pause` is told after each how long it took. The name appears
+    /// when all of it is on disk.
+    pub fn write(
+        &self,
+        cell: &Cell,
+        copy: u32,
+        pause: &mut dyn FnMut(Duration),
+    ) -> Result<Name, SnapshotsError> {
         let header = cell.header();
         let name = Name { position: header.position, copy };
         let path = path(cell.stage, cell.partition, name);
@@ -218,7 +227,9 @@ impl Snapshots {
         let mut slices = Slices {
             runtime: &self.runtime,
             upload,
-            slice: Vec::with_capacity(SLICE),
+            slice: Vec::new(),
+            most: if self.folder.is_some() { LOCAL_SLICE } else { SLICE },
+            target: self.folder.as_ref().map(|folder| folder.join(path.as_ref())),
             crc: crc32fast::Hasher::new(),
             pause,
             failed: None,
@@ -301,8 +312,12 @@ struct Slices<'a> {
     runtime: &'a Runtime,
     upload: Box<dyn MultipartUpload>,
     slice: Vec<u8>,
+    /// Bytes of a full slice.
+    most: usize,
+    /// Where the file will be, in a folder.
+    target: Option<PathBuf>,
     crc: crc32fast::Hasher,
-    pause: &'a mut dyn FnMut(),
+    pause: &'a mut dyn FnMut(Duration),
     /// Why a slice could not be sent: a writer's own error keeps no cause.
     failed: Option<object_store::Error>,
 }
@@ -315,20 +330,39 @@ impl Slices<'_> {
         self.write_all(&[FORMAT])?;
         self.write_all(&(head.len() as u32).to_le_bytes())?;
         self.write_all(&head)?;
-        cell.write_state(self)?;
+        // States come byte by byte. Taken apart without a flush: only the last slice may be a short one.
+        let mut buffered = io::BufWriter::with_capacity(64 << 10, &mut *self);
+        cell.write_state(&mut buffered)?;
+        buffered.into_inner().map_err(io::IntoInnerError::into_error)?;
         let crc = self.crc.clone().finalize();
         self.write_all(&crc.to_le_bytes())?;
         self.flush()
+    }
+
+    /// Syncs what was written of a file so far. Until it has its name, it lies beside it under one that begins with it
+    /// and a `#`.
+    fn sync(&self) -> io::Result<()> {
+        let Some((folder, name)) = self.target.as_ref().and_then(|t| t.parent().zip(t.file_name())) else {
+            return Ok(());
+        };
+        let staged = [name.as_encoded_bytes(), b"#"].concat();
+        for entry in std::fs::read_dir(folder)? {
+            let entry = entry?;
+            if entry.file_name().as_encoded_bytes().starts_with(&staged) {
+                std::fs::File::open(entry.path())?.sync_data()?;
+            }
+        }
+        Ok(())
     }
 }
 
 impl Write for Slices<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let room = SLICE - self.slice.len();
+        let room = self.most - self.slice.len();
         let taken = &bytes[..bytes.len().min(room)];
         self.slice.extend_from_slice(taken);
         self.crc.update(taken);
-        if self.slice.len() == SLICE {
+        if self.slice.len() == self.most {
             self.flush()?;
         }
         Ok(taken.len())
@@ -338,12 +372,15 @@ impl Write for Slices<'_> {
         if self.slice.is_empty() {
             return Ok(());
         }
-        let slice = std::mem::replace(&mut self.slice, Vec::with_capacity(SLICE));
-        (self.pause)();
+        let begun = Instant::now();
+        let slice = std::mem::take(&mut self.slice);
         self.runtime.block_on(self.upload.put_part(slice.into())).map_err(|error| {
             let text = error.to_string();
             self.failed = Some(error);
             io::Error::other(text)
-        })
+        })?;
+        self.sync()?;
+        (self.pause)(begun.elapsed());
+        Ok(())
     }
 }

@@ -124,7 +124,8 @@ impl Upkeep {
         };
         cell.skips = given.skips(&cell.source());
         history.advance(&mut cell, committed, &mut |_| self.give_way())?;
-        let mut pause = || std::thread::sleep(PAUSE);
+        // The disk is the stages' for as long as it was ours.
+        let mut pause = |took: Duration| std::thread::sleep(took.max(PAUSE));
         write(snapshots, topology, &cell, base, self.settings.snapshots_kept, &mut pause)?;
         Ok(committed)
     }
@@ -190,7 +191,7 @@ pub(super) fn write(
     cell: &Cell,
     base: Option<Name>,
     kept: usize,
-    pause: &mut dyn FnMut(),
+    pause: &mut dyn FnMut(Duration),
 ) -> Result<(), RunnerError> {
     let known = snapshots.list(cell.stage, cell.partition)?;
     let same = known.iter().filter(|name| name.position == cell.next).map(|name| name.copy + 1);

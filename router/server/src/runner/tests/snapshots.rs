@@ -131,3 +131,24 @@ fn a_clean_end_keeps_what_would_make_the_next_start_long() {
     assert!(made.len() == 1 && made[0].position >= next, "{made:?}");
     bench.audit();
 }
+
+#[test]
+fn no_byte_of_a_snapshot_changes_unseen() {
+    let bench = filled(10);
+    let file = bench.files("control/0").pop().unwrap();
+    let whole = std::fs::read(&file).unwrap();
+    let (snapshots, topology) = (bench.snapshots(), bootstrap::topology(&bench.journal(), 0));
+    let name = snapshots.list(StageName::Control, 0).unwrap()[0];
+    let code = |bytes: &[u8]| {
+        std::fs::write(&file, bytes).unwrap();
+        let read = snapshots.read(&topology, StageName::Control, 0, name);
+        read.err().map(|error| error.to_string()[..5].to_owned())
+    };
+    assert_eq!(code(&whole), None);
+    for place in 0..whole.len() {
+        let mut changed = whole.clone();
+        changed[place] ^= 1 << (place % 8);
+        assert_eq!(code(&changed).as_deref(), Some("E2402"), "byte {place}");
+        assert_eq!(code(&whole[..place]).as_deref(), Some("E2402"), "cut at {place}");
+    }
+}

@@ -67,6 +67,9 @@ fn a_stop_lasts_over_a_restart_and_a_skip_after_it_works() {
     furnish(&router);
     let position = append(&*router.log, Topic::Commands, 1, &breaking());
     until("it stops", || status(&router, "engine/1").stopped.is_some());
+    bench.pass(5_000);
+    assert!(router.runner.lag(1) >= Duration::from_secs(5), "what waits there grows old");
+    until("the other one waits for nothing", || router.runner.lag(0) == Duration::ZERO);
     // Others go on meanwhile, and nothing is appended for the one that does not.
     order(&router, 0..5);
     router.stop();
