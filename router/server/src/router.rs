@@ -145,7 +145,7 @@ impl Router {
     }
 
     /// As [`Router::start`], for one question: makes no snapshots and lets go of nothing.
-    pub fn start_briefly(settings: &config::Settings) -> Result<Router, RouterError> {
+    pub fn start_to_ask(settings: &config::Settings) -> Result<Router, RouterError> {
         let (options, waiting) = (settings.options(), settings.requests.waiting);
         let stages = Settings { upkeep: false, ..settings.stages() };
         Router::begin(&settings.data_dir, settings.partitions, options, waiting, &stages)

@@ -74,7 +74,7 @@ impl Client {
         if !folder.journal().is_dir() {
             return Err(RouterError::from(router_log::LogError::Missing(folder.0)).into());
         }
-        let router = Arc::new(Router::start_briefly(&common.settings)?);
+        let router = Arc::new(Router::start_to_ask(&common.settings)?);
         let runtime = run::runtime()?;
         let (stop, stopped) = watch::channel(false);
         {
