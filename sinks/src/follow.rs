@@ -32,7 +32,7 @@ pub enum FollowError {
     Event(String, envelope::CodecError),
     /// Rows of events that this log does not have.
     #[error(
-        "E2104: rows follow {0} up to {1}, the log ends at {2}; remove the folder of the rows and start again"
+        "E2105: rows follow {0} up to {1}, the log ends at {2}; remove the folder of the rows and start again"
     )]
     Ahead(TopicPartition, u64, u64),
 }

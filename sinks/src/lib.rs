@@ -35,7 +35,12 @@ pub const CODES: &[Code] = &[
     },
     Code {
         id: "E2104",
-        summary: "the rows are of another log, or ahead of this one",
+        summary: "the rows are of another log",
+        hint: "remove the folder of the rows and start again, or put the right folder there",
+    },
+    Code {
+        id: "E2105",
+        summary: "the rows are ahead of the log",
         hint: "remove the folder of the rows and start again, or put the right folder there",
     },
 ];

@@ -1,8 +1,8 @@
 //! The run: one record after the other, each cause before what it caused.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
-use router_log::{Log, Record};
+use router_log::{Isolation, Log, LogError, Record, scan};
 use router_schemas::{
     command::Command,
     envelope::{self, Meta, Origin},
@@ -30,6 +30,8 @@ pub(crate) struct Audit {
     lanes: Vec<Lane>,
     places: HashMap<(Topic, u16), usize>,
     log: LogId,
+    /// Records that an operator had passed over: neither their time nor where they come from counts.
+    skips: HashSet<Position>,
     still: bool,
     trimmed: bool,
     of: u64,
@@ -71,6 +73,7 @@ impl Audit {
             places: places.collect(),
             lanes,
             log: log.log_id(),
+            skips: skips(log, &cut.held)?,
             still: cut.still,
             trimmed: !trimmed.is_empty(),
             of: cut.held.iter().map(|(_, range)| range.end - range.start).sum(),
@@ -202,6 +205,10 @@ impl Audit {
         };
         let Some(origin) = origin else { return Some(None) };
         let here = position(at, record.offset);
+        let skipped = self.skips.contains(&here);
+        if origin.log != self.log && skipped {
+            return Some(None);
+        }
         if origin.log != self.log {
             self.report.violated("E2307", here, || format!("the record comes from log {}", origin.log));
             return None;
@@ -210,6 +217,7 @@ impl Audit {
         let (source, found) = (origin.source_topic(), origin.sequence);
         let of = || source.as_ref().map_or("no topic".into(), |t| format!("{t}/{}", origin.partition));
         match last {
+            _ if skipped => {}
             Some(last) if found != last + 1 => {
                 self.report.violated("E2307", here, || format!("of {}: number {last}, then {found}", of()));
             }
@@ -233,6 +241,7 @@ impl Audit {
         };
         let at = position(partition, record.offset);
         let decoded = envelope::decode::<Command>(&record.payload).ok();
+        let skipped = self.skips.contains(&at);
         if let (Some(origin), Some((meta, command))) = (&origin, &decoded) {
             match origin.source_topic() {
                 Some(Topic::Intake) if partition.topic == Topic::Commands => {
@@ -246,7 +255,7 @@ impl Audit {
         if record.offset >= lane.applied {
             return Ok(());
         }
-        lane.take(record, decoded.as_ref());
+        lane.take(record, decoded.as_ref(), skipped);
         let counted = decoded.as_ref().is_none_or(|(_, command)| !is_quiet(command.name()));
         self.report.commands += u64::from(counted);
         let time = lane.time;
@@ -430,6 +439,25 @@ impl Audit {
         notices.close(ledger, report);
         ledger.close(report);
     }
+}
+
+/// The records that operators had passed over, as `router.control` names them.
+fn skips(
+    log: &dyn Log,
+    held: &[(TopicPartition, std::ops::Range<u64>)],
+) -> Result<HashSet<Position>, LogError> {
+    let mut skips = HashSet::new();
+    for (at, range) in held.iter().filter(|(at, _)| at.topic == Topic::Control) {
+        scan(log, at, range.clone(), Isolation::Durable, |records| {
+            for record in records {
+                if let Ok((_, Command::Skip(position))) = envelope::decode::<Command>(&record.payload) {
+                    skips.insert(position);
+                }
+            }
+            Ok::<_, LogError>(())
+        })?;
+    }
+    Ok(skips)
 }
 
 enum Beyond {

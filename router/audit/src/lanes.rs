@@ -84,12 +84,15 @@ impl Lane {
         Position::new(self.stage.input(), self.partition, offset)
     }
 
-    /// Takes in the next record; `None`: it does not decode.
-    pub fn take(&mut self, record: &Record, command: Option<&(Meta, Command)>) {
+    /// Takes in the next record; `None`: it does not decode. Of one that was skipped the time does not count: it may
+    /// be what stopped the stage.
+    pub fn take(&mut self, record: &Record, command: Option<&(Meta, Command)>, skipped: bool) {
         let meta = command.map(|(meta, _)| meta);
         // CONTROL reads what nobody passed on: nothing is carried to it.
         let carried = meta.filter(|_| self.stage != StageName::Control).map_or(0, |m| m.carried);
-        self.engine_time = self.engine_time.max(record.at);
+        if !skipped {
+            self.engine_time = self.engine_time.max(record.at);
+        }
         self.time = (self.time + 1).max(self.engine_time.max(0) as u64 * 1000).max(carried + 1);
         self.next = record.offset + 1;
         let command = command.map(|(_, command)| command);

@@ -115,6 +115,11 @@ pub(crate) const CODES: &[Code] = &[
     code("E2205", "a thread of the stages cannot be started", "see the system's reason"),
     code("E2206", "a thread of the router cannot be started", "see the system's reason"),
     code("E2207", "the operating system gives no random bytes", "see the system's reason"),
+    code(
+        "E2212",
+        "the keys folder is gone, and the log has orders sealed with its keys",
+        "put the folder back from where it is, or from a backup",
+    ),
     code("E2208", "no such record on a topic that stages read", "`router log ls` shows the ranges"),
     code("E2209", "nothing is stopped at that record", "/readyz names the records at which something is"),
     code("E2210", "the record is not stopped for its time", "`router skip` passes it over"),
