@@ -316,6 +316,7 @@ impl std::str::FromStr for OrderState {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         Self::ALL.into_iter().find(|s| s.as_str() == text).ok_or_else(|| {
             let known: Vec<_> = Self::ALL.iter().map(|s| s.as_str()).collect();
+            let text: String = text.chars().take(40).collect();
             format!("{text:?} is no order state; one of {}", known.join(", "))
         })
     }

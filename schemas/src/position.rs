@@ -27,7 +27,7 @@ impl FromStr for LogId {
     type Err = PositionError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let wrong = || PositionError(text.to_owned());
+        let wrong = || PositionError(text.chars().take(64).collect());
         if text.len() != 32 || !text.is_ascii() {
             return Err(wrong());
         }
@@ -145,7 +145,7 @@ impl FromStr for Topic {
             (_, Some(rest)) => bounded(rest).map(Topic::DeadLetter),
             _ => None,
         };
-        named.ok_or_else(|| PositionError(text.to_owned()))
+        named.ok_or_else(|| PositionError(text.chars().take(64).collect()))
     }
 }
 
@@ -211,7 +211,7 @@ impl FromStr for Position {
     type Err = PositionError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let wrong = || PositionError(text.to_owned());
+        let wrong = || PositionError(text.chars().take(64).collect());
         let (place, offset) = text.rsplit_once('@').ok_or_else(wrong)?;
         let (topic, partition) = place.rsplit_once('/').ok_or_else(wrong)?;
         Ok(Self {
