@@ -3,4 +3,4 @@
 mod faults;
 mod history;
 mod run;
-mod scenarios;
+mod scenario;
