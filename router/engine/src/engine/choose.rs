@@ -10,7 +10,11 @@ use router_schemas::{
     quantity::Qty,
 };
 
-use super::state::{Order, State};
+use super::{
+    nodes::{eligible, is_open},
+    order::Order,
+    state::State,
+};
 
 /// Pairs are tried among so many nodes, those that cover most.
 const PAIR_NODES: usize = 64;
@@ -21,25 +25,43 @@ pub struct Demand {
     pub qty: Qty,
 }
 
-/// What was found: node, SKU, quantity, whether beyond stock.
+/// So much of a SKU from a node.
+pub struct Take {
+    pub node: u32,
+    pub sku: u32,
+    pub qty: Qty,
+    /// Beyond its stock.
+    pub beyond: bool,
+}
+
+/// What was found.
 #[derive(Default)]
 pub struct Plan {
-    pub takes: Vec<(u32, u32, Qty, bool)>,
+    pub takes: Vec<Take>,
     pub decision: Decision,
 }
 
+/// Nodes that the order or what it has already names.
+#[derive(Clone, Copy)]
+pub struct Pinned<'a> {
+    /// Nowhere else: a hard pin.
+    pub only: Option<u32>,
+    /// Preferred: used already, or pinned softly.
+    pub first: &'a [u32],
+}
+
 /// A node that could be asked, and its rank: lower is better.
-struct Candidate {
-    node: u32,
+pub struct Candidate {
+    pub node: u32,
     rank: (bool, bool, i64, bool),
     covered: usize,
     units: Qty,
 }
 
-/// Chooses nodes for these demands. `only`: a hard pin. `first`: nodes to prefer.
-pub fn choose(state: &State, order: &Order, demands: &[Demand], only: Option<u32>, first: &[u32]) -> Plan {
+/// Chooses nodes for these demands.
+pub fn choose(state: &State, order: &Order, demands: &[Demand], pinned: &Pinned<'_>) -> Plan {
     let mut left: Vec<Qty> = demands.iter().map(|d| d.qty).collect();
-    let mut ranked = candidates(state, order, demands, only, first);
+    let ranked = ranked(state, order, demands, pinned);
     let mut plan = Plan::default();
     plan.decision.control = state.control;
     plan.decision.rule_set = "default".into();
@@ -47,8 +69,6 @@ pub fn choose(state: &State, order: &Order, demands: &[Demand], only: Option<u32
     plan.decision.routing = "all".into();
     plan.decision.candidates = ranked.len() as u32;
     plan.decision.covering = ranked.iter().filter(|c| c.covered == demands.len()).count() as u32;
-    ranked
-        .sort_unstable_by(|a, b| a.rank.cmp(&b.rank).then_with(|| id(state, a.node).cmp(id(state, b.node))));
 
     if let Some(whole) = ranked.iter().find(|c| c.covered == demands.len()) {
         plan.decision.rule = "one-node".into();
@@ -66,7 +86,7 @@ pub fn choose(state: &State, order: &Order, demands: &[Demand], only: Option<u32
     let nodes = plan.decision.chosen.len();
     let found = left.iter().all(Qty::is_zero);
     backorder(state, demands, &ranked, &mut left, &mut plan);
-    plan.decision.verdict = match (found, nodes, plan.takes.iter().any(|t| t.3), plan.takes.is_empty()) {
+    plan.decision.verdict = match (found, nodes, plan.takes.iter().any(|t| t.beyond), plan.takes.is_empty()) {
         (true, 1, ..) => Verdict::Whole,
         (true, ..) => Verdict::Split,
         (false, _, true, _) => Verdict::Backordered,
@@ -81,7 +101,7 @@ fn id(state: &State, node: u32) -> &str {
 }
 
 /// What of a SKU the node could give now, in whole steps.
-fn available(state: &State, sku: u32, node: u32, wanted: Qty) -> Qty {
+pub fn available(state: &State, sku: u32, node: u32, wanted: Qty) -> Qty {
     let held = &state.skus[sku as usize];
     if held.untracked() {
         return wanted;
@@ -89,50 +109,8 @@ fn available(state: &State, sku: u32, node: u32, wanted: Qty) -> Qty {
     held.cell(node).map_or(Qty::ZERO, |c| Qty(c.atp().0.min(wanted.0)).floor_to(held.step()))
 }
 
-/// Whether the node may be asked at all for this order.
-pub fn eligible(state: &State, order: &Order, node: u32) -> bool {
-    let place = &state.nodes[node as usize];
-    let groups = state.channels.get(&order.identity.channel).map(|c| &c.groups);
-    let in_pool = groups.is_none_or(|g| g.is_empty() || g.iter().any(|g| place.node.groups.contains(g)));
-    let has_room = place.orders.contains(&order.id)
-        || (place.node.capacity_at_once.is_none_or(|c| place.orders.len() < c as usize)
-            && place.node.capacity_a_day.is_none_or(|c| assigned_today(state, node) < c));
-    place.known
-        && place.node.enabled
-        && place.node.zone == order.zone
-        && place.node.modes.contains(&order.mode)
-        && in_pool
-        && has_room
-}
-
-fn assigned_today(state: &State, node: u32) -> u32 {
-    let place = &state.nodes[node as usize];
-    if midnight(state, node) == place.day { place.assigned } else { 0 }
-}
-
-/// The last local midnight of the node, ms; UTC's where it has no calendar, or none that reaches so far.
-pub fn midnight(state: &State, node: u32) -> i64 {
-    let now = state.clock.engine;
-    let calendar = state.nodes[node as usize].node.calendar.as_ref();
-    let local =
-        calendar.and_then(|c| c.midnights[..c.midnights.partition_point(|m| *m <= now)].last().copied());
-    local.unwrap_or(now - now.rem_euclid(86_400_000))
-}
-
-/// Whether the node is open now.
-pub fn is_open(state: &State, node: u32) -> bool {
-    let Some(calendar) = &state.nodes[node as usize].node.calendar else { return true };
-    let next = calendar.open.partition_point(|(_, to)| *to <= state.clock.engine);
-    calendar.open.get(next).is_none_or(|(from, _)| *from <= state.clock.engine)
-}
-
-fn candidates(
-    state: &State,
-    order: &Order,
-    demands: &[Demand],
-    only: Option<u32>,
-    first: &[u32],
-) -> Vec<Candidate> {
+/// The nodes that a choice asks: the pinned one, else those that have a cell of a demand. Ascending.
+pub fn asked(state: &State, demands: &[Demand], only: Option<u32>) -> Vec<u32> {
     let mut nodes: Vec<u32> = match only {
         Some(node) => vec![node],
         None if demands.iter().any(|d| state.skus[d.sku as usize].untracked()) => {
@@ -144,6 +122,12 @@ fn candidates(
     };
     nodes.sort_unstable();
     nodes.dedup();
+    nodes
+}
+
+/// Those of them that pass every filter, best first.
+pub fn ranked(state: &State, order: &Order, demands: &[Demand], pinned: &Pinned<'_>) -> Vec<Candidate> {
+    let mut nodes = asked(state, demands, pinned.only);
     nodes.retain(|node| eligible(state, order, *node));
     let candidate = |node| {
         let place = &state.nodes[node as usize].node;
@@ -151,10 +135,13 @@ fn candidates(
         let takes = demands.iter().map(|d| (available(state, d.sku, node, d.qty), d.qty));
         let (covered, units) =
             takes.fold((0, Qty::ZERO), |(n, sum), (a, wanted)| (n + usize::from(a == wanted), sum + a));
-        let rank = (!first.contains(&node), !is_open(state, node), distance, !place.default);
+        let rank = (!pinned.first.contains(&node), !is_open(state, node), distance, !place.default);
         Candidate { node, rank, covered, units }
     };
-    nodes.into_iter().map(candidate).collect()
+    let mut ranked: Vec<Candidate> = nodes.into_iter().map(candidate).collect();
+    ranked
+        .sort_unstable_by(|a, b| a.rank.cmp(&b.rank).then_with(|| id(state, a.node).cmp(id(state, b.node))));
+    ranked
 }
 
 /// Takes from the node what it has of what is left.
@@ -163,7 +150,7 @@ fn take(state: &State, node: u32, demands: &[Demand], left: &mut [Qty], plan: &m
     for (demand, left) in demands.iter().zip(left) {
         let part = available(state, demand.sku, node, *left);
         if part.is_positive() {
-            plan.takes.push((node, demand.sku, part, false));
+            plan.takes.push(Take { node, sku: demand.sku, qty: part, beyond: false });
             *left -= part;
         }
     }
@@ -223,10 +210,10 @@ fn backorder(state: &State, demands: &[Demand], ranked: &[Candidate], left: &mut
     for (demand, left) in demands.iter().zip(left) {
         let sku = &state.skus[demand.sku as usize];
         for candidate in ranked {
-            let Some(cell) = sku.cell(candidate.node).filter(|c| !c.out_of_stock) else { continue };
+            let Some(cell) = sku.cell(candidate.node) else { continue };
             let part = Qty(cell.backorder_left().0.min(left.0)).floor_to(sku.step());
             if part.is_positive() {
-                plan.takes.push((candidate.node, demand.sku, part, true));
+                plan.takes.push(Take { node: candidate.node, sku: demand.sku, qty: part, beyond: true });
                 *left -= part;
                 let name = id(state, candidate.node);
                 if plan.decision.chosen.iter().all(|(n, _)| n != name) {
