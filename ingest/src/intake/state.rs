@@ -80,7 +80,8 @@ pub(super) enum Standing {
 }
 
 impl Entry {
-    /// Compares a message by version, else by time of update, else by content alone.
+    /// Compares a message by version, else by time of update, else by content alone. A later version is new whatever
+    /// it says: three, then two, then three again is an amend, not a repeat.
     pub fn standing(&self, version: Option<u64>, updated_at: Option<i64>, content: &Hash16) -> Standing {
         let order = match (self.version, version) {
             (Some(known), Some(version)) => Some(version.cmp(&known)),
@@ -88,9 +89,10 @@ impl Entry {
         };
         match order {
             Some(std::cmp::Ordering::Less) => Standing::Older,
+            Some(std::cmp::Ordering::Greater) => Standing::Newer,
             _ if self.seen.contains(content) => Standing::Repeat,
             Some(std::cmp::Ordering::Equal) => Standing::Conflict,
-            Some(std::cmp::Ordering::Greater) | None => Standing::Newer,
+            None => Standing::Newer,
         }
     }
 
@@ -179,5 +181,24 @@ impl State {
             };
         }
         waiting
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_later_version_that_says_what_an_earlier_said_is_new() {
+        let order = OrderId::from_bits(1);
+        let (two, three) = ([2; 16], [3; 16]);
+        let mut entry =
+            Entry { order, zone: None, version: Some(1), updated_at: None, first: three, seen: vec![three] };
+        entry.take(Some(2), None, two);
+        assert_eq!(entry.standing(Some(3), None, &three), Standing::Newer);
+        assert_eq!(entry.standing(Some(2), None, &two), Standing::Repeat);
+        assert_eq!(entry.standing(Some(2), None, &three), Standing::Repeat, "seen before");
+        assert_eq!(entry.standing(Some(1), None, &three), Standing::Older);
+        assert_eq!(entry.standing(None, None, &two), Standing::Repeat);
     }
 }

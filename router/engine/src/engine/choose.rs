@@ -12,8 +12,7 @@ use router_schemas::{
 
 use super::{
     nodes::{eligible, is_open},
-    order::Order,
-    state::State,
+    state::{Order, State},
 };
 
 /// Pairs are tried among so many nodes, those that cover most.
@@ -25,19 +24,10 @@ pub struct Demand {
     pub qty: Qty,
 }
 
-/// So much of a SKU from a node.
-pub struct Take {
-    pub node: u32,
-    pub sku: u32,
-    pub qty: Qty,
-    /// Beyond its stock.
-    pub beyond: bool,
-}
-
-/// What was found.
+/// What was found: node, SKU, quantity, whether beyond stock.
 #[derive(Default)]
 pub struct Plan {
-    pub takes: Vec<Take>,
+    pub takes: Vec<(u32, u32, Qty, bool)>,
     pub decision: Decision,
 }
 
@@ -86,7 +76,7 @@ pub fn choose(state: &State, order: &Order, demands: &[Demand], pinned: &Pinned<
     let nodes = plan.decision.chosen.len();
     let found = left.iter().all(Qty::is_zero);
     backorder(state, demands, &ranked, &mut left, &mut plan);
-    plan.decision.verdict = match (found, nodes, plan.takes.iter().any(|t| t.beyond), plan.takes.is_empty()) {
+    plan.decision.verdict = match (found, nodes, plan.takes.iter().any(|t| t.3), plan.takes.is_empty()) {
         (true, 1, ..) => Verdict::Whole,
         (true, ..) => Verdict::Split,
         (false, _, true, _) => Verdict::Backordered,
@@ -150,7 +140,7 @@ fn take(state: &State, node: u32, demands: &[Demand], left: &mut [Qty], plan: &m
     for (demand, left) in demands.iter().zip(left) {
         let part = available(state, demand.sku, node, *left);
         if part.is_positive() {
-            plan.takes.push(Take { node, sku: demand.sku, qty: part, beyond: false });
+            plan.takes.push((node, demand.sku, part, false));
             *left -= part;
         }
     }
@@ -210,10 +200,10 @@ fn backorder(state: &State, demands: &[Demand], ranked: &[Candidate], left: &mut
     for (demand, left) in demands.iter().zip(left) {
         let sku = &state.skus[demand.sku as usize];
         for candidate in ranked {
-            let Some(cell) = sku.cell(candidate.node) else { continue };
+            let Some(cell) = sku.cell(candidate.node).filter(|c| !c.out_of_stock) else { continue };
             let part = Qty(cell.backorder_left().0.min(left.0)).floor_to(sku.step());
             if part.is_positive() {
-                plan.takes.push(Take { node: candidate.node, sku: demand.sku, qty: part, beyond: true });
+                plan.takes.push((candidate.node, demand.sku, part, true));
                 *left -= part;
                 let name = id(state, candidate.node);
                 if plan.decision.chosen.iter().all(|(n, _)| n != name) {

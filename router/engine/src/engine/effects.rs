@@ -19,7 +19,7 @@ use super::{
     nodes,
     order::{Fulfilment, Order},
     rows,
-    state::State,
+    state::{Standing, State},
     trace::Choice,
 };
 
@@ -185,10 +185,9 @@ impl<'a> Effects<'a> {
         let promised =
             |u: Unit| matches!(u, Unit::Backordered | Unit::Allocated | Unit::Picked | Unit::Ready);
         let untracked = state.skus[sku as usize].untracked();
-        let over = state.skus[sku as usize].oversold_by(node);
+        let before = state.standing(sku, node);
         let now = state.clock.engine;
         let cell = state.cell_mut(sku, node);
-        let before = cell.atp();
         let count = |is: bool| Qty(if is { qty.0 } else { 0 });
         let allocated = count(promised(to)) - count(promised(from));
         let backordered = count(to == Unit::Backordered) - count(from == Unit::Backordered);
@@ -214,7 +213,7 @@ impl<'a> Effects<'a> {
             self.changes.push(Change::Stock(StockChange { cell, cause, on_hand, blocked, stated }));
         }
         self.cells.insert((sku, node));
-        self.note_availability(state, sku, node, before, over);
+        self.note_availability(state, sku, node, before);
     }
 
     /// Keeps the node's open orders and its day's count.
@@ -227,11 +226,14 @@ impl<'a> Effects<'a> {
         }
         let full = at_node.node.capacity_at_once.is_some_and(|c| at_node.orders.len() >= c as usize)
             || at_node.node.capacity_a_day.is_some_and(|c| at_node.assigned >= c);
-        if open && at_node.orders.insert(order.loss_key()) {
+        let key = order.loss_key();
+        if open && !at_node.orders.contains_key(&key) {
+            at_node.orders.insert(key, today);
             at_node.assigned += 1;
             nodes::note_full_day(state, node);
-        } else if !open && at_node.orders.remove(&order.loss_key()) {
-            if to != Unit::Shipped {
+        } else if let Some(day) = at_node.orders.get(&key).copied().filter(|_| !open) {
+            at_node.orders.remove(&key);
+            if to != Unit::Shipped && day == today {
                 // Given back: it does not count against the day.
                 at_node.assigned = at_node.assigned.saturating_sub(1);
             }
@@ -242,17 +244,18 @@ impl<'a> Effects<'a> {
     }
 
     /// After a cell changed: alerts once when it is oversold, and once when it is not any more; has orders looked at
-    /// that wait for what became available, and orders relieved that were promised what is not there. `before` and
-    /// `over`: what was available and oversold.
-    pub fn note_availability(&mut self, state: &mut State, sku: u32, node: u32, before: Qty, over: Qty) {
-        let now_over = state.skus[sku as usize].oversold_by(node);
+    /// that wait for what became available, and orders relieved that were promised what is not there. `before`: what
+    /// the cell could give.
+    pub fn note_availability(&mut self, state: &mut State, sku: u32, node: u32, before: Standing) {
+        let now = state.standing(sku, node);
+        let now_over = now.over;
         let cell = state.cell_mut(sku, node);
         let news = now_over.is_positive() != cell.oversold;
         cell.oversold = now_over.is_positive();
-        if cell.atp() > before || cell.arrived().is_positive() {
+        if now.atp > before.atp || now.beyond > before.beyond || cell.arrived().is_positive() {
             state.mark(sku, false);
         }
-        if now_over > over {
+        if now_over > before.over {
             state.oversold.insert((sku, node), None);
         }
         if news {

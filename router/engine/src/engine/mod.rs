@@ -1,5 +1,6 @@
 //! ENGINE: one partition of `router.commands`. Reserves stock and chooses nodes.
 
+mod amend;
 mod cancel;
 mod choose;
 mod effects;
@@ -89,7 +90,7 @@ impl Engine {
         }
         match command {
             Command::Place(message) => self.place(message, effects),
-            Command::Amend(_) => refuse(Refusal::Level, "amendments"),
+            Command::Amend(message) => self.amend(message, effects),
             Command::Cancel(cancel) => self.cancel(cancel, effects),
             Command::Payment(fact) => self.payment(fact, effects),
             Command::Delivered(fact) => self.delivered(fact, effects),

@@ -30,11 +30,11 @@ fn in_pool(state: &State, order: &Order, node: u32) -> bool {
 fn has_room_at_once(state: &State, order: &Order, node: u32) -> bool {
     let place = &state.nodes[node as usize];
     let full = place.node.capacity_at_once.is_some_and(|c| place.orders.len() >= c as usize);
-    !full || place.orders.contains(&order.loss_key())
+    !full || place.orders.contains_key(&order.loss_key())
 }
 
 fn has_room_today(state: &State, order: &Order, node: u32) -> bool {
-    !is_full_today(state, node) || state.nodes[node as usize].orders.contains(&order.loss_key())
+    !is_full_today(state, node) || state.nodes[node as usize].orders.contains_key(&order.loss_key())
 }
 
 /// Whether the node has all the orders that it takes a day.

@@ -1,7 +1,10 @@
 //! An order as the engine holds it: its lines, its units at nodes, and what follows from them.
 
 use router_schemas::{
-    command::order::{DeliveryMode, PaymentState, Totals},
+    command::{
+        Hash16,
+        order::{DeliveryMode, PaymentState, Totals},
+    },
     event::{OrderState, Queue, Unit},
     geo::UnitVector,
     id::{Identity, OrderId},
@@ -43,6 +46,8 @@ pub struct Order {
     pub totals: Totals,
     pub lines: Vec<Line>,
     pub fulfilments: Vec<Fulfilment>,
+    /// Keyed hash of the recipient.
+    pub recipient: Option<Hash16>,
     #[serde(with = "serde_bytes")]
     pub display: Vec<u8>,
     pub revision: u32,
@@ -68,6 +73,8 @@ pub struct Line {
     pub open: Qty,
     pub cancelled: Qty,
     pub delivered: Qty,
+    /// Told to be delivered before they were told to be shipped.
+    pub delivered_early: Qty,
     /// Units that were shipped although they were cancelled.
     pub after_cancel: Qty,
     pub unit_price: i64,

@@ -26,6 +26,7 @@ impl Engine {
 
     pub(super) fn delivered(&mut self, fact: Delivered, effects: &mut Effects<'_>) -> Verdict {
         self.on_fact(&fact.to, effects, |engine, order, effects| {
+            let nothing_shipped = order.fulfilments.iter().all(|f| f.shipped.is_zero());
             for line in 0..order.lines.len() {
                 let left = (order.shipped(line) - order.lines[line].delivered).floor_zero();
                 let name = &order.lines[line].name;
@@ -33,11 +34,17 @@ impl Engine {
                 if named.is_none() && !fact.lines.is_empty() {
                     continue;
                 }
-                let stated = named.and_then(|l| l.qty).unwrap_or(left);
+                // The two roads keep no order: a delivery may be told before the shipment. Then it waits for it.
+                let entry = &order.lines[line];
+                let to_come = entry.ordered - entry.cancelled - order.shipped(line) - entry.delivered_early;
+                let all = if nothing_shipped { to_come } else { left };
+                let stated = named.and_then(|l| l.qty).unwrap_or(all);
                 let part = Qty(stated.0.min(left.0));
                 let step = (Unit::Shipped, Unit::Delivered);
                 effects.shift(&mut engine.state, order, line as u16, None, step, part);
-                if stated > left {
+                let early = (stated - left).floor_zero();
+                order.lines[line].delivered_early += early.min(to_come.floor_zero());
+                if early > to_come {
                     effects.exception(Exception::Unmatched);
                 }
             }
@@ -74,7 +81,7 @@ pub fn take_payment(order: &mut Order, stated: PaymentState, amount: Option<i64>
 }
 
 /// How far a payment has come: what ranks lower is a late fact.
-fn later(state: PaymentState) -> u8 {
+pub fn later(state: PaymentState) -> u8 {
     match state {
         PaymentState::None => 0,
         PaymentState::Failed | PaymentState::Authorised => 1,

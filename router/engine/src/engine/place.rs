@@ -3,7 +3,7 @@
 use router_schemas::{
     command::order::{OrderBody, OrderLine, OrderMessage, PaymentState, Pin},
     event::{OrderState, Outcome, Unit},
-    limits::{self, REMEMBER_MS},
+    limits::{self, LINES, REMEMBER_MS},
     quantity::Qty,
     refusal::Refusal,
     reply::Answer,
@@ -78,6 +78,7 @@ impl Engine {
             totals: body.totals,
             lines: Vec::with_capacity(body.lines.len()),
             fulfilments: Vec::new(),
+            recipient: body.recipient,
             display: body.display,
             revision: 0,
             state: OrderState::Routing,
@@ -110,12 +111,24 @@ impl Engine {
         (Outcome::Applied, Answer::Outcome(outcome))
     }
 
-    /// Adds a line with all its units open.
-    pub(super) fn add_line(&mut self, order: &mut Order, line: OrderLine, effects: &mut Effects<'_>) {
+    /// Adds a line with all its units open, in the place of one that is gone where there is no room for more. Returns
+    /// its place.
+    pub(super) fn add_line(
+        &mut self,
+        order: &mut Order,
+        line: OrderLine,
+        effects: &mut Effects<'_>,
+    ) -> usize {
         let sku = self.sku_number(&line.sku, line.buckets.first().map_or("", String::as_str));
         let asked: Qty = line.qty;
-        let number = order.lines.len() as u16;
-        order.lines.push(Line {
+        let is_free = |(i, l): (usize, &Line)| {
+            !l.listed && l.ordered.is_zero() && order.at_nodes(i).all(|f| f.is_empty())
+        };
+        let free = match order.lines.len() < LINES {
+            true => None,
+            false => order.lines.iter().enumerate().position(is_free),
+        };
+        let fresh = Line {
             name: line.line,
             sku,
             asked,
@@ -124,7 +137,16 @@ impl Engine {
             pin: pinned(line.pin),
             listed: true,
             ..Line::default()
-        });
-        effects.shift(&mut self.state, order, number, None, (Unit::Outside, Unit::Open), asked);
+        };
+        let place = free.unwrap_or(order.lines.len());
+        match free {
+            Some(place) => {
+                order.fulfilments.retain(|f| usize::from(f.line) != place);
+                order.lines[place] = fresh;
+            }
+            None => order.lines.push(fresh),
+        }
+        effects.shift(&mut self.state, order, place as u16, None, (Unit::Outside, Unit::Open), asked);
+        place
     }
 }

@@ -3,7 +3,6 @@
 
 use router_schemas::{
     command::reference::{Item, Node, Reference},
-    limits,
     quantity::Qty,
 };
 use serde::{Deserialize, Serialize};
@@ -96,10 +95,10 @@ impl Engine {
                 Stale::Node(node) => effects.touch_cell(*other, node),
                 Stale::Sku(sku) => {
                     effects.touch_cell(sku, *other);
-                    let cell = self.state.cell_mut(sku, *other);
-                    let (before, known) = (cell.atp(), cell.oversold);
-                    let over = if known { limits::QTY_MAX } else { Qty::ZERO };
-                    effects.note_availability(&mut self.state, sku, *other, before, over);
+                    let known = self.state.cell_mut(sku, *other).oversold;
+                    let mut before = self.state.standing(sku, *other);
+                    before.over = if known { before.over } else { Qty::ZERO };
+                    effects.note_availability(&mut self.state, sku, *other, before);
                 }
             }
         }

@@ -16,8 +16,8 @@ impl Engine {
         let orders = &self.state.nodes[node as usize].orders;
         let most = *budget * LOOKS_AN_ITEM + 1;
         let losers: Vec<_> = match after {
-            Some(after) => orders.range(..after).rev().take(most).copied().collect(),
-            None => orders.iter().rev().take(most).copied().collect(),
+            Some(after) => orders.range(..after).rev().take(most).map(|(key, _)| *key).collect(),
+            None => orders.keys().rev().take(most).copied().collect(),
         };
         let mut after = after;
         for (n, key) in losers.iter().enumerate() {
@@ -53,7 +53,8 @@ impl Engine {
                 continue;
             }
             lost = true;
-            let left = held.cell(node).map_or(Qty::ZERO, |c| c.backorder_after(part));
+            let left =
+                held.cell(node).map_or(Qty::ZERO, |c| (c.backorder_limit() - c.backordered).floor_zero());
             let later = left.min(part).floor_to(step);
             let number = line as u16;
             let (wait, go) = ((Unit::Allocated, Unit::Backordered), (Unit::Allocated, Unit::Open));

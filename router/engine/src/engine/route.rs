@@ -12,7 +12,7 @@ use router_schemas::{
 
 use super::{
     Engine, Verdict,
-    choose::{self, Demand, Pinned, Take},
+    choose::{self, Demand, Pinned},
     effects::{self, Effects},
     nodes,
     order::Order,
@@ -37,9 +37,13 @@ impl Engine {
             _ if order.total() <= 0 || passes => true,
             RouteWhen::Placed => true,
             RouteWhen::Authorised => {
-                matches!(order.payment, PaymentState::Authorised | PaymentState::Captured)
+                let paid = [PaymentState::Authorised, PaymentState::Captured, PaymentState::PartRefunded];
+                paid.contains(&order.payment)
             }
-            RouteWhen::Captured => order.payment == PaymentState::Captured,
+            // What went back in part was captured before.
+            RouteWhen::Captured => {
+                matches!(order.payment, PaymentState::Captured | PaymentState::PartRefunded)
+            }
         }
     }
 
@@ -55,11 +59,11 @@ impl Engine {
             order.queue = Some(Queue::Unmapped);
             return;
         }
-        let used = order.open_nodes();
         let mut pinned_short = false;
         let mut pins: Vec<_> =
             order.lines.iter().map(|l| l.pin.clone().or_else(|| order.pin.clone())).collect();
-        pins.sort_unstable_by(|a, b| b.cmp(a));
+        // Hard pins first, so that the rest goes with what they must use.
+        pins.sort_unstable_by_key(|p| (!p.as_ref().is_some_and(|p| p.1), p.is_none(), p.clone()));
         pins.dedup();
         for pin in pins {
             let mine: Vec<usize> = (0..order.lines.len())
@@ -71,7 +75,7 @@ impl Engine {
             }
             let node = pin.as_ref().and_then(|(name, _)| self.index.nodes.get(name).copied());
             let only = node.filter(|_| pin.as_ref().is_some_and(|p| p.1));
-            let mut first = used.clone();
+            let mut first = order.open_nodes();
             first.extend(node);
             let whole = self.route_lines(order, &mine, &Pinned { only, first: &first }, effects);
             pinned_short |= only.is_some() && !whole;
@@ -264,18 +268,17 @@ impl Engine {
 
 /// Gives what was found to the lines, in their order. True: some of it needs more lines at nodes than an order may
 /// have, and was left out.
-fn spread(order: &Order, mine: &[usize], takes: &[Take]) -> (Vec<Move>, bool) {
+fn spread(order: &Order, mine: &[usize], takes: &[(u32, u32, Qty, bool)]) -> (Vec<Move>, bool) {
     let mut left: Vec<Qty> = mine.iter().map(|i| order.lines[*i].open).collect();
     let mut room = FULFILMENTS.saturating_sub(order.fulfilments.len());
     let (mut moves, mut cut): (Vec<Move>, bool) = (Vec::new(), false);
-    for take in takes {
-        let mut qty = take.qty;
-        let to = if take.beyond { Unit::Backordered } else { Unit::Allocated };
+    for (node, sku, mut qty, beyond) in takes.iter().copied() {
+        let to = if beyond { Unit::Backordered } else { Unit::Allocated };
         for (i, left) in mine.iter().zip(&mut left) {
-            if order.lines[*i].sku != take.sku || !qty.is_positive() || !left.is_positive() {
+            if order.lines[*i].sku != sku || !qty.is_positive() || !left.is_positive() {
                 continue;
             }
-            let (line, node) = (*i as u16, take.node);
+            let line = *i as u16;
             let there = order.fulfilments.iter().any(|f| f.node == node && f.line == line)
                 || moves.iter().any(|m| m.node == node && m.line == line);
             if !there && room == 0 {

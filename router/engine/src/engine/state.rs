@@ -15,8 +15,9 @@ use router_schemas::{
 };
 use serde::{Deserialize, Serialize};
 
+pub use super::order::Order;
 use super::{
-    order::{LossKey, Order, WaitKey},
+    order::{LossKey, WaitKey},
     reference::Stale,
     time::Clock,
 };
@@ -33,7 +34,12 @@ pub struct State {
     pub channels: BTreeMap<String, Channel>,
     pub orders: BTreeMap<OrderId, Order>,
     /// SKUs whose waiting orders are to be looked at.
-    pub dirty: BTreeMap<u32, Look>,
+    pub looks: BTreeMap<u32, Look>,
+    /// The next order of each of them, so that all are served in one order.
+    pub turns: BTreeSet<(WaitKey, u32)>,
+    /// The SKU for which an order is being looked at.
+    #[serde(skip)]
+    pub looking: Option<u32>,
     /// SKUs that orders wait for.
     pub waited: BTreeSet<u32>,
     /// Nodes that may take more orders than before, each with the next SKU to mark; `None`: all nodes.
@@ -61,10 +67,20 @@ pub struct State {
 /// How far the look at a SKU's waiting orders has come.
 #[derive(Debug, Default, Clone, Copy, Serialize, Deserialize)]
 pub struct Look {
-    /// The last order looked at: a look that is cut off goes on behind it, else it would never end.
-    pub after: Option<WaitKey>,
+    /// The order whose turn it is.
+    pub next: WaitKey,
     /// Look at all, whether something is available or not: more than stock changed.
     pub all: bool,
+    /// The looks themselves made something available: once more, from the start.
+    pub again: bool,
+}
+
+/// What a cell can give: from stock, beyond it; and what it was promised too much.
+#[derive(Debug, Default, Clone, Copy)]
+pub struct Standing {
+    pub atp: Qty,
+    pub beyond: Qty,
+    pub over: Qty,
 }
 
 /// Numbers kept for metrics.
@@ -121,8 +137,9 @@ pub struct NodeState {
     pub node: Node,
     /// False for a node that facts named before its reference arrived.
     pub known: bool,
-    /// Orders with unshipped allocations here, who loses first at the end.
-    pub orders: BTreeSet<LossKey>,
+    /// Orders with unshipped allocations here, who loses first at the end, each with the local midnight of the day
+    /// on which it was assigned.
+    pub orders: BTreeMap<LossKey, i64>,
     /// Local midnight of the day that `assigned` counts.
     pub day: i64,
     /// Orders assigned since then.
@@ -196,7 +213,10 @@ impl Cell {
 
     /// Units that may still be backordered; what is oversold uses the allowance up as well.
     pub fn backorder_left(&self) -> Qty {
-        self.backorder_after(Qty::ZERO)
+        if self.out_of_stock {
+            return Qty::ZERO;
+        }
+        (self.backorder_limit() - self.backordered - self.oversold_by()).floor_zero()
     }
 
     /// Units that may be promised beyond stock, used up or not.
@@ -208,20 +228,13 @@ impl Cell {
         }
     }
 
-    /// Units that may be backordered once so many of those promised from stock are not any more.
-    pub fn backorder_after(&self, given_up: Qty) -> Qty {
-        let over = (self.oversold_by() - given_up).floor_zero();
-        match self.allowance {
-            _ if self.out_of_stock => Qty::ZERO,
-            Allowance::None => Qty::ZERO,
-            Allowance::Limited(limit) => (limit - self.backordered - over).floor_zero(),
-            Allowance::Unlimited => limits::QTY_MAX,
-        }
-    }
-
-    /// Backordered units for which stock is there.
+    /// Backordered units for which stock is there that may be sold.
     pub fn arrived(&self) -> Qty {
-        let free = (self.on_hand - (self.allocated - self.backordered)).floor_zero();
+        if self.out_of_stock {
+            return Qty::ZERO;
+        }
+        let free = self.on_hand - (self.allocated - self.backordered) - self.blocked - self.safety_stock;
+        let free = free.floor_zero();
         Qty(free.0.min(self.backordered.0))
     }
 
@@ -291,11 +304,33 @@ impl State {
 
     /// Has the orders that wait for a SKU looked at. `all`: whether anything is available or not.
     pub fn mark(&mut self, sku: u32, all: bool) {
-        if self.skus[sku as usize].waiting.is_empty() {
-            return;
+        let Some(next) = self.skus[sku as usize].waiting.first().copied() else { return };
+        let known = self.looks.get(&sku).copied();
+        let all = all || known.is_some_and(|l| l.all);
+        match known {
+            // From the start now, it would never end.
+            Some(look) if self.looking == Some(sku) => {
+                self.looks.insert(sku, Look { all, again: true, ..look });
+            }
+            _ => {
+                if let Some(look) = known {
+                    self.turns.remove(&(look.next, sku));
+                }
+                self.turns.insert((next, sku));
+                self.looks.insert(sku, Look { next, all, again: false });
+            }
         }
-        let look = self.dirty.entry(sku).or_default();
-        *look = Look { after: None, all: look.all || all };
+    }
+
+    /// What a cell can give now.
+    pub fn standing(&self, sku: u32, node: u32) -> Standing {
+        let held = &self.skus[sku as usize];
+        let cell = held.cell(node);
+        Standing {
+            atp: cell.map_or(Qty::ZERO, Cell::atp),
+            beyond: cell.map_or(Qty::ZERO, Cell::backorder_left),
+            over: held.oversold_by(node),
+        }
     }
 
     /// Has the orders looked at that wait for something that the node may have; `None`: that any node may have.

@@ -7,7 +7,7 @@ use router_schemas::{
     },
     envelope::Meta,
     event::{Change, Exception, Outcome, StockCause, StockChange},
-    limits::{self, COUNTERS, KEY_MS},
+    limits::{COUNTERS, KEY_MS},
     quantity::Qty,
     refusal::Refusal,
     reply::Answer,
@@ -87,11 +87,11 @@ impl Engine {
             }
         };
         let (delta, blocked) = (found.floor_zero() - cell.on_hand, -cell.blocked);
-        self.apply_stock(sku, node, StockCause::Count, delta, blocked, Some(fact.qty), effects);
         if !delta.is_zero() && !first {
             effects.exception(Exception::Drift(fact.cell, delta));
             effects.alert(&self.state, sku, node, "drift", delta);
         }
+        self.apply_stock(sku, node, StockCause::Count, delta, blocked, Some(fact.qty), effects);
         (Outcome::Applied, Answer::Done)
     }
 
@@ -118,12 +118,12 @@ impl Engine {
             return refuse(Refusal::UnknownNode, &policy.cell.node);
         }
         let (sku, node) = self.cell_numbers(&policy.cell);
+        let before = self.state.standing(sku, node);
         let cell = self.state.cell_mut(sku, node);
-        let (before, over) = (cell.atp(), if cell.oversold { limits::QTY_MAX } else { Qty::ZERO });
         (cell.safety_stock, cell.allowance, cell.out_of_stock) =
             (policy.safety_stock, policy.backorder, policy.out_of_stock);
         effects.touch_cell(sku, node);
-        effects.note_availability(&mut self.state, sku, node, before, over);
+        effects.note_availability(&mut self.state, sku, node, before);
         self.state.mark(sku, false);
         (Outcome::Applied, Answer::Done)
     }
@@ -139,10 +139,9 @@ impl Engine {
         stated: Option<Qty>,
         effects: &mut Effects<'_>,
     ) {
-        let over = self.state.skus[sku as usize].oversold_by(node);
+        let before = self.state.standing(sku, node);
         let now = self.state.clock.engine;
         let cell = self.state.cell_mut(sku, node);
-        let before = cell.atp();
         cell.on_hand += on_hand;
         cell.blocked += blocked;
         // A count states what was, it moves nothing.
@@ -152,7 +151,7 @@ impl Engine {
         effects.touch_cell(sku, node);
         let cell = self.state.cell_name(sku, node);
         effects.change(Change::Stock(StockChange { cell, cause, on_hand, blocked, stated }));
-        effects.note_availability(&mut self.state, sku, node, before, over);
+        effects.note_availability(&mut self.state, sku, node, before);
     }
 
     fn cell_numbers(&mut self, cell: &CellName) -> (u32, u32) {

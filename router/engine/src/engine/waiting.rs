@@ -12,7 +12,12 @@ use router_schemas::{
     position::Topic,
 };
 
-use super::{Engine, effects::Effects, nodes, order::Order, state::Look};
+use super::{
+    Engine,
+    effects::Effects,
+    nodes,
+    order::{Order, WaitKey},
+};
 
 /// Looks at waiting orders that count as one item.
 const LOOKS_AN_ITEM: usize = 4;
@@ -30,8 +35,8 @@ impl Engine {
                 self.mark_woken(&mut budget);
             } else if !self.state.stale.is_empty() {
                 self.freshen(&mut budget, effects);
-            } else if let Some((sku, look)) = self.state.dirty.pop_first() {
-                self.look(sku, look, &mut budget, effects);
+            } else if !self.state.turns.is_empty() {
+                self.look(&mut budget, effects);
             } else {
                 return;
             }
@@ -44,7 +49,7 @@ impl Engine {
         let left = !(state.oversold.is_empty()
             && state.woken.is_empty()
             && state.stale.is_empty()
-            && state.dirty.is_empty());
+            && state.turns.is_empty());
         if (left || (timers && self.is_timer_due())) && !self.state.continuing {
             self.state.continuing = true;
             effects.out.push(Topic::Commands, self.partition, &Meta::default(), &Command::Continue);
@@ -92,29 +97,44 @@ impl Engine {
         effects.out.push(Topic::Intake, partition, &meta, &forgotten);
     }
 
-    /// Looks at the orders that wait for a SKU, from where the last look ended.
-    fn look(&mut self, sku: u32, look: Look, budget: &mut usize, effects: &mut Effects<'_>) {
-        let rest = (look.after.map_or(Unbounded, Excluded), Unbounded);
-        let waiting = self.state.skus[sku as usize].waiting.range(rest);
-        let waiting: Vec<_> = waiting.take(LOOKS_AN_ITEM * *budget + 1).copied().collect();
-        let mut after = look.after;
-        for (n, key) in waiting.iter().enumerate() {
+    /// Looks at waiting orders whose turn it is, of all SKUs together in one order.
+    fn look(&mut self, budget: &mut usize, effects: &mut Effects<'_>) {
+        for n in 0..LOOKS_AN_ITEM * *budget {
             if *budget == 0 || effects.is_full() {
-                self.state.dirty.insert(sku, Look { after, all: look.all });
                 return;
             }
-            if !look.all && !self.state.skus[sku as usize].anything_left() {
-                break;
+            let Some((key, sku)) = self.state.turns.pop_first() else { return };
+            let all = self.state.looks.get(&sku).is_some_and(|l| l.all);
+            if all || self.state.skus[sku as usize].anything_left() {
+                // Only what changes something uses the budget up; a look costs a little and is bounded as well.
+                *budget -= usize::from(n % LOOKS_AN_ITEM == 0);
+                self.state.looking = Some(sku);
+                effects.begin_item();
+                self.with_order(key.2, |engine, order| engine.retry(order, Some(sku), effects));
+                effects.end_item(&self.state);
+                self.state.looking = None;
+                if self.next_turn(sku, key) {
+                    continue;
+                }
             }
-            after = Some(*key);
-            // Only what changes something uses the budget up; a look costs a little and is bounded as well.
-            *budget -= usize::from(n % LOOKS_AN_ITEM == 0);
-            effects.begin_item();
-            self.with_order(key.2, |engine, order| engine.retry(order, Some(sku), effects));
-            effects.end_item(&self.state);
+            // All were looked at, or nothing is left for those that follow.
+            let again = self.state.looks.remove(&sku).filter(|l| l.again);
+            if let Some(look) = again {
+                self.state.mark(sku, look.all);
+            }
         }
-        // Their own release of stock may have marked it again: what waits has been looked at.
-        self.state.dirty.remove(&sku);
+    }
+
+    /// Passes the turn to the order behind `key`. False: there is none.
+    fn next_turn(&mut self, sku: u32, key: WaitKey) -> bool {
+        let behind = (Excluded(key), Unbounded);
+        let next = self.state.skus[sku as usize].waiting.range(behind).next().copied();
+        if let (Some(next), Some(look)) = (next, self.state.looks.get_mut(&sku)) {
+            look.next = next;
+            self.state.turns.insert((next, sku));
+            return true;
+        }
+        false
     }
 
     /// Looks at a waiting order again. One that changes nothing leaves no trace.

@@ -26,6 +26,7 @@ use router_schemas::command::{
 use router_schemas::event::Exception;
 
 mod bounds;
+mod changes;
 mod facts;
 
 impl Run {
