@@ -146,8 +146,15 @@ impl World {
                 delta: words.next_qty()?,
                 key: key(words)?,
             }),
-            "place" => Command::Place(self.order(words)?),
-            "amend" => Command::Amend(self.order(words)?),
+            "place" => {
+                let name = words.next("order")?;
+                self.place_anew(&name);
+                Command::Place(self.order(name, words)?)
+            }
+            "amend" => {
+                let name = words.next("order")?;
+                Command::Amend(self.order(name, words)?)
+            }
             "cancel" => {
                 let name = words.next("order")?;
                 let (to, identity) = (self.assigned(&name, None), self.identity(&name));
@@ -192,8 +199,7 @@ impl World {
         Ok(Some(command))
     }
 
-    fn order(&mut self, words: &mut Words) -> Result<OrderMessage, String> {
-        let name = words.next("order")?;
+    fn order(&mut self, name: String, words: &mut Words) -> Result<OrderMessage, String> {
         let channel = words.option("channel")?;
         let channel = channel.or_else(|| self.channels.get(&name).cloned()).unwrap_or_else(|| "web".into());
         self.channels.insert(name.clone(), channel);

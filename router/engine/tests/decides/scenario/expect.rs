@@ -286,6 +286,8 @@ fn exception(world: &World, words: &mut Words) -> Held {
         Change::Exception(Exception::RefundDue(amount)) => Some(format!("refund_due {amount}")),
         Change::Exception(Exception::CatchWeight(qty)) => Some(format!("catch_weight {qty}")),
         Change::Exception(Exception::Unmatched) => Some("unmatched".into()),
+        Change::Exception(Exception::TooLate(qty)) => Some(format!("too_late {qty}")),
+        Change::Exception(Exception::Short(qty)) => Some(format!("short {qty}")),
         _ => None,
     };
     let said: Vec<String> = world.said.changes().filter_map(said).collect();

@@ -309,6 +309,10 @@ impl Ledger {
         Ok(())
     }
 
+    pub fn forgot(&self, order: OrderId) -> bool {
+        self.forgotten.contains(&order)
+    }
+
     pub fn rows(&self) -> impl Iterator<Item = &OrderRow> {
         self.order_rows.values()
     }

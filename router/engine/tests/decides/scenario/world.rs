@@ -66,6 +66,8 @@ pub struct World {
     /// The channel that each order came by: a part of its identity.
     pub channels: BTreeMap<String, String>,
     pub nodes: BTreeMap<String, Node>,
+    /// Orders named so far, forgotten ones included.
+    named: u64,
     records: Vec<Record>,
 }
 
@@ -81,6 +83,7 @@ impl World {
             orders: BTreeMap::new(),
             channels: BTreeMap::new(),
             nodes: BTreeMap::new(),
+            named: 0,
             records: Vec::new(),
         };
         let zone = Zone { id: "z".into(), partition: Some(0) };
@@ -193,11 +196,17 @@ impl World {
 
     /// The order of this name, given an id when it is first named.
     pub fn order_id(&mut self, name: &str) -> OrderId {
-        let next = self.orders.len() as u64;
-        *self
-            .orders
-            .entry(name.to_owned())
-            .or_insert_with(|| OrderId::new(TOPOLOGY.log, &Topic::Intake, 0, next))
+        let fresh = OrderId::new(TOPOLOGY.log, &Topic::Intake, 0, self.named);
+        let id = *self.orders.entry(name.to_owned()).or_insert(fresh);
+        self.named += u64::from(id == fresh);
+        id
+    }
+
+    /// A placement of a name that was forgotten is a new order.
+    pub fn place_anew(&mut self, name: &str) {
+        if self.orders.get(name).is_some_and(|id| self.ledger.forgot(*id)) {
+            self.orders.remove(name);
+        }
     }
 
     pub fn known(&self, name: &str) -> Result<OrderId, String> {
