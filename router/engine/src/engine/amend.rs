@@ -123,17 +123,24 @@ impl Engine {
         lines: Vec<OrderLine>,
         effects: &mut Effects<'_>,
     ) -> Vec<Place> {
-        let known: BTreeMap<String, usize> = (0..order.lines.len())
-            .filter(|i| order.lines[*i].listed)
-            .map(|i| (order.lines[i].name.clone(), i))
-            .collect();
+        let mut known: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
+        for (i, line) in order.lines.iter().enumerate() {
+            known.entry(&line.name).or_default().push(i);
+        }
+        // A line that was left out before and comes back is the same line again.
         let found: Vec<Option<usize>> = lines
             .iter()
-            .map(|l| known.get(&l.line).copied().filter(|i| self.is_sku(order.lines[*i].sku, l)))
+            .map(|l| {
+                let same = known.get(l.line.as_str()).into_iter().flatten().copied();
+                same.filter(|i| self.is_sku(order.lines[*i].sku, l)).max_by_key(|i| order.lines[*i].listed)
+            })
             .collect();
         let mut stays = vec![false; order.lines.len()];
         found.iter().flatten().for_each(|i| stays[*i] = true);
         for (i, _) in stays.iter().enumerate().filter(|(_, stays)| !**stays) {
+            if !order.lines[i].listed {
+                continue;
+            }
             self.set_quantity(order, i, Qty::ZERO, effects);
             order.lines[i].listed = false;
         }
@@ -148,30 +155,34 @@ impl Engine {
             let (entry, pin) = (&mut order.lines[i], pinned(line.pin));
             let pin_changed = entry.pin != pin;
             (entry.unit_price, entry.discount, entry.pin) = (line.unit_price, line.discount, pin);
+            entry.listed = true;
             places.push(Place { index: i, pin_changed });
         }
         places
     }
 
-    /// Brings a line to the quantity that the source wants now. What was cancelled since it last said so stays
-    /// cancelled, as long as it wants no more than then.
+    /// Brings a line to the quantity that the source wants now. Units that we cancelled come back only where it wants
+    /// more than before, and make up for what it wants less.
     fn set_quantity(&mut self, order: &mut Order, line: usize, qty: Qty, effects: &mut Effects<'_>) {
         let entry = &mut order.lines[line];
         let (asked, number) = (std::mem::replace(&mut entry.asked, qty), line as u16);
+        let covered = entry.live() + entry.ours;
+        entry.stated = qty;
         if qty > asked {
-            let more = (qty - asked.max(entry.ordered)).floor_zero();
+            let more = (qty - asked.max(covered)).floor_zero();
             effects.shift(&mut self.state, order, number, None, (Unit::Outside, Unit::Open), more);
         } else if qty < asked {
-            let less = (entry.ordered - qty).floor_zero();
-            let cancelled = less.min(entry.cancelled);
-            let step = (Unit::Cancelled, Unit::Outside);
-            effects.shift(&mut self.state, order, number, None, step, cancelled);
-            let taken = self.take_back(order, line, less - cancelled, Unit::Outside, effects);
-            let late = less - cancelled - taken;
+            let less = (covered - qty).floor_zero();
+            let ours = less.min(entry.ours);
+            entry.ours -= ours;
+            let taken = self.take_back(order, line, less - ours, Unit::Outside, effects);
+            let late = less - ours - taken;
             if late.is_positive() {
                 effects.exception(Exception::TooLate(late));
             }
         }
+        let entry = &mut order.lines[line];
+        entry.off = entry.ours;
     }
 
     /// Opens what is promised at nodes that the order does not fit any more, and not picked yet.
@@ -197,13 +208,14 @@ struct Place {
     pin_changed: bool,
 }
 
-/// Whether units of the line were picked or shipped.
+/// Whether units of the line were cancelled, picked or shipped: it stays, whatever an amend says.
 fn is_stuck(order: &Order, line: usize) -> bool {
-    order.at_nodes(line).any(|f| (f.picked + f.ready + f.shipped + f.returned).is_positive())
+    order.lines[line].cancelled.is_positive()
+        || order.at_nodes(line).any(|f| (f.picked + f.ready + f.shipped + f.returned).is_positive())
 }
 
 fn seen(order: &Order) -> Seen {
-    let left = order.lines.iter().map(|l| (l.sku, l.ordered - l.cancelled)).filter(|l| l.1.is_positive());
+    let left = order.lines.iter().map(|l| (l.sku, l.live())).filter(|l| l.1.is_positive());
     let pickup = order.mode == router_schemas::command::order::DeliveryMode::Pickup;
     (order.total(), order.promise, pickup, order.to, left.collect())
 }

@@ -30,7 +30,10 @@ impl Engine {
             let before = order.work();
             let mut taken = Qty::ZERO;
             for (line, qty) in &wanted {
-                taken += engine.take_back(order, *line, *qty, Unit::Cancelled, effects);
+                let part = engine.take_back(order, *line, *qty, Unit::Cancelled, effects);
+                let entry = &mut order.lines[*line];
+                entry.asked = (entry.asked - part).floor_zero();
+                taken += part;
             }
             if !taken.is_positive() {
                 let picked = |f: &super::order::Fulfilment| {

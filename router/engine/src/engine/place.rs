@@ -131,6 +131,7 @@ impl Engine {
         let fresh = Line {
             name: line.line,
             sku,
+            stated: asked,
             asked,
             unit_price: line.unit_price,
             discount: line.discount,

@@ -75,15 +75,32 @@ fn an_amend_moves_the_difference_only() {
 #[test]
 fn what_we_cancelled_is_not_revived() {
     let mut run = Run::new();
+    let item = Item { sku: "w".into(), unit_step: Qty(1), tolerance: 100, ..Item::default() };
+    run.publish(Reference::Item(Box::new(item)));
+    run.count("near", "w", 90);
+    let order = run.place(&[("w", 10)]);
+    run.fact(order, "near", 9_000, Command::Shipped);
+    assert_eq!(run.row(order).lines[0].cancelled, Qty::ONE);
+    run.amend(order, &[("1", "w", 10)], |_| {});
+    assert_eq!(run.stock("near", "w"), (81, 0), "the old quantity again");
+    run.amend(order, &[("1", "w", 12)], |_| {});
+    assert_eq!(run.stock("near", "w"), (81, 2), "two more than before");
+    run.amend(order, &[("1", "w", 11)], |_| {});
+    assert_eq!(run.stock("near", "w"), (81, 2), "what we cancelled makes up for it");
+    run.amend(order, &[("1", "w", 10)], |_| {});
+    assert_eq!(run.stock("near", "w"), (81, 1));
+}
+
+#[test]
+fn what_the_source_cancelled_it_may_order_again() {
+    let mut run = Run::new();
     run.count("near", "a", 9);
     let order = run.place(&[("a", 5)]);
     run.part(order, "1", 2);
+    run.amend(order, &[("1", "a", 3)], |_| {});
+    assert_eq!(run.nodes(order), at(&[("near", 3)]));
     run.amend(order, &[("1", "a", 5)], |_| {});
-    assert_eq!(run.nodes(order), at(&[("near", 3)]), "the old quantity again");
-    run.amend(order, &[("1", "a", 6)], |_| {});
-    assert_eq!(run.nodes(order), at(&[("near", 4)]), "one more than before");
-    run.amend(order, &[("1", "a", 4)], |_| {});
-    assert_eq!(run.nodes(order), at(&[("near", 4)]), "what was cancelled makes up for it");
+    assert_eq!(run.nodes(order), at(&[("near", 5)]));
     run.cancel(order, Vec::new());
     let out = run.amend(order, &[("1", "a", 9)], |_| {});
     assert!(matches!(events(&out)[0].outcome, Some(Outcome::Refused(_))), "closed");
@@ -140,6 +157,9 @@ fn amends_without_end_find_a_limit() {
         run.amend(order, &[(name.as_str(), "a", 1)], |_| {});
     }
     let row = run.row(order);
+    run.amend(order, &[("l690", "a", 2)], |_| {});
+    assert_eq!(run.row(order).lines.len(), row.lines.len(), "a line that comes back is the same line");
+    run.amend(order, &[("l699", "a", 1)], |_| {});
     assert!(row.lines.len() <= router_schemas::limits::LINES);
     assert_eq!(run.stock("near", "a"), (9, 1));
 }
