@@ -150,10 +150,8 @@ impl Pair {
         self.model.wake();
     }
 
-    /// A line that was left out once does not come back: it would be another line of that name.
-    fn amend(&mut self, o: usize, mut lines: Vec<(String, String, i64)>) {
+    fn amend(&mut self, o: usize, lines: Vec<(String, String, i64)>) {
         let Some(order) = self.model.orders.get(o) else { return };
-        lines.retain(|(name, ..)| !order.gone.contains(name));
         if lines.is_empty() {
             return;
         }
