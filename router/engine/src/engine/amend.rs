@@ -161,28 +161,25 @@ impl Engine {
         places
     }
 
-    /// Brings a line to the quantity that the source wants now. Units that we cancelled come back only where it wants
-    /// more than before, and make up for what it wants less.
+    /// Brings a line to the quantity that the source wants now. What was cancelled since it last said so comes back
+    /// only where it wants more than then, and makes up for what it wants less.
     fn set_quantity(&mut self, order: &mut Order, line: usize, qty: Qty, effects: &mut Effects<'_>) {
         let entry = &mut order.lines[line];
         let (asked, number) = (std::mem::replace(&mut entry.asked, qty), line as u16);
-        let covered = entry.live() + entry.ours;
-        entry.stated = qty;
         if qty > asked {
-            let more = (qty - asked.max(covered)).floor_zero();
+            let more = (qty - asked.max(entry.ordered)).floor_zero();
             effects.shift(&mut self.state, order, number, None, (Unit::Outside, Unit::Open), more);
         } else if qty < asked {
-            let less = (covered - qty).floor_zero();
-            let ours = less.min(entry.ours);
-            entry.ours -= ours;
-            let taken = self.take_back(order, line, less - ours, Unit::Outside, effects);
-            let late = less - ours - taken;
+            let less = (entry.ordered - qty).floor_zero();
+            let cancelled = less.min(entry.cancelled);
+            let step = (Unit::Cancelled, Unit::Outside);
+            effects.shift(&mut self.state, order, number, None, step, cancelled);
+            let taken = self.take_back(order, line, less - cancelled, Unit::Outside, effects);
+            let late = less - cancelled - taken;
             if late.is_positive() {
                 effects.exception(Exception::TooLate(late));
             }
         }
-        let entry = &mut order.lines[line];
-        entry.off = entry.ours;
     }
 
     /// Opens what is promised at nodes that the order does not fit any more, and not picked yet.
@@ -208,14 +205,13 @@ struct Place {
     pin_changed: bool,
 }
 
-/// Whether units of the line were cancelled, picked or shipped: it stays, whatever an amend says.
+/// Whether units of the line were picked or shipped: it stays, whatever an amend says.
 fn is_stuck(order: &Order, line: usize) -> bool {
-    order.lines[line].cancelled.is_positive()
-        || order.at_nodes(line).any(|f| (f.picked + f.ready + f.shipped + f.returned).is_positive())
+    order.at_nodes(line).any(|f| (f.picked + f.ready + f.shipped + f.returned).is_positive())
 }
 
 fn seen(order: &Order) -> Seen {
-    let left = order.lines.iter().map(|l| (l.sku, l.live())).filter(|l| l.1.is_positive());
+    let left = order.lines.iter().map(|l| (l.sku, l.ordered - l.cancelled)).filter(|l| l.1.is_positive());
     let pickup = order.mode == router_schemas::command::order::DeliveryMode::Pickup;
     (order.total(), order.promise, pickup, order.to, left.collect())
 }

@@ -30,10 +30,7 @@ impl Engine {
             let before = order.work();
             let mut taken = Qty::ZERO;
             for (line, qty) in &wanted {
-                let part = engine.take_back(order, *line, *qty, Unit::Cancelled, effects);
-                let entry = &mut order.lines[*line];
-                entry.asked = (entry.asked - part).floor_zero();
-                taken += part;
+                taken += engine.take_back(order, *line, *qty, Unit::Cancelled, effects);
             }
             if !taken.is_positive() {
                 let picked = |f: &super::order::Fulfilment| {

@@ -142,10 +142,7 @@ impl<'a> Effects<'a> {
             match unit {
                 Unit::Outside => entry.ordered -= delta,
                 Unit::Open => entry.open += delta,
-                Unit::Cancelled => {
-                    entry.cancelled += delta;
-                    entry.off = (entry.off + delta).floor_zero();
-                }
+                Unit::Cancelled => entry.cancelled += delta,
                 Unit::Delivered => entry.delivered += delta,
                 _ => {}
             }

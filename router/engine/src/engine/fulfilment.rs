@@ -222,7 +222,6 @@ impl Engine {
                 let part = order.at_node(line, step.node).and_then(|f| f.units(unit).copied());
                 let moves = (unit, Unit::Cancelled);
                 let part = part.unwrap_or_default();
-                order.lines[line].ours += part;
                 effects.shift(&mut self.state, order, line as u16, Some(step.node), moves, part);
             }
         } else if extra.is_positive() && shipped.is_positive() && within(extra, shipped) {

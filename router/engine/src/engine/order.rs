@@ -67,14 +67,8 @@ pub struct Order {
 pub struct Line {
     pub name: String,
     pub sku: u32,
-    /// What the last order or amend stated: what the totals are for.
-    pub stated: Qty,
-    /// Units cancelled since then: their share of the totals is not owed.
-    pub off: Qty,
-    /// What the source wants: as stated, less what it cancelled since.
+    /// What the source last ordered, whatever was cancelled or sent beyond it since.
     pub asked: Qty,
-    /// Of the units cancelled, those that we cancelled and the source still asks for.
-    pub ours: Qty,
     pub ordered: Qty,
     pub open: Qty,
     pub cancelled: Qty,
@@ -127,13 +121,6 @@ impl Fulfilment {
     }
 }
 
-impl Line {
-    /// Units that are wanted or were sent: all but the cancelled ones.
-    pub fn live(&self) -> Qty {
-        self.ordered - self.cancelled
-    }
-}
-
 impl Order {
     pub fn wait_key(&self) -> WaitKey {
         (self.priority, self.promise.map_or(i64::MAX, |p| p.1), self.id)
@@ -173,7 +160,7 @@ impl Order {
 
     /// Whether anything of it is wanted or was sent.
     fn is_live(&self) -> bool {
-        self.lines.iter().any(|l| l.live().is_positive())
+        self.lines.iter().any(|l| l.ordered > l.cancelled)
     }
 
     /// What of the total is still owed, minor units: each cancelled unit takes its share of the total without the
@@ -182,15 +169,15 @@ impl Order {
         if !self.is_live() {
             return 0;
         }
-        let value = |l: &Line, qty: Qty| match l.stated.0 {
+        let value = |l: &Line, qty: Qty| match l.asked.0 {
             0 => 0,
-            stated => {
-                let whole = i128::from(l.unit_price) * i128::from(stated) / 1000 - i128::from(l.discount);
-                whole.max(0) * i128::from(qty.0.min(stated)) / i128::from(stated)
+            asked => {
+                let whole = i128::from(l.unit_price) * i128::from(asked) / 1000 - i128::from(l.discount);
+                whole.max(0) * i128::from(qty.0.min(asked)) / i128::from(asked)
             }
         };
-        let all: i128 = self.lines.iter().map(|l| value(l, l.stated)).sum();
-        let gone: i128 = self.lines.iter().map(|l| value(l, l.off)).sum();
+        let all: i128 = self.lines.iter().map(|l| value(l, l.asked)).sum();
+        let gone: i128 = self.lines.iter().map(|l| value(l, l.cancelled)).sum();
         // Both to 62 bits at most, so that the product fits.
         let shift = (128 - all.leading_zeros()).saturating_sub(62);
         let goods = i128::from(self.total() - self.totals.delivery);

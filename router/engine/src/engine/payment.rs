@@ -37,13 +37,14 @@ impl Engine {
                 // The two roads keep no order: a delivery may be told before the shipment. Then it waits for it.
                 let entry = &order.lines[line];
                 let to_come = entry.ordered - entry.cancelled - order.shipped(line) - entry.delivered_early;
+                let to_come = to_come.floor_zero();
                 let all = if nothing_shipped { to_come } else { left };
                 let stated = named.and_then(|l| l.qty).unwrap_or(all);
                 let part = Qty(stated.0.min(left.0));
                 let step = (Unit::Shipped, Unit::Delivered);
                 effects.shift(&mut engine.state, order, line as u16, None, step, part);
                 let early = (stated - left).floor_zero();
-                order.lines[line].delivered_early += early.min(to_come.floor_zero());
+                order.lines[line].delivered_early += early.min(to_come);
                 if early > to_come {
                     effects.exception(Exception::Unmatched);
                 }

@@ -131,7 +131,6 @@ impl Engine {
         let fresh = Line {
             name: line.line,
             sku,
-            stated: asked,
             asked,
             unit_price: line.unit_price,
             discount: line.discount,

@@ -197,8 +197,10 @@ impl Engine {
         for (sku, waits) in skus {
             let waiting = &mut self.state.skus[sku as usize].waiting;
             if waits {
-                waiting.insert(key);
-                self.state.waited.insert(sku);
+                if waiting.insert(key) {
+                    self.state.waited.insert(sku);
+                    self.state.step_in(sku, key);
+                }
             } else if waiting.remove(&key) && waiting.is_empty() {
                 self.state.waited.remove(&sku);
             }

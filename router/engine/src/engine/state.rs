@@ -322,6 +322,15 @@ impl State {
         }
     }
 
+    /// An order that begins to wait while others are looked at has its turn in its place.
+    pub fn step_in(&mut self, sku: u32, key: WaitKey) {
+        let Some(look) = self.looks.get_mut(&sku).filter(|l| l.next > key) else { return };
+        if self.turns.remove(&(look.next, sku)) {
+            look.next = key;
+            self.turns.insert((key, sku));
+        }
+    }
+
     /// What a cell can give now.
     pub fn standing(&self, sku: u32, node: u32) -> Standing {
         let held = &self.skus[sku as usize];

@@ -23,6 +23,8 @@ pub struct Order {
     pub priority: u8,
     /// Name and SKU, in their order.
     pub lines: Vec<(String, String)>,
+    /// What was stated last of each line.
+    stated: BTreeMap<String, i64>,
     /// Line and node, as they were first planned.
     plan: Vec<(String, String)>,
 }
@@ -109,23 +111,33 @@ impl Model {
         for (name, sku, qty) in lines {
             if !self.has(order, name) {
                 self.orders[order].lines.push((name.clone(), sku.clone()));
+                self.orders[order].stated.insert(name.clone(), *qty);
             }
             self.add(order, name, "", "open", *qty);
         }
     }
 
-    /// The order's whole new state, compared with what is wanted of each line so far: what was cancelled is not wanted.
-    /// Less is taken away as by a cancel, but leaves no trace; more is open.
+    /// The order's whole new state: what was stated before is compared with what is stated now. Less: cancelled units
+    /// count first, then units are taken as by a cancel, without trace. More: what is above all that was ever ordered
+    /// of the line is open; cancelled units are not revived.
     pub fn amend(&mut self, order: usize, lines: &[(String, String, i64)]) {
-        for (name, _) in self.orders[order].lines.clone() {
-            let wanted = lines.iter().find(|(line, ..)| *line == name).map_or(0, |line| line.2);
-            self.take_away(order, &name, self.live(order, &name) - wanted, None);
+        let mut more = Vec::new();
+        for (name, sku) in self.orders[order].lines.clone() {
+            let stated = lines.iter().find(|(line, ..)| *line == name).map_or(0, |line| line.2);
+            let before = self.orders[order].stated.get(&name).copied().unwrap_or(0);
+            let ordered = self.line(order, &name, "cancelled") + self.live(order, &name);
+            if stated < before {
+                let less = (ordered - stated).max(0);
+                let cancelled = less.min(self.line(order, &name, "cancelled"));
+                self.add(order, &name, "", "cancelled", -cancelled);
+                self.take_away(order, &name, less - cancelled, None);
+            } else if stated > before {
+                more.push((name.clone(), sku, (stated - ordered.max(before)).max(0)));
+            }
+            self.orders[order].stated.insert(name, stated);
         }
-        let more = lines.iter().map(|(name, sku, wanted)| {
-            let live = if self.has(order, name) { self.live(order, name) } else { 0 };
-            (name.clone(), sku.clone(), (wanted - live).max(0))
-        });
-        let more: Vec<_> = more.collect();
+        let fresh = lines.iter().filter(|(name, ..)| !self.has(order, name)).cloned();
+        more.extend(fresh.collect::<Vec<_>>());
         self.open_lines(order, &more);
         self.route(order);
     }

@@ -82,16 +82,17 @@ fn texts_that_json_blows_up_are_left_out() {
 fn an_order_spread_over_many_nodes_ends_somewhere() {
     let mut run = Run::new();
     for n in 0..4 {
-        let name = format!("n{n}");
+        let name = format!("{n:0>64}");
         run.node(&name, |_| {});
         for sku in 0..600 {
-            let cell = cell(&name, &format!("s{sku}"));
+            let cell = cell(&name, &format!("{sku:0>64}"));
             run.step(&Command::Count(Count { cell, qty: Qty::ONE, ..Count::default() }), false);
         }
     }
-    let skus: Vec<String> = (0..600).map(|n| format!("s{n}")).collect();
+    let skus: Vec<String> = (0..600).map(|n| format!("{n:0>64}")).collect();
     let lines: Vec<(&str, i64)> = skus.iter().map(|s| (s.as_str(), 4)).collect();
-    let command = run.placement(&lines);
+    let display = Display { remark: Some("x".repeat(130_000)), ..Display::default() };
+    let command = run.shown(&lines, &display);
     let Command::Place(message) = &command else { unreachable!() };
     let order = message.to.as_ref().unwrap().order;
     run.bounded(&command);
@@ -100,7 +101,7 @@ fn an_order_spread_over_many_nodes_ends_somewhere() {
     let open: Qty = row.lines.iter().map(|l| l.open).sum();
     assert_eq!(open, Qty::units(2_400 - FULFILMENTS as i64));
     let before = run.row(order).revision;
-    run.receive("n0", "s0", 1);
+    run.receive(&"0".repeat(64), &"0".repeat(64), 1);
     assert_eq!(run.row(order).revision, before, "a look that changes nothing leaves no trace");
 }
 

@@ -1,7 +1,7 @@
 //! Amend, cancel and what is paid back; promises that cannot be kept; forgetting.
 
 use router_schemas::{
-    command::{reference::Item, stock::Basis},
+    command::{order::Delivered, reference::Item, stock::Basis},
     event::Outcome,
     limits::REMEMBER_MS,
 };
@@ -34,6 +34,11 @@ impl Run {
         let to = Some(Assigned { order, zone: "z".into() });
         let body = postcard::to_stdvec(&body).unwrap();
         self.step(&Command::Amend(OrderMessage { to, head: OrderHead::default(), body }), false)
+    }
+
+    fn deliver(&mut self, order: OrderId, key: u8) {
+        let to = Some(Assigned { order, zone: "z".into() });
+        self.step(&Command::Delivered(Delivered { to, key: [key; 16], ..Delivered::default() }), false);
     }
 
     fn part(&mut self, order: OrderId, line: &str, units: i64) -> Outcome {
@@ -75,32 +80,15 @@ fn an_amend_moves_the_difference_only() {
 #[test]
 fn what_we_cancelled_is_not_revived() {
     let mut run = Run::new();
-    let item = Item { sku: "w".into(), unit_step: Qty(1), tolerance: 100, ..Item::default() };
-    run.publish(Reference::Item(Box::new(item)));
-    run.count("near", "w", 90);
-    let order = run.place(&[("w", 10)]);
-    run.fact(order, "near", 9_000, Command::Shipped);
-    assert_eq!(run.row(order).lines[0].cancelled, Qty::ONE);
-    run.amend(order, &[("1", "w", 10)], |_| {});
-    assert_eq!(run.stock("near", "w"), (81, 0), "the old quantity again");
-    run.amend(order, &[("1", "w", 12)], |_| {});
-    assert_eq!(run.stock("near", "w"), (81, 2), "two more than before");
-    run.amend(order, &[("1", "w", 11)], |_| {});
-    assert_eq!(run.stock("near", "w"), (81, 2), "what we cancelled makes up for it");
-    run.amend(order, &[("1", "w", 10)], |_| {});
-    assert_eq!(run.stock("near", "w"), (81, 1));
-}
-
-#[test]
-fn what_the_source_cancelled_it_may_order_again() {
-    let mut run = Run::new();
     run.count("near", "a", 9);
     let order = run.place(&[("a", 5)]);
     run.part(order, "1", 2);
-    run.amend(order, &[("1", "a", 3)], |_| {});
-    assert_eq!(run.nodes(order), at(&[("near", 3)]));
     run.amend(order, &[("1", "a", 5)], |_| {});
-    assert_eq!(run.nodes(order), at(&[("near", 5)]));
+    assert_eq!(run.nodes(order), at(&[("near", 3)]), "the old quantity again");
+    run.amend(order, &[("1", "a", 6)], |_| {});
+    assert_eq!(run.nodes(order), at(&[("near", 4)]), "one more than before");
+    run.amend(order, &[("1", "a", 4)], |_| {});
+    assert_eq!(run.nodes(order), at(&[("near", 4)]), "what was cancelled makes up for it");
     run.cancel(order, Vec::new());
     let out = run.amend(order, &[("1", "a", 9)], |_| {});
     assert!(matches!(events(&out)[0].outcome, Some(Outcome::Refused(_))), "closed");
@@ -293,4 +281,32 @@ fn what_moved_after_a_count_was_taken_is_added_to_it() {
     let later = |c: &mut Count| (c.basis, c.observed_at) = (Basis::Available, Some(182_000_000));
     run.counted("near", "a", 11, later);
     assert_eq!(run.stock("near", "a"), (11, 2));
+}
+
+/// What is delivered early and amended away stopped the partition.
+#[test]
+fn an_early_delivery_of_what_is_amended_away_is_harmless() {
+    let mut run = Run::new();
+    let order = run.place(&[("a", 1)]);
+    run.deliver(order, 1);
+    run.amend(order, &[("2", "b", 1)], |_| {});
+    run.deliver(order, 2);
+    run.count("near", "b", 1);
+    run.ship(order, "near");
+    assert_eq!(run.row(order).lines[1].delivered, Qty::ONE, "the early one is applied with the shipment");
+}
+
+/// An amended order had lost its turn to who came later.
+#[test]
+fn an_amended_order_keeps_its_turn() {
+    let mut run = Run::new();
+    run.count("near", "a", 1);
+    let (first, second) = (run.place(&[("a", 2)]), run.place(&[("a", 1)]));
+    run.allow("near", "a", Allowance::Limited(Qty::units(2)));
+    assert_eq!(run.row(second).lines[0].backordered, Qty::ONE);
+    let out = run.amend(first, &[("more", "a", 1)], |_| {});
+    assert!(asks_to_continue(&out));
+    run.apply(&Command::Continue);
+    assert_eq!(run.row(first).lines[1].allocated, Qty::ONE);
+    assert_eq!(run.row(second).lines[0].backordered, Qty::ONE);
 }
