@@ -55,6 +55,11 @@ impl Model {
             plan.push((line.into(), node.into()));
         }
         *self.units.entry((order, line.into(), node.into(), state)).or_default() += qty;
+        // A plan names the nodes that have, or had and sent, units of the line.
+        let states = ["backordered", "allocated", "picked", "ready", "shipped"];
+        if states.iter().all(|state| self.of(order, line, node, state) == 0) {
+            self.orders[order].plan.retain(|(l, n)| l != line || n != node);
+        }
     }
 
     /// Units of a line in one state, over all nodes.
@@ -219,7 +224,7 @@ impl Model {
             let sku = self.sku(order, &line).to_owned();
             let cell = self.see(&node, &sku);
             let taken = self.allocated(&node, &sku) - self.backordered(&node, &sku);
-            let there = (cell.on_hand - cell.blocked - taken).max(0);
+            let there = (cell.on_hand - cell.blocked - cell.safety - taken).max(0);
             let part = there.min(self.of(order, &line, &node, "backordered"));
             self.add(order, &line, &node, "backordered", -part);
             self.add(order, &line, &node, "allocated", part);

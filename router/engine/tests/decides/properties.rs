@@ -106,8 +106,6 @@ impl Pair {
                 self.play(format!("block {} {} {q}", NODES[n], SKUS[s]));
             }
             Step::Policy(n, s, safety, allowance) => {
-                // The rules do not say whether safety stock serves a backorder: never both.
-                let safety = if allowance > 0 { 0 } else { safety };
                 let cell = self.model.cell(NODES[n], SKUS[s]);
                 (cell.safety, cell.allowance) = (safety, allowance);
                 self.play(format!("policy {} {} safety {safety} backorder {allowance}", NODES[n], SKUS[s]));

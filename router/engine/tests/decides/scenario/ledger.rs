@@ -191,10 +191,9 @@ impl Ledger {
         }
         self.fresh.1.insert(name.clone());
         match (from, to) {
-            // Backordered units were promised before: safety stock does not hold them back.
             (Unit::Backordered, Unit::Allocated) => {
-                let held = cell.allocated - cell.backordered;
-                ensure(held + cell.blocked <= cell.on_hand, || format!("I1: {held} promised from {name:?}"))
+                let needed = cell.allocated - cell.backordered + cell.blocked + safety;
+                ensure(needed <= cell.on_hand, || format!("I1: {needed} of {} at {name:?}", cell.on_hand))
             }
             (Unit::Open | Unit::Held | Unit::Outside, Unit::Allocated) => {
                 let needed = cell.allocated + cell.blocked + safety;
