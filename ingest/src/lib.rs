@@ -2,8 +2,11 @@
 //! the log, and [`intake`] is the stage that knows every order's id and home zone.
 
 mod bounds;
+mod calendar;
 mod cells;
 pub mod decode;
 pub mod intake;
 pub mod json;
+mod orders;
+mod references;
 pub mod seal;
