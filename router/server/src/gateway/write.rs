@@ -1,14 +1,17 @@
 //! What changes something: each message becomes a command, and the answer is the one of the stage that decided.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use axum::{
     body::{Body, Bytes},
-    extract::{State, rejection::BytesRejection},
-    http::{HeaderMap, StatusCode, Uri},
+    extract::{Request, State},
+    http::{HeaderValue, StatusCode},
     response::{IntoResponse, Response},
 };
-use router_ingest::decode::{self, Context, Rejected};
+use router_ingest::{
+    decode::{self, Context, Rejected},
+    json::Kind,
+};
 use router_schemas::{
     command::{Command, order::Arrival},
     limits,
@@ -17,69 +20,80 @@ use router_schemas::{
 };
 use serde_json::{Value, json};
 
-use super::{BUSY, Gateway, LATE, NO_ROOM, NOT_FOUND, TOO_LARGE, WAIT, problem, problem_body, respond};
+use super::{
+    BUSY, Failure, Gateway, LATE, NO_ROOM, TOO_LARGE, WAIT,
+    problem::BEHIND,
+    problem_body,
+    request::{Headers, Prefer},
+    respond,
+};
 use crate::{
     router::{Answering, SubmitError},
     show,
+    telemetry::TELEMETRY,
 };
 
-type Payload = Result<Bytes, BytesRejection>;
+/// Behind more than this, the engine gets nothing new.
+const BEHIND_MOST: Duration = Duration::from_secs(1);
 
-/// What each path takes.
-const KINDS: [(&str, &str); 18] = [
-    ("/v1/orders", "order.v1"),
-    ("/v1/amends", "amend.v1"),
-    ("/v1/cancels", "cancel.v1"),
-    ("/v1/payments", "payment.v1"),
-    ("/v1/deliveries", "delivered.v1"),
-    ("/v1/stock/counts", "count.v1"),
-    ("/v1/stock/receipts", "receipt.v1"),
-    ("/v1/stock/adjustments", "adjustment.v1"),
-    ("/v1/stock/policies", "policy.v1"),
-    ("/v1/fulfilments/picked", "picked.v1"),
-    ("/v1/fulfilments/ready", "ready.v1"),
-    ("/v1/fulfilments/shipped", "shipped.v1"),
-    ("/v1/fulfilments/returned", "returned.v1"),
-    ("/v1/zones", "zone.v1"),
-    ("/v1/nodes", "node.v1"),
-    ("/v1/items", "item.v1"),
-    ("/v1/channels", "channel.v1"),
-    ("/v1/regions", "region.v1"),
-];
-
-/// One message; its path, or the CloudEvent around it, says its kind.
-pub(super) async fn message(
-    State(gateway): State<Gateway>,
-    uri: Uri,
-    headers: HeaderMap,
-    body: Payload,
-) -> Response {
-    let Some((_, kind)) = KINDS.iter().find(|(path, _)| *path == uri.path()) else {
-        return problem(StatusCode::NOT_FOUND, NOT_FOUND, "", "no such path");
-    };
-    let Ok(body) = body else {
-        return problem(StatusCode::PAYLOAD_TOO_LARGE, TOO_LARGE, "", TOO_LARGE.summary);
-    };
-    let header = |name: &str| headers.get(name).and_then(|v| v.to_str().ok());
-    let binary = header("ce-type").filter(|_| header("ce-specversion").is_some());
-    let prefer = Prefer::read(header("prefer").unwrap_or(""));
-    let kind = binary.unwrap_or(kind);
-    let sent = send(&gateway, kind, &body, header("idempotency-key"), prefer.outcome.is_some());
-    let (status, answer) = answered(sent, prefer.outcome.unwrap_or(WAIT)).await;
-    respond(status, answer)
-}
-
-/// What the caller would like: `Prefer: wait=N`.
-struct Prefer {
-    outcome: Option<Duration>,
-}
-
-impl Prefer {
-    fn read(text: &str) -> Prefer {
-        let wait = text.split([',', ';']).find_map(|part| part.trim().strip_prefix("wait="));
-        let seconds = wait.and_then(|seconds| seconds.parse::<u64>().ok());
-        Prefer { outcome: seconds.map(|s| Duration::from_secs(s.clamp(1, 60))) }
+/// One message of the kind that the path takes.
+pub(super) async fn message(kind: &'static Kind, gateway: Gateway, request: Request) -> Response {
+    match taken(kind, &gateway, request).await {
+        Ok(response) => response,
+        Err(failure) => failure.into_response(),
     }
+}
+
+async fn taken(kind: &'static Kind, gateway: &Gateway, request: Request) -> Result<Response, Failure> {
+    let (head, body) = request.into_parts();
+    let headers = Headers::read(&head.headers)?;
+    if headers.kind.as_deref().is_some_and(|given| given != kind.name) {
+        let detail = format!("ce-type: only {} is taken here", kind.name);
+        return Err(Failure::new(StatusCode::UNPROCESSABLE_ENTITY, decode::KIND, detail));
+    }
+    let bytes = super::request::body(&head.headers, body).await?;
+    let router = &gateway.router;
+    let started = Instant::now();
+    let context = Context { keys: &router.keys, arrival: Arrival::Http, key: headers.key.as_deref() };
+    let read = decode::only(kind.name, &bytes, &context);
+    TELEMETRY.decode.observe(started.elapsed().as_secs_f64());
+    let command = read.map_err(|rejected| not_taken(&rejected))?;
+    let lag = router.lag_of(&command);
+    if lag > BEHIND_MOST {
+        return Err(Failure::new(StatusCode::TOO_MANY_REQUESTS, BEHIND, BEHIND.summary));
+    }
+    let Prefer { wait, respond_async } = headers.prefer;
+    let (status, answer) = if respond_async {
+        match router.append(&command, WAIT).await {
+            Ok(position) => {
+                let appended = show::Answered::Appended { position: show::Place(position) };
+                (StatusCode::ACCEPTED, show::json(&appended))
+            }
+            Err(error) => failure(&error),
+        }
+    } else {
+        let sent = router.send(&command, wait.is_some()).map_err(|error| failure(&error));
+        answered(sent.map(|answering| (command, answering)), wait.unwrap_or(WAIT)).await
+    };
+    let order = answer["order"].as_str().filter(|_| status == StatusCode::CREATED);
+    let location = order.map(|order| format!("/v1/orders/{order}"));
+    let mut response = respond(status, answer);
+    // Both are plain ASCII.
+    for (name, value) in [("location", location), ("preference-applied", headers.prefer.applied())] {
+        if let Some(value) = value.and_then(|value| HeaderValue::from_str(&value).ok()) {
+            response.headers_mut().insert(name, value);
+        }
+    }
+    Ok(response)
+}
+
+fn not_taken(rejected: &Rejected) -> Failure {
+    let status = match rejected.is_ours() {
+        true => StatusCode::SERVICE_UNAVAILABLE,
+        false => StatusCode::UNPROCESSABLE_ENTITY,
+    };
+    let (pointer, detail) = (rejected.pointer.clone(), rejected.detail.clone());
+    Failure { status, code: rejected.code(), pointer, detail }
 }
 
 /// A message that was sent, or its answer where it could not be.
@@ -116,7 +130,7 @@ fn failure(error: &SubmitError) -> (StatusCode, Value) {
 }
 
 fn rejection(rejected: &Rejected) -> Value {
-    serde_json::to_value(rejected).unwrap_or_default()
+    problem_body(rejected.code(), &rejected.pointer, &rejected.detail)
 }
 
 fn status(reply: &Reply, command: &Command) -> StatusCode {
