@@ -16,6 +16,7 @@ fi
 cargo build --quiet --locked --bin router
 folder=$(mktemp -d)
 router=
+# shellcheck disable=SC2317 # the trap calls it
 end() {
     [ -z "$router" ] || kill "$router" 2>/dev/null || true
     wait || true

@@ -18,7 +18,8 @@ use axum::{
     middleware::{from_fn, from_fn_with_state},
     routing::get,
 };
-use problem::{BUSY, CODES, Failure, LATE, NO_ROOM, NOT_FOUND, TOO_LARGE, problem, problem_body, respond};
+pub(crate) use problem::CODES;
+use problem::{BUSY, Failure, LATE, NO_ROOM, NOT_FOUND, TOO_LARGE, problem, problem_body, respond};
 pub(crate) use serve::serve;
 
 use crate::{
