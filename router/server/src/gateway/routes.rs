@@ -137,8 +137,11 @@ fn message(kind: &'static Kind) -> Route {
     let refused: Vec<_> = unreadable.chain(refused).collect();
     let unavailable: Vec<_> = [NO_ROOM].into_iter().chain(codes("E1005")).collect();
     let mut answers = vec![
-        json::<show::Answered>(200, "Taken; of an order: a repeat, with the first answer"),
-        json::<show::Answered>(202, "On disk, and not decided yet: asked for, or it waits for its order"),
+        json::<show::Taken<'static>>(200, "Taken; of an order: a repeat, with the first answer"),
+        json::<show::Taken<'static>>(
+            202,
+            "On disk, and not decided yet: asked for, or it waits for its order",
+        ),
         problems(400, "A header or the body is broken", &[BAD_HEADER, CUT]),
         no_token(),
         problems(408, "The body came too slowly", &[SLOW]),
@@ -150,7 +153,7 @@ fn message(kind: &'static Kind) -> Route {
         problems(504, "No answer came in time; a repeat is safe", &[LATE]),
     ];
     if order {
-        answers.push(json::<show::Answered>(201, "A new order; Location names it"));
+        answers.push(json::<show::Taken<'static>>(201, "A new order; Location names it"));
     }
     if order || kind.path == "/v1/amends" {
         answers.push(problems(409, "The id is known with other content", &refusals(&[Refusal::Conflict])));

@@ -66,7 +66,7 @@ async fn taken(kind: &'static Kind, gateway: &Gateway, request: Request) -> Resu
     let (status, answer) = if respond_async {
         match router.append(&command, WAIT).await {
             Ok(position) => {
-                let appended = show::Answered::Appended { position: show::Place(position) };
+                let appended = show::Taken::Appended { position: show::Place(position) };
                 (StatusCode::ACCEPTED, show::json(&appended))
             }
             Err(error) => failure(&error),
@@ -114,12 +114,12 @@ async fn answered(sent: Sent, most: Duration) -> (StatusCode, Value) {
         Err(refused) => return refused,
     };
     match answering.wait(most).await {
-        Ok(reply) => (status(&reply, &command), show::reply(&reply)),
+        Ok(reply) => (status(&reply, matches!(command, Command::Place(_))), show::reply(&reply)),
         Err(error) => failure(&error),
     }
 }
 
-fn failure(error: &SubmitError) -> (StatusCode, Value) {
+pub(super) fn failure(error: &SubmitError) -> (StatusCode, Value) {
     let (status, code) = match error {
         SubmitError::Busy => (StatusCode::TOO_MANY_REQUESTS, BUSY),
         SubmitError::NoRoom(_) => (StatusCode::SERVICE_UNAVAILABLE, NO_ROOM),
@@ -129,16 +129,15 @@ fn failure(error: &SubmitError) -> (StatusCode, Value) {
     (status, problem_body(code, "", &error.to_string()))
 }
 
-fn rejection(rejected: &Rejected) -> Value {
+pub(super) fn rejection(rejected: &Rejected) -> Value {
     problem_body(rejected.code(), &rejected.pointer, &rejected.detail)
 }
 
-fn status(reply: &Reply, command: &Command) -> StatusCode {
+/// The status of an answer; `place`: to a new order.
+pub(super) fn status(reply: &Reply, place: bool) -> StatusCode {
     match &reply.answer {
-        Answer::Accepted(_) if matches!(command, Command::Place(_)) => StatusCode::CREATED,
-        Answer::Outcome(outcome) if !outcome.repeat && matches!(command, Command::Place(_)) => {
-            StatusCode::CREATED
-        }
+        Answer::Accepted(_) if place => StatusCode::CREATED,
+        Answer::Outcome(outcome) if !outcome.repeat && place => StatusCode::CREATED,
         Answer::Early => StatusCode::ACCEPTED,
         Answer::Refused { refusal: Refusal::Conflict, .. } => StatusCode::CONFLICT,
         Answer::Refused { .. } => StatusCode::UNPROCESSABLE_ENTITY,

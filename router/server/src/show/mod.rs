@@ -15,7 +15,7 @@ use router_schemas::{
 };
 pub(crate) use rows::{Cell, Order, cell, order};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 use serde_json::Value;
 
 /// A time, ms since 1970, as RFC 3339 in UTC.
@@ -23,7 +23,7 @@ use serde_json::Value;
 pub(crate) struct Time(pub i64);
 
 impl Serialize for Time {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match jiff::Timestamp::from_millisecond(self.0) {
             Ok(time) => serializer.collect_str(&time),
             Err(_) => serializer.serialize_none(),
@@ -59,12 +59,13 @@ impl JsonSchema for Place {
 /// What is answered to a message that was taken.
 #[derive(Serialize, JsonSchema)]
 #[serde(tag = "answer", rename_all = "snake_case")]
-pub(crate) enum Answered {
+#[schemars(rename = "Taken")]
+pub(crate) enum Taken<'a> {
     /// The order was taken.
     Accepted {
         order: OrderId,
         /// Its home zone; null while none is known.
-        zone: Option<String>,
+        zone: Option<&'a str>,
         /// The record that first named it.
         position: Place,
     },
@@ -72,7 +73,7 @@ pub(crate) enum Answered {
     Repeat {
         order: OrderId,
         /// Its home zone.
-        zone: Option<String>,
+        zone: Option<&'a str>,
         /// The record that first named it.
         position: Place,
     },
@@ -90,7 +91,7 @@ pub(crate) enum Answered {
         /// Its state.
         state: &'static str,
         /// Nodes that have open units of it.
-        nodes: Vec<String>,
+        nodes: &'a [String],
         /// True: answered from memory to a repeat.
         repeat: bool,
         position: Place,
@@ -99,6 +100,7 @@ pub(crate) enum Answered {
     Published {
         /// Offset in `router.control`.
         control: u64,
+        position: Place,
     },
 }
 
@@ -167,31 +169,41 @@ pub(crate) struct Page<T> {
     pub next: Option<String>,
 }
 
-/// An answer, with the position of the record that it answers.
+/// An answer, with the position of the record that it answers; written without a tree in between.
+pub(crate) struct Answered<'a>(pub &'a Reply);
+
+impl Serialize for Answered<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let place = |position: &Position| Place(position.clone());
+        let position = place(&self.0.position);
+        let taken = match &self.0.answer {
+            Answer::Accepted(a) => {
+                Taken::Accepted { order: a.order, zone: a.zone.as_deref(), position: place(&a.position) }
+            }
+            Answer::Repeat(a) => {
+                Taken::Repeat { order: a.order, zone: a.zone.as_deref(), position: place(&a.position) }
+            }
+            Answer::Early => Taken::Early { position },
+            Answer::Ignored => Taken::Ignored { position },
+            Answer::Refused { refusal, detail } => {
+                let problem = Problem::new(refusal.code(), "", detail);
+                let refused = Problem { answer: Some("refused"), position: Some(position), ..problem };
+                return refused.serialize(serializer);
+            }
+            Answer::Done => Taken::Done { position },
+            Answer::Outcome(o) => {
+                let (order, state, nodes, repeat) = (o.order, o.state.as_str(), o.nodes.as_slice(), o.repeat);
+                Taken::Outcome { order, state, nodes, repeat, position }
+            }
+            Answer::Published(control) => Taken::Published { control: *control, position },
+        };
+        taken.serialize(serializer)
+    }
+}
+
+/// The same as a tree.
 pub(crate) fn reply(reply: &Reply) -> Value {
-    let position = Place(reply.position.clone());
-    let shown = match reply.answer.clone() {
-        Answer::Accepted(a) => {
-            Answered::Accepted { order: a.order, zone: a.zone, position: Place(a.position) }
-        }
-        Answer::Repeat(a) => Answered::Repeat { order: a.order, zone: a.zone, position: Place(a.position) },
-        Answer::Early => Answered::Early { position },
-        Answer::Ignored => Answered::Ignored { position },
-        Answer::Refused { refusal, detail } => {
-            let problem = Problem::new(refusal.code(), "", &detail);
-            return json(&Problem { answer: Some("refused"), position: Some(position), ..problem });
-        }
-        Answer::Done => Answered::Done { position },
-        Answer::Outcome(o) => Answered::Outcome {
-            order: o.order,
-            state: o.state.as_str(),
-            nodes: o.nodes,
-            repeat: o.repeat,
-            position,
-        },
-        Answer::Published(control) => Answered::Published { control },
-    };
-    json(&shown)
+    json(&Answered(reply))
 }
 
 /// Types of this module have no maps with other keys than text: nothing is lost.
