@@ -12,6 +12,7 @@ use crate::{
     bounds::{At, ROOT},
     cells, orders, references,
     seal::Keys,
+    told,
 };
 
 /// The codes of this module.
@@ -217,6 +218,10 @@ fn read<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Rejected> {
 }
 
 fn read_borrowed<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Result<T, Rejected> {
+    // Keeping the place of an error costs as much again as reading: it is looked for once there is one.
+    if let Ok(value) = serde_json::from_slice(bytes) {
+        return Ok(value);
+    }
     let mut from = serde_json::Deserializer::from_slice(bytes);
     let value = serde_path_to_error::deserialize(&mut from).map_err(|error| shape(&error))?;
     from.end().map_err(|e| reject(JSON, ROOT, format!("something follows at column {}", e.column())))?;
@@ -235,7 +240,6 @@ fn shape(error: &serde_path_to_error::Error<serde_json::Error>) -> Rejected {
     let inner = error.inner();
     let text = inner.to_string();
     let place = format!("at line {} column {}", inner.line(), inner.column());
-    let tail = |mark: &str| text.rfind(mark).map(|start| text[start..].trim_start().to_owned());
     let member = |start: &str| text.strip_prefix(start).and_then(|rest| rest.split('`').next());
     let detail = if let Some(member) = member("missing field `") {
         pointer = format!("{pointer}/{member}");
@@ -245,8 +249,8 @@ fn shape(error: &serde_path_to_error::Error<serde_json::Error>) -> Rejected {
         "is there twice".to_owned()
     } else if inner.is_eof() {
         format!("the message ends too early, {place}")
-    } else if let Some(told) = tail("expected").or_else(|| tail(" is no ")).filter(|_| inner.is_data()) {
-        told
+    } else if let Some(told) = told::expected(&text).filter(|_| inner.is_data()) {
+        told.to_owned()
     } else {
         format!("not readable {place}")
     };

@@ -10,3 +10,4 @@ pub mod json;
 mod orders;
 mod references;
 pub mod seal;
+mod told;

@@ -12,6 +12,7 @@ use router_ingest::{
     decode::{self, Context, Rejected},
     json::Kind,
 };
+use router_log::LogState;
 use router_schemas::{
     command::{Command, order::Arrival},
     limits,
@@ -53,6 +54,10 @@ async fn taken(kind: &'static Kind, gateway: &Gateway, request: Request) -> Resu
     }
     let bytes = super::request::body(&head.headers, body).await?;
     let router = &gateway.router;
+    // Before anything is sealed: a key that nobody needs takes room as well.
+    if let LogState::NoRoom(reason) | LogState::Failed(reason) = router.log.state() {
+        return Err(Failure::new(StatusCode::SERVICE_UNAVAILABLE, NO_ROOM, reason));
+    }
     let started = Instant::now();
     let context = Context { keys: &router.keys, arrival: Arrival::Http, key: headers.key.as_deref() };
     let read = decode::only(kind.name, &bytes, &context);

@@ -1,10 +1,14 @@
 //! What each answer means.
 
-use std::process::{Command, Stdio};
+use std::{
+    io::{BufRead, BufReader},
+    path::Path,
+    process::{Command, Stdio},
+};
 
 use serde_json::json;
 
-use crate::{exchange::Http, furnished, order, running::Running};
+use crate::{exchange::Http, furnished, order};
 
 #[test]
 fn an_order_is_created_once_and_said_again() {
@@ -154,14 +158,36 @@ fn a_batch_answers_line_by_line() {
 
 const SECRET: &str = "a-long-enough-secret";
 
+/// Ends with the test.
+struct Child(std::process::Child);
+
+impl Drop for Child {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// A router that asks for the token in `file`, and its address.
+fn with_token(data: &Path, file: &Path) -> (Child, String) {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_router"));
+    command.args(["run", "--listen", "127.0.0.1:0", "--token-file"]).arg(file).arg("--data-dir").arg(data);
+    let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(child.stderr.take().unwrap()).lines().map_while(Result::ok);
+    let ready = lines.find_map(|line| Some(line.split_once("ready on http://")?.1.to_owned()));
+    let address = ready.expect("the router ended before it was ready").split(',').next().unwrap().to_owned();
+    std::thread::spawn(move || lines.for_each(|line| eprintln!("{line}")));
+    (Child(child), address)
+}
+
 #[test]
 fn a_token_is_asked_for_where_there_is_one() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("token");
     std::fs::write(&file, format!("{SECRET}\n")).unwrap();
     let data = folder.path().join("data");
-    let running = Running::start_with(&data, &["--token-file", file.to_str().unwrap()]);
-    let mut http = Http::connect(&running.address);
+    let (_running, address) = with_token(&data, &file);
+    let mut http = Http::connect(&address);
     let mut status = |path: &str, headers: &str| {
         let answer = http.send("GET", path, headers, b"");
         if answer.status == 401 {

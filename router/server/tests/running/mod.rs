@@ -20,15 +20,9 @@ pub struct Running {
 impl Running {
     /// Starts `router run` on the folder and waits until it is ready.
     pub fn start(folder: &Path) -> Running {
-        Running::start_with(folder, &[])
-    }
-
-    /// The same, with further arguments.
-    pub fn start_with(folder: &Path, more: &[&str]) -> Running {
         let mut child = Command::new(env!("CARGO_BIN_EXE_router"))
             .args(["run", "--listen", "127.0.0.1:0", "--data-dir"])
             .arg(folder)
-            .args(more)
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
