@@ -1,6 +1,9 @@
 //! From JSON to commands. What is refused here never reaches the log; the refusal names the place and never
 //! repeats a value, since values may name people.
 
+use std::sync::LazyLock;
+
+use memchr::memmem::Finder;
 use router_schemas::{
     command::{
         Command, Hash16,
@@ -88,10 +91,14 @@ pub fn message(kind: &str, bytes: &[u8], context: &Context<'_>) -> Result<Comman
 /// A CloudEvent in structured form. Told by a member that must be there, so that the other messages are read once.
 fn cloud_event(bytes: &[u8]) -> Option<CloudEvent<'_>> {
     // A name may be written with escapes; whatever has one is looked at too.
-    let marked = |text: &str| text.contains("\"specversion\"") || text.contains("\\u");
-    std::str::from_utf8(bytes).ok().filter(|text| marked(text))?;
+    if MARK.find(bytes).is_none() && ESCAPE.find(bytes).is_none() {
+        return None;
+    }
     serde_json::from_slice(bytes).ok()
 }
+
+static MARK: LazyLock<Finder<'_>> = LazyLock::new(|| Finder::new(b"\"specversion\""));
+static ESCAPE: LazyLock<Finder<'_>> = LazyLock::new(|| Finder::new(b"\\u"));
 
 /// A message without an envelope: an event within an event is none.
 fn plain(kind: &str, bytes: &[u8], context: &Context<'_>) -> Result<Command, Rejected> {
@@ -126,6 +133,10 @@ pub(crate) fn reject(code: Code, pointer: &str, detail: String) -> Rejected {
 }
 
 fn read<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Rejected> {
+    // Keeping the place of an error costs as much again as reading: it is looked for once there is one.
+    if let Ok(value) = serde_json::from_slice(bytes) {
+        return Ok(value);
+    }
     let mut from = serde_json::Deserializer::from_slice(bytes);
     let value = serde_path_to_error::deserialize(&mut from).map_err(|error| {
         let pointer = error.path().iter().fold(String::new(), |pointer, segment| match segment {
@@ -156,8 +167,7 @@ fn identity(channel: &str, account: &str, id: &str) -> Result<Identity, Rejected
 }
 
 fn content<T: Serialize>(context: &Context<'_>, kind: &str, value: &T) -> Hash16 {
-    let bytes = serde_json::to_vec(value).unwrap_or_default();
-    context.keys.hash(kind, &bytes)
+    context.keys.hash_of(kind, |bytes| write_postcard(value, bytes))
 }
 
 fn fact_key<T: Serialize>(context: &Context<'_>, kind: &str, key: Option<&str>, value: &T) -> Hash16 {

@@ -129,8 +129,13 @@ pub struct Line {
     #[serde(default)]
     pub pinned: bool,
     /// Sealed.
-    #[serde(default)]
+    #[serde(default, serialize_with = "as_text")]
     pub travellers: Vec<serde_json::Value>,
+}
+
+/// Values of any shape as their JSON text: two that differ differ in any form, also one that does not name types.
+fn as_text<S: serde::Serializer>(values: &[serde_json::Value], to: S) -> Result<S::Ok, S::Error> {
+    to.serialize_str(&serde_json::to_string(values).unwrap_or_default())
 }
 
 /// `cancel.v1`, `payment.v1` and `delivered.v1`: what is said of an order by its platform's name.

@@ -6,6 +6,7 @@ mod gateway;
 mod router;
 mod runner;
 mod show;
+mod submit;
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;

@@ -2,9 +2,12 @@
 
 use router_schemas::{
     command::{order::Display, reference::Reference, stock::Allowance},
-    reply::{Answer, Reply},
+    id::OrderId,
+    position::Position,
+    reply::{Accepted, Answer, Reply},
     row::{CellRow, OrderRow},
 };
+use serde::{Serialize, Serializer};
 use serde_json::{Value, json};
 
 /// An answer, with the position of the record that it answers.
@@ -28,6 +31,31 @@ pub(crate) fn reply(reply: &Reply) -> Value {
         Answer::Outcome(o) => json!({ "answer": "outcome", "order": o.order, "state": o.state.as_str(),
             "nodes": o.nodes, "repeat": o.repeat, "position": position }),
         Answer::Published(control) => json!({ "answer": "published", "control": control }),
+    }
+}
+
+/// An answer as [`reply`] shows it, written without a tree in between where there are many of its kind.
+pub(crate) struct Answered<'a>(pub &'a Reply);
+
+impl Serialize for Answered<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        /// Members in alphabetical order, as the tree has them.
+        #[derive(Serialize)]
+        struct Taken<'a> {
+            answer: &'static str,
+            order: OrderId,
+            position: &'a Position,
+            zone: Option<&'a str>,
+        }
+        let taken = |answer, a: &Accepted, serializer: S| {
+            let zone = a.zone.as_deref();
+            Taken { answer, order: a.order, position: &a.position, zone }.serialize(serializer)
+        };
+        match &self.0.answer {
+            Answer::Accepted(a) => taken("accepted", a, serializer),
+            Answer::Repeat(a) => taken("repeat", a, serializer),
+            _ => reply(self.0).serialize(serializer),
+        }
     }
 }
 
@@ -91,5 +119,25 @@ pub(crate) fn reference(entry: &Reference) -> Value {
 fn merge(into: &mut Value, from: Value) {
     if let (Value::Object(into), Value::Object(from)) = (into, from) {
         into.extend(from);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use router_schemas::position::{LogId, Topic};
+
+    use super::*;
+
+    #[test]
+    fn an_answer_reads_the_same_in_both_forms() {
+        let position = Position::new(Topic::Intake, 3, 17);
+        let order = OrderId::new(LogId([7; 16]), &Topic::Intake, 3, 17);
+        let accepted = |zone| Accepted { order, zone, position: position.clone() };
+        let answers =
+            [Answer::Accepted(accepted(Some("z\"".into()))), Answer::Repeat(accepted(None)), Answer::Early];
+        for answer in answers {
+            let said = Reply { correlation: [0; 16], position: position.clone(), answer };
+            assert_eq!(serde_json::to_string(&Answered(&said)).unwrap(), reply(&said).to_string());
+        }
     }
 }

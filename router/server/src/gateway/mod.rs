@@ -1,5 +1,6 @@
 //! The gateway: HTTP in front of a running router.
 
+mod batch;
 mod local;
 mod read;
 mod write;
@@ -67,7 +68,7 @@ pub(crate) fn app(gateway: Gateway) -> axum::Router {
         .route("/v1/stock", get(read::stock))
         .route("/v1/stock/{kind}", post(write::message))
         .route("/v1/fulfilments/{kind}", post(write::message))
-        .route("/v1/batch", post(write::batch).layer(DefaultBodyLimit::disable()))
+        .route("/v1/batch", post(batch::batch).layer(DefaultBodyLimit::disable()))
         .route("/v1/{table}", get(read::references).post(write::message))
         .layer(DefaultBodyLimit::max(whole))
         .layer(middleware::from_fn_with_state(gateway.clone(), authorise))

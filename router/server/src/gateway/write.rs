@@ -3,19 +3,18 @@
 use std::time::Duration;
 
 use axum::{
-    body::{Body, Bytes},
+    body::Bytes,
     extract::{State, rejection::BytesRejection},
     http::{HeaderMap, StatusCode, Uri},
-    response::{IntoResponse, Response},
+    response::Response,
 };
 use router_ingest::decode::{self, Context, Rejected};
 use router_schemas::{
     command::{Command, order::Arrival},
-    limits,
     refusal::Refusal,
     reply::{Answer, Reply},
 };
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::{BUSY, Gateway, LATE, NO_ROOM, NOT_FOUND, TOO_LARGE, WAIT, problem, problem_body, respond};
 use crate::{
@@ -100,12 +99,12 @@ async fn answered(sent: Sent, most: Duration) -> (StatusCode, Value) {
         Err(refused) => return refused,
     };
     match answering.wait(most).await {
-        Ok(reply) => (status(&reply, &command), show::reply(&reply)),
+        Ok(reply) => (status(&reply, matches!(command, Command::Place(_))), show::reply(&reply)),
         Err(error) => failure(&error),
     }
 }
 
-fn failure(error: &SubmitError) -> (StatusCode, Value) {
+pub(super) fn failure(error: &SubmitError) -> (StatusCode, Value) {
     let (status, code) = match error {
         SubmitError::Busy => (StatusCode::TOO_MANY_REQUESTS, BUSY),
         SubmitError::NoRoom(_) => (StatusCode::SERVICE_UNAVAILABLE, NO_ROOM),
@@ -115,82 +114,18 @@ fn failure(error: &SubmitError) -> (StatusCode, Value) {
     (status, problem_body(code, "", &error.to_string()))
 }
 
-fn rejection(rejected: &Rejected) -> Value {
+pub(super) fn rejection(rejected: &Rejected) -> Value {
     serde_json::to_value(rejected).unwrap_or_default()
 }
 
-fn status(reply: &Reply, command: &Command) -> StatusCode {
+/// The status of an answer; `place`: to a new order.
+pub(super) fn status(reply: &Reply, place: bool) -> StatusCode {
     match &reply.answer {
-        Answer::Accepted(_) if matches!(command, Command::Place(_)) => StatusCode::CREATED,
-        Answer::Outcome(outcome) if !outcome.repeat && matches!(command, Command::Place(_)) => {
-            StatusCode::CREATED
-        }
+        Answer::Accepted(_) if place => StatusCode::CREATED,
+        Answer::Outcome(outcome) if !outcome.repeat && place => StatusCode::CREATED,
         Answer::Early => StatusCode::ACCEPTED,
         Answer::Refused { refusal: Refusal::Conflict, .. } => StatusCode::CONFLICT,
         Answer::Refused { .. } => StatusCode::UNPROCESSABLE_ENTITY,
         _ => StatusCode::OK,
-    }
-}
-
-/// Messages by the line, any number of them: each a CloudEvent in structured form, or an order. A line of the
-/// answer for each, in their order.
-pub(super) async fn batch(State(gateway): State<Gateway>, body: Body) -> Response {
-    let (lines, mut to_answer) = tokio::sync::mpsc::channel::<tokio::task::JoinHandle<Value>>(1024);
-    tokio::spawn(read_lines(gateway, body, lines));
-    let (sender, receiver) = tokio::sync::mpsc::channel::<Result<Bytes, std::io::Error>>(16);
-    tokio::spawn(async move {
-        while let Some(answer) = to_answer.recv().await {
-            let line = answer.await.unwrap_or_else(|_| json!({ "status": 500 }));
-            if sender.send(Ok(Bytes::from(format!("{line}\n")))).await.is_err() {
-                return;
-            }
-        }
-    });
-    let answers = futures_util::stream::unfold(receiver, |mut receiver| async move {
-        receiver.recv().await.map(|line| (line, receiver))
-    });
-    ([("content-type", "application/x-ndjson")], Body::from_stream(answers)).into_response()
-}
-
-async fn read_lines(
-    gateway: Gateway,
-    body: Body,
-    lines: tokio::sync::mpsc::Sender<tokio::task::JoinHandle<Value>>,
-) {
-    use futures_util::StreamExt;
-    let mut chunks = body.into_data_stream();
-    let (mut buffer, mut number) = (Vec::new(), 0u64);
-    loop {
-        let chunk = chunks.next().await;
-        let ended = chunk.is_none();
-        let Ok(chunk) = chunk.unwrap_or_else(|| Ok(Bytes::from_static(b"\n"))) else { return };
-        buffer.extend_from_slice(&chunk);
-        let mut start = 0;
-        while let Some(length) = buffer[start..].iter().position(|b| *b == b'\n') {
-            let line = buffer[start..start + length].to_vec();
-            start += length + 1;
-            number += 1;
-            if line.iter().all(u8::is_ascii_whitespace) {
-                continue;
-            }
-            // At most as many as the channel holds are under way: the rest of the body waits.
-            let Ok(place) = lines.reserve().await else { return };
-            let sent = send(&gateway, "order.v1", &line, None, false);
-            place.send(tokio::spawn(async move {
-                let (status, answer) = answered(sent, WAIT).await;
-                json!({ "line": number, "status": status.as_u16(), "answer": answer })
-            }));
-        }
-        buffer.drain(..start);
-        if buffer.len() > limits::MESSAGE_BYTES {
-            let answer =
-                problem_body(TOO_LARGE, "", "the line is too long; it and all behind it were not read");
-            let detail = json!({ "line": number + 1, "status": 413, "answer": answer });
-            let _ = lines.send(tokio::spawn(async move { detail })).await;
-            return;
-        }
-        if ended {
-            return;
-        }
     }
 }
