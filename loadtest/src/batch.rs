@@ -14,10 +14,11 @@ use std::{
 use hdrhistogram::Histogram;
 use memchr::memmem;
 
+use router_loadtest::orders::Orders;
+
 use crate::{
     LoadError,
     connection::{Chunks, head},
-    orders::Orders,
     report::{Latency, Sent},
 };
 

@@ -2,11 +2,9 @@
 
 use std::net::SocketAddr;
 
-use crate::{
-    Asked, LoadError,
-    connection::Client,
-    orders::{Chance, place},
-};
+use router_loadtest::orders::{Chance, place};
+
+use crate::{Asked, LoadError, connection::Client};
 
 /// Units of every cell: more than all orders of a run take.
 const UNITS: u32 = 500_000_000;

@@ -9,7 +9,6 @@ mod batch;
 mod compare;
 mod connection;
 mod furnish;
-mod orders;
 mod post;
 mod process;
 mod report;

@@ -6,7 +6,10 @@ const DIGITS: usize = 12;
 const TEMPLATES: usize = 4096;
 
 /// A chain of chances that is the same on every machine: SplitMix64.
-pub(crate) struct Chance(pub u64);
+pub struct Chance(
+    /// Where the chain is.
+    pub u64,
+);
 
 impl Chance {
     /// A number below `end`.
@@ -20,7 +23,7 @@ impl Chance {
 }
 
 /// All orders of a run.
-pub(crate) struct Orders {
+pub struct Orders {
     templates: Vec<Template>,
 }
 
@@ -61,7 +64,7 @@ impl Orders {
 }
 
 /// Degrees of a place in a zone, where its nodes and its customers are.
-pub(crate) fn place(chance: &mut Chance, zone: u16) -> (String, String) {
+pub fn place(chance: &mut Chance, zone: u16) -> (String, String) {
     let degrees = |whole: u64, chance: &mut Chance| format!("{whole}.{:04}", chance.below(10_000));
     (degrees(20 + u64::from(zone % 40), chance), degrees(100 + u64::from(zone / 40), chance))
 }

@@ -9,6 +9,8 @@ use std::{
 
 use mio::{Events, Interest, Poll, Token, net::TcpStream};
 
+use router_loadtest::orders::Orders;
+
 use crate::{LoadError, connection::head, orders::Orders, report::Sent};
 
 /// An answer that takes longer ends the measurement.

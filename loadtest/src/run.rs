@@ -7,11 +7,12 @@ use std::{
     time::{Duration, Instant},
 };
 
+use router_loadtest::orders::Orders;
+
 use crate::{
     Asked, Format, LoadError, Mode, after, batch,
     connection::Client,
     furnish::furnish,
-    orders::Orders,
     post,
     process::{Started, Used},
     report::{Report, Sent},
