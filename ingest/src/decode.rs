@@ -1,8 +1,12 @@
 //! From JSON to commands. What is refused here never reaches the log; the refusal names the place and never
 //! repeats a value, since values may name people.
 
+use std::sync::LazyLock;
+
+use memchr::memmem::Finder;
 use router_schemas::{
     command::{Command, Hash16, order as o},
+    envelope::write_postcard,
     limits,
     refusal::Code,
 };
@@ -86,7 +90,7 @@ pub struct Context<'a> {
 impl Context<'_> {
     /// A keyed hash of the content.
     pub(crate) fn content<T: Serialize>(&self, kind: &str, value: &T) -> Hash16 {
-        self.keys.hash(kind, &serde_json::to_vec(value).unwrap_or_default())
+        self.keys.hash_of(kind, |bytes| write_postcard(value, bytes))
     }
 
     /// What names a fact: its key, or what came with it, or its content.
@@ -167,10 +171,12 @@ fn is_cloud_event(bytes: &[u8]) -> bool {
         specversion: Option<serde::de::IgnoredAny>,
     }
     // A name may be written with escapes; whatever has one is looked at too.
-    let marked = |text: &str| text.contains("\"specversion\"") || text.contains("\\u");
-    std::str::from_utf8(bytes).is_ok_and(marked)
+    (MARK.find(bytes).is_some() || ESCAPE.find(bytes).is_some())
         && serde_json::from_slice(bytes).is_ok_and(|probe: Probe| probe.specversion.is_some())
 }
+
+static MARK: LazyLock<Finder<'_>> = LazyLock::new(|| Finder::new(b"\"specversion\""));
+static ESCAPE: LazyLock<Finder<'_>> = LazyLock::new(|| Finder::new(b"\\u"));
 
 /// A message without an envelope: an event within an event is none.
 fn plain(kind: &str, bytes: &[u8], context: &Context<'_>) -> Result<Command, Rejected> {

@@ -1,6 +1,7 @@
 //! INTAKE: knows every order's id and home zone. It gives ids, drops repeats, keeps what came too early, and
 //! passes the rest to the partition of the order's home zone.
 
+mod directory;
 mod row;
 mod state;
 
@@ -124,7 +125,7 @@ impl Intake {
             first: head.content,
             seen: vec![head.content],
         };
-        self.state.orders.insert(identity.clone(), entry);
+        self.state.orders.insert(&identity, entry);
         self.answer(cause, Answer::Accepted(self.accepted(&identity)), out);
         match zone {
             Some(_) => self.forward(&cause.meta, &identity, Command::Place(message), out),

@@ -14,6 +14,8 @@ use router_schemas::{
 };
 use serde::{Deserialize, Serialize};
 
+use super::directory::Directory;
+
 /// The whole state of one partition. Ordered collections only: equal content gives equal bytes.
 #[derive(Default, Serialize, Deserialize)]
 pub(super) struct State {
@@ -28,7 +30,7 @@ pub(super) struct State {
     /// Channel → default home zone.
     pub channels: BTreeMap<String, Option<String>>,
     /// Every order known.
-    pub orders: BTreeMap<Identity, Entry>,
+    pub orders: Directory,
     /// What came before its order, oldest first.
     pub early: BTreeMap<Identity, Vec<Waiting>>,
     /// How many of them each channel has.

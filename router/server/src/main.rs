@@ -6,6 +6,7 @@ mod gateway;
 mod router;
 mod runner;
 mod show;
+mod submit;
 mod telemetry;
 
 #[global_allocator]

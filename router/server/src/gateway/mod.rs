@@ -1,5 +1,6 @@
 //! The gateway: HTTP in front of a running router. [`routes`] has every path with what is said of it.
 
+mod batch;
 mod fresh;
 mod guard;
 mod local;

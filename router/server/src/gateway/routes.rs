@@ -18,7 +18,7 @@ use router_schemas::{
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 
 use super::{
-    BUSY, Gateway, LATE, NO_ROOM, NOT_FOUND, TOO_LARGE,
+    BUSY, Gateway, LATE, NO_ROOM, NOT_FOUND, TOO_LARGE, batch,
     problem::{BAD_HEADER, BAD_QUERY, BEHIND, CUT, MEDIA, NO_ROWS, NOT_YET, SLOW, TOKEN},
     query::{PAGE, Parameter},
     read, request, write,
@@ -185,7 +185,7 @@ fn batch() -> Route {
         body: Body::Lines,
         answers,
         open: false,
-        serve: post(write::batch).layer(DefaultBodyLimit::disable()).layer(from_fn(request::lines)),
+        serve: post(batch::batch).layer(DefaultBodyLimit::disable()).layer(from_fn(request::lines)),
     }
 }
 

@@ -3,8 +3,7 @@
 use std::time::{Duration, Instant};
 
 use axum::{
-    body::{Body, Bytes},
-    extract::{Request, State},
+    extract::Request,
     http::{HeaderValue, StatusCode},
     response::{IntoResponse, Response},
 };
@@ -15,24 +14,19 @@ use router_ingest::{
 use router_log::LogState;
 use router_schemas::{
     command::{Command, order::Arrival},
-    limits,
     refusal::Refusal,
     reply::{Answer, Reply},
 };
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::{
-    BUSY, Failure, Gateway, LATE, NO_ROOM, TOO_LARGE, WAIT,
+    BUSY, Failure, Gateway, LATE, NO_ROOM, WAIT,
     problem::BEHIND,
     problem_body,
     request::{Headers, Prefer},
     respond,
 };
-use crate::{
-    router::{Answering, SubmitError},
-    show,
-    telemetry::TELEMETRY,
-};
+use crate::{router::SubmitError, show, telemetry::TELEMETRY};
 
 /// Behind more than this, the engine gets nothing new.
 const BEHIND_MOST: Duration = Duration::from_secs(1);
@@ -77,8 +71,14 @@ async fn taken(kind: &'static Kind, gateway: &Gateway, request: Request) -> Resu
             Err(error) => failure(&error),
         }
     } else {
-        let sent = router.send(&command, wait.is_some()).map_err(|error| failure(&error));
-        answered(sent.map(|answering| (command, answering)), wait.unwrap_or(WAIT)).await
+        let place = matches!(command, Command::Place(_));
+        match router.send(&command, wait.is_some()) {
+            Ok(answering) => match answering.wait(wait.unwrap_or(WAIT)).await {
+                Ok(reply) => (status(&reply, place), show::reply(&reply)),
+                Err(error) => failure(&error),
+            },
+            Err(error) => failure(&error),
+        }
     };
     let order = answer["order"].as_str().filter(|_| status == StatusCode::CREATED);
     let location = order.map(|order| format!("/v1/orders/{order}"));
@@ -99,29 +99,6 @@ fn not_taken(rejected: &Rejected) -> Failure {
     };
     let (pointer, detail) = (rejected.pointer.clone(), rejected.detail.clone());
     Failure { status, code: rejected.code(), pointer, detail }
-}
-
-/// A message that was sent, or its answer where it could not be.
-type Sent = Result<(Command, Answering), (StatusCode, Value)>;
-
-/// Reads a message and sends it; what cannot be sent has its answer at once.
-fn send(gateway: &Gateway, kind: &str, body: &[u8], key: Option<&str>, outcome: bool) -> Sent {
-    let context = Context { keys: &gateway.router.keys, arrival: Arrival::Http, key };
-    let command = decode::message(kind, body, &context)
-        .map_err(|rejected| (StatusCode::UNPROCESSABLE_ENTITY, rejection(&rejected)))?;
-    let answering = gateway.router.send(&command, outcome).map_err(|error| failure(&error))?;
-    Ok((command, answering))
-}
-
-async fn answered(sent: Sent, most: Duration) -> (StatusCode, Value) {
-    let (command, answering) = match sent {
-        Ok(sent) => sent,
-        Err(refused) => return refused,
-    };
-    match answering.wait(most).await {
-        Ok(reply) => (status(&reply, matches!(command, Command::Place(_))), show::reply(&reply)),
-        Err(error) => failure(&error),
-    }
 }
 
 pub(super) fn failure(error: &SubmitError) -> (StatusCode, Value) {
@@ -147,68 +124,5 @@ pub(super) fn status(reply: &Reply, place: bool) -> StatusCode {
         Answer::Refused { refusal: Refusal::Conflict, .. } => StatusCode::CONFLICT,
         Answer::Refused { .. } => StatusCode::UNPROCESSABLE_ENTITY,
         _ => StatusCode::OK,
-    }
-}
-
-/// Messages by the line, any number of them: each a CloudEvent in structured form, or an order. A line of the
-/// answer for each, in their order.
-pub(super) async fn batch(State(gateway): State<Gateway>, body: Body) -> Response {
-    let (lines, mut to_answer) = tokio::sync::mpsc::channel::<tokio::task::JoinHandle<Value>>(1024);
-    tokio::spawn(read_lines(gateway, body, lines));
-    let (sender, receiver) = tokio::sync::mpsc::channel::<Result<Bytes, std::io::Error>>(16);
-    tokio::spawn(async move {
-        while let Some(answer) = to_answer.recv().await {
-            let line = answer.await.unwrap_or_else(|_| json!({ "status": 500 }));
-            if sender.send(Ok(Bytes::from(format!("{line}\n")))).await.is_err() {
-                return;
-            }
-        }
-    });
-    let answers = futures_util::stream::unfold(receiver, |mut receiver| async move {
-        receiver.recv().await.map(|line| (line, receiver))
-    });
-    ([("content-type", "application/x-ndjson")], Body::from_stream(answers)).into_response()
-}
-
-async fn read_lines(
-    gateway: Gateway,
-    body: Body,
-    lines: tokio::sync::mpsc::Sender<tokio::task::JoinHandle<Value>>,
-) {
-    use futures_util::StreamExt;
-    let mut chunks = body.into_data_stream();
-    let (mut buffer, mut number) = (Vec::new(), 0u64);
-    loop {
-        let chunk = chunks.next().await;
-        let ended = chunk.is_none();
-        let Ok(chunk) = chunk.unwrap_or_else(|| Ok(Bytes::from_static(b"\n"))) else { return };
-        buffer.extend_from_slice(&chunk);
-        let mut start = 0;
-        while let Some(length) = buffer[start..].iter().position(|b| *b == b'\n') {
-            let line = buffer[start..start + length].to_vec();
-            start += length + 1;
-            number += 1;
-            if line.iter().all(u8::is_ascii_whitespace) {
-                continue;
-            }
-            // At most as many as the channel holds are under way: the rest of the body waits.
-            let Ok(place) = lines.reserve().await else { return };
-            let sent = send(&gateway, "order.v1", &line, None, false);
-            place.send(tokio::spawn(async move {
-                let (status, answer) = answered(sent, WAIT).await;
-                json!({ "line": number, "status": status.as_u16(), "answer": answer })
-            }));
-        }
-        buffer.drain(..start);
-        if buffer.len() > limits::MESSAGE_BYTES {
-            let answer =
-                problem_body(TOO_LARGE, "", "the line is too long; it and all behind it were not read");
-            let detail = json!({ "line": number + 1, "status": 413, "answer": answer });
-            let _ = lines.send(tokio::spawn(async move { detail })).await;
-            return;
-        }
-        if ended {
-            return;
-        }
     }
 }
