@@ -37,7 +37,7 @@ pub struct Order {
     /// How far it is paid, and how.
     #[serde(default)]
     pub payment: Payment,
-    /// Currency of all amounts; XXX where there is none.
+    /// Currency of all amounts; absent: none is known.
     #[serde(default)]
     pub currency: Currency,
     /// Amounts of the whole order.
