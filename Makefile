@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 
-.PHONY: help setup demo run crash fuzz fuzz-quick test test-quick lint check
+.PHONY: help setup demo run crash fuzz fuzz-quick test test-quick http schemas bench lint check
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
@@ -31,6 +31,13 @@ fuzz-quick: setup ## ten seconds for each fuzz target
 
 test: setup ## every test
 	cargo test --workspace --locked
+	deploy/schemathesis.sh
+
+http: setup ## the HTTP API against its own document, EXAMPLES requests of each kind (5)
+	deploy/schemathesis.sh
+
+schemas: ## make the files in schemas/ anew from the types
+	UPDATE_SCHEMAS=1 cargo test --locked -p router-ingest -p router-server current
 
 test-quick: ## the tests, without looking for what is missing
 	cargo test --workspace --locked

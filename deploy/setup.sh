@@ -34,6 +34,8 @@ fi
 need_packages ca-certificates
 
 need_packages shellcheck
+# The generator of HTTP requests runs in an environment of its own.
+python3 -c 'import ensurepip, venv' 2>/dev/null || need_packages python3 python3-venv
 rustup component list --installed 2>/dev/null | grep -q '^clippy' || rustup component add clippy rustfmt
 need_tool() {
     [ -x "target/tools/bin/$1" ] && return

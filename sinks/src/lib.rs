@@ -75,8 +75,14 @@ pub struct OrderFilter {
     pub state: Option<OrderState>,
     /// The channel it came by.
     pub channel: Option<String>,
+    /// The platform's id of it, at whichever channel.
+    pub external_id: Option<String>,
+    /// Home zone.
+    pub zone: Option<String>,
     /// A node that has, or had, units of it.
     pub node: Option<String>,
+    /// A SKU on one of its lines.
+    pub sku: Option<String>,
     /// Created from this time on, ms.
     pub from: Option<i64>,
     /// Created before this time, ms.
@@ -88,6 +94,9 @@ impl OrderFilter {
     pub fn takes(&self, row: &OrderRow) -> bool {
         self.state.as_ref().is_none_or(|s| *s == row.state)
             && self.channel.as_ref().is_none_or(|c| *c == row.identity.channel)
+            && self.external_id.as_ref().is_none_or(|id| *id == row.identity.external_id)
+            && self.zone.as_ref().is_none_or(|z| *z == row.zone)
+            && self.sku.as_ref().is_none_or(|s| row.lines.iter().any(|l| l.sku == *s))
             && self.node.as_ref().is_none_or(|n| row.fulfilments.iter().any(|f| f.node == *n))
             && self.from.is_none_or(|t| row.created_at >= t)
             && self.to.is_none_or(|t| row.created_at < t)

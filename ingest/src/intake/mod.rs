@@ -1,6 +1,7 @@
 //! INTAKE: knows every order's id and home zone. It gives ids, drops repeats, keeps what came too early, and
 //! passes the rest to the partition of the order's home zone.
 
+mod directory;
 mod early;
 mod row;
 mod state;
@@ -54,7 +55,7 @@ impl Intake {
             && self.state.known_source(source)
         {
             // Whoever waits is answered, as any repeat of a known order is.
-            if let Some(identity) = command.identity().filter(|i| self.state.orders.contains_key(i)) {
+            if let Some(identity) = command.identity().filter(|i| self.state.orders.get(i).is_some()) {
                 return self.repeat(cause, identity, out);
             }
             self.answer_all(cause, Answer::Ignored, out);
@@ -118,7 +119,7 @@ impl Intake {
             first: head.content,
             seen: vec![head.content],
         };
-        self.state.orders.insert(identity.clone(), entry);
+        self.state.orders.insert(&identity, entry);
         self.answer(cause, Answer::Accepted(self.accepted(&identity)), out);
         match zone {
             Some(_) => self.forward(&cause.meta, &identity, Command::Place(message), out),

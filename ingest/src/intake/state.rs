@@ -14,7 +14,7 @@ use router_schemas::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::early::Early;
+use super::{directory::Directory, early::Early};
 
 /// The whole state of one partition. Ordered collections only: equal content gives equal bytes.
 #[derive(Default, Serialize, Deserialize)]
@@ -30,7 +30,7 @@ pub(super) struct State {
     /// Channel → default home zone.
     pub channels: BTreeMap<String, Option<String>>,
     /// Every order known.
-    pub orders: BTreeMap<Identity, Entry>,
+    pub orders: Directory,
     /// What came before its order.
     pub early: Early,
     /// Orders that no zone is known for, with all that came for them, in order; and orders whose zone is known

@@ -9,6 +9,8 @@ mod gateway;
 mod router;
 mod runner;
 mod show;
+mod submit;
+mod telemetry;
 mod trial;
 
 #[global_allocator]

@@ -21,11 +21,12 @@ use router_schemas::{
     stage::StageName,
 };
 use router_sinks::{FjallStore, Store, StoreError};
-use tokio::sync::{mpsc, oneshot};
 
+pub(crate) use crate::submit::{Answering, SubmitError};
 use crate::{
     config,
     runner::{Runner, RunnerError, Settings, Snapshots, SnapshotsError, WordError},
+    submit::{Submitter, answers, append},
     trial,
 };
 
@@ -56,29 +57,6 @@ pub(crate) enum RouterError {
     Random(getrandom::Error),
 }
 
-/// Why a command was not taken.
-#[derive(Debug, Clone, PartialEq, thiserror::Error)]
-pub(crate) enum SubmitError {
-    #[error("too many requests wait for an answer")]
-    Busy,
-    #[error("{0}")]
-    NoRoom(String),
-    #[error("no answer came in time; the command may have been taken, sending it again is safe")]
-    Late,
-    #[error("no such node")]
-    UnknownNode,
-}
-
-type Pending = Arc<Mutex<HashMap<[u8; 16], oneshot::Sender<Result<Reply, SubmitError>>>>>;
-
-/// A command on its way to the log.
-struct Submission {
-    topic: Topic,
-    partition: u16,
-    correlation: [u8; 16],
-    payload: Vec<u8>,
-}
-
 /// A running router.
 pub(crate) struct Router {
     pub log: Arc<dyn Log>,
@@ -89,15 +67,9 @@ pub(crate) struct Router {
     pub runner: Runner,
     /// Where all of it lies.
     pub folder: Folder,
-    /// Requests that may wait for an answer; more are turned away.
-    most_waiting: usize,
     /// Why rows are not written, where they are not.
     pub rows: Arc<router_sinks::follow::Health>,
-    pending: Pending,
-    submissions: mpsc::Sender<Submission>,
-    /// Random of this start, so that correlations of two starts never meet.
-    boot: [u8; 8],
-    requests: AtomicU64,
+    pub submitter: Submitter,
     stop: Arc<AtomicBool>,
     threads: Vec<JoinHandle<()>>,
 }
@@ -202,44 +174,28 @@ impl Router {
                 }),
             ],
         )?;
-        let (pending, stop) = (Pending::default(), Arc::new(AtomicBool::new(false)));
-        let (submissions, queue) = mpsc::channel(most_waiting);
+        let stop = Arc::new(AtomicBool::new(false));
+        let (submitter, ends) = Submitter::new(boot[..8].try_into().unwrap_or_default(), most_waiting);
         let mut threads = Vec::new();
         let mut thread = |name: &str, work: Box<dyn FnOnce() + Send>| {
             std::thread::Builder::new().name(name.into()).spawn(work).map(|t| threads.push(t))
         };
         {
-            let (log, pending, stop) = (log.clone(), pending.clone(), stop.clone());
+            let (log, pending, stop) = (log.clone(), ends.pending.clone(), stop.clone());
             let work = move || ended("answers", answers(&*log, from, &pending, &answered, &stop));
             thread("answers", Box::new(work))?;
         }
         {
-            let (log, keys, pending) = (log.clone(), keys.clone(), pending.clone());
-            thread("append", Box::new(move || append(&*log, &keys, &pending, queue)))?;
+            let (log, keys) = (log.clone(), keys.clone());
+            thread("append", Box::new(move || append(&*log, &keys, ends)))?;
         }
         {
             let (log, store, stop, health) = (log.clone(), store.clone(), stop.clone(), health.clone());
             let work = move || router_sinks::follow::follow_on(&*log, &*store, &stop, &health);
             thread("rows", Box::new(work))?;
         }
-        let boot = boot[..8].try_into().unwrap_or_default();
-        let requests = AtomicU64::new(0);
-        Ok(Router {
-            log,
-            keys,
-            store,
-            snapshots,
-            runner,
-            rows: health,
-            folder,
-            most_waiting,
-            pending,
-            submissions,
-            boot,
-            requests,
-            stop,
-            threads,
-        })
+        let rows = health;
+        Ok(Router { log, keys, store, snapshots, runner, folder, rows, submitter, stop, threads })
     }
 
     /// Sends a command on its road; commands sent one after the other keep their order. The answer is intake's,
@@ -251,26 +207,39 @@ impl Router {
     /// As [`Router::send`], with what is known of the command beside it.
     pub fn send_with(&self, command: &Command, outcome: bool, meta: Meta) -> Result<Answering, SubmitError> {
         let (topic, partition) = self.road(command)?;
-        let (reply, answering) = self.expect(outcome)?;
-        let payload = envelope::to_vec(None, &Meta { reply: Some(reply), ..meta }, command);
-        let submission = Submission { topic, partition, correlation: reply.correlation, payload };
-        self.submissions.try_send(submission).map_err(|_| SubmitError::Busy)?;
-        Ok(answering)
+        let mut bundle = self.submitter.bundle();
+        bundle.push_with(topic, partition, command, outcome, meta);
+        self.submitter.try_send(bundle).map(Answering)
     }
 
-    /// An address for the answer to a command that the caller appends itself.
-    pub fn expect(&self, outcome: bool) -> Result<(ReplyTo, Answering), SubmitError> {
-        let correlation = self.correlation();
-        let (answer, answered) = oneshot::channel();
-        {
-            let mut pending = self.pending.lock().unwrap_or_else(PoisonError::into_inner);
-            if pending.len() >= self.most_waiting {
-                return Err(SubmitError::Busy);
+    /// Sends a command that nobody waits for. Its position, as soon as it is on disk.
+    pub async fn append(&self, command: &Command, most: Duration) -> Result<Position, SubmitError> {
+        let (topic, partition) = self.road(command)?;
+        let durable = async {
+            let (offset, ticket) = self.submitter.append(topic.clone(), partition, command).await?;
+            let waited = self.log.durable().wait_for(|durable| *durable >= ticket).await.map(|_| ());
+            waited.map_err(|_| SubmitError::Late)?;
+            Ok(Position::new(topic, partition, offset))
+        };
+        tokio::time::timeout(most, durable).await.unwrap_or(Err(SubmitError::Late))
+    }
+
+    /// How far the engine is behind where this command would go: the partition of the node that it is about, else the
+    /// least lag of all, since intake has not said yet where an order goes.
+    pub fn lag_of(&self, command: &Command) -> Duration {
+        let pinned = match command {
+            Command::Place(m) | Command::Amend(m) => m.head.pin.as_ref().filter(|pin| pin.hard),
+            _ => None,
+        };
+        let node = pinned.map(|pin| pin.node.as_str()).or(command.node());
+        match node.and_then(|node| self.runner.directory.partition(node)) {
+            Some(partition) => self.runner.lag(partition),
+            None if command.identity().is_none() => Duration::ZERO,
+            None => {
+                let all = (0..self.runner.topology.commands).map(|partition| self.runner.lag(partition));
+                all.min().unwrap_or_default()
             }
-            pending.insert(correlation, answer);
         }
-        let answering = Answering { pending: self.pending.clone(), correlation, answered };
-        Ok((ReplyTo { partition: 0, correlation, outcome }, answering))
     }
 
     /// Topic and partition that a command goes to.
@@ -340,102 +309,23 @@ impl Router {
 
     /// Requests that wait for an answer.
     pub fn waiting(&self) -> usize {
-        self.pending.lock().unwrap_or_else(PoisonError::into_inner).len()
+        self.submitter.waiting()
     }
 
     /// Ends all threads; the log is closed cleanly with the last owner.
     pub fn stop(self) {
         self.stop.store(true, Ordering::Relaxed);
-        drop(self.submissions);
+        drop(self.submitter);
         self.runner.stop();
         for thread in self.threads {
             // A thread that panicked has said so.
             let _ = thread.join();
         }
     }
-
-    fn correlation(&self) -> [u8; 16] {
-        let mut correlation = [0; 16];
-        correlation[..8].copy_from_slice(&self.boot);
-        correlation[8..].copy_from_slice(&self.requests.fetch_add(1, Ordering::Relaxed).to_le_bytes());
-        correlation
-    }
-}
-
-/// A command that was sent.
-pub(crate) struct Answering {
-    pending: Pending,
-    correlation: [u8; 16],
-    answered: oneshot::Receiver<Result<Reply, SubmitError>>,
-}
-
-impl Answering {
-    /// The answer: what is answered is on disk.
-    pub async fn wait(mut self, most: Duration) -> Result<Reply, SubmitError> {
-        match tokio::time::timeout(most, &mut self.answered).await {
-            Ok(Ok(answer)) => answer,
-            Ok(Err(_)) | Err(_) => Err(SubmitError::Late),
-        }
-    }
-}
-
-impl Drop for Answering {
-    /// Gives the place free again, however it ended.
-    fn drop(&mut self) {
-        self.pending.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.correlation);
-    }
 }
 
 fn ended<E: std::fmt::Display>(thread: &str, result: Result<(), E>) {
     if let Err(error) = result {
         tracing::error!(thread, %error, "a thread ended");
-    }
-}
-
-/// Hands durable replies to those who wait.
-fn answers(
-    log: &dyn Log,
-    from: u64,
-    pending: &Pending,
-    answered: &AtomicU64,
-    stop: &AtomicBool,
-) -> Result<(), LogError> {
-    let partition = TopicPartition::new(Topic::Replies, 0);
-    let mut reader = log.reader(vec![(partition, from)], Isolation::Durable)?;
-    while !stop.load(Ordering::Relaxed) {
-        let Some(batch) = reader.poll(4096, 1 << 20, Duration::from_millis(100))? else { continue };
-        for record in &batch.records {
-            let Ok((_, reply)) = envelope::decode::<Reply>(&record.payload) else { continue };
-            let waiting = pending.lock().unwrap_or_else(PoisonError::into_inner).remove(&reply.correlation);
-            if let Some(waiting) = waiting {
-                // Whoever asked may have gone.
-                let _ = waiting.send(Ok(reply));
-            }
-            answered.store(record.offset + 1, Ordering::Relaxed);
-        }
-    }
-    Ok(())
-}
-
-/// Appends what callers sent, all that has gathered at once: one flush of new keys, one transaction.
-fn append(log: &dyn Log, keys: &Keys, pending: &Pending, mut queue: mpsc::Receiver<Submission>) {
-    let (mut gathered, mut transaction) = (Vec::new(), Transaction::default());
-    while queue.blocking_recv_many(&mut gathered, 1024) > 0 {
-        transaction.clear();
-        for submission in &gathered {
-            transaction.push(&submission.topic, submission.partition, &submission.payload);
-        }
-        let appended = keys.flush().map_err(|e| e.to_string());
-        let appended = appended.and_then(|()| log.append_if_room(&transaction).map_err(|e| e.to_string()));
-        if let Err(reason) = appended {
-            tracing::warn!(%reason, "commands were turned away");
-            let mut pending = pending.lock().unwrap_or_else(PoisonError::into_inner);
-            for correlation in gathered.iter().map(|s| s.correlation) {
-                if let Some(waiting) = pending.remove(&correlation) {
-                    let _ = waiting.send(Err(SubmitError::NoRoom(reason.clone())));
-                }
-            }
-        }
-        gathered.clear();
     }
 }

@@ -6,6 +6,7 @@
 //! its own output with it. Answers and outside readers wait for the watermark.
 
 mod flusher;
+pub(crate) mod pool;
 mod reader;
 mod recover;
 mod segments;
@@ -81,6 +82,8 @@ pub(crate) struct Shared {
     /// The flusher has work.
     pub work: Condvar,
     pub watermark: watch::Sender<Ticket>,
+    /// Buffers of frames.
+    pub pool: Arc<pool::Pool>,
 }
 
 impl Shared {

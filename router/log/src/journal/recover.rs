@@ -44,6 +44,7 @@ impl Recovered {
             settled: Condvar::new(),
             work: Condvar::new(),
             watermark,
+            pool: super::pool::Pool::new(),
         }
     }
 }

@@ -101,9 +101,9 @@ pub(super) async fn serve(
         }
         stop.send_replace(true);
     });
-    let served = axum::serve(listener, app).with_graceful_shutdown(wait(stopped)).await;
+    gateway::serve(listener, app, stopped).await;
     let _ = local.await;
-    served.map_err(|e| CliError::File(address.to_string(), e))
+    Ok(())
 }
 
 /// Serves the verbs of the command line on the folder's own socket, which only its owner can open.

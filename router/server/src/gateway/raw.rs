@@ -19,13 +19,17 @@ use router_schemas::{
     refusal::{Code, Refusal},
     reply::Answer,
 };
+use schemars::json_schema;
 use serde_json::{Value, json};
 use tokio::{sync::mpsc, task::JoinHandle};
 
 use super::{
-    BAD_QUERY, Gateway, WAIT,
+    Gateway, WAIT,
     letters::{self, CHANNEL, LONG, MANY},
-    problem, problem_body,
+    problem,
+    problem::BAD_QUERY,
+    problem_body,
+    query::Parameter,
 };
 use crate::{
     router::{Answering, SubmitError},
@@ -34,6 +38,20 @@ use crate::{
 
 /// Lines of one request that are under way at once: the rest of the body waits.
 const UNDER_WAY: usize = 1024;
+
+/// The parameters of the path.
+pub(super) static PARAMETERS: [Parameter; 2] = [
+    Parameter {
+        name: "partition",
+        about: "Partition of the raw topic that the lines lay in",
+        schema: || json_schema!({"type": "integer", "minimum": 0, "maximum": u16::MAX, "default": 0}),
+    },
+    Parameter {
+        name: "offset",
+        about: "Offset of the first line in the raw topic; a line that was sent before is then dropped",
+        schema: || json_schema!({"type": "integer", "minimum": 0, "maximum": i64::MAX}),
+    },
+];
 
 /// Where the lines lay in the raw topic, where a connector says so: then a line that was sent before is dropped.
 #[derive(serde::Deserialize)]

@@ -102,7 +102,7 @@ async fn replay(
         }
         let command = command(&router.keys, &found, corrected.as_deref())?;
         let (topic, partition) = router.road(&command).map_err(failed)?;
-        let (reply, answering) = router.expect(false).map_err(failed)?;
+        let (reply, answering) = router.submitter.expect(false).map_err(failed)?;
         let Position { topic: source, partition: of, offset } = &found.position;
         // The position stands in the name: intake drops what is not above the last offset of a name, and letters
         // are sent again in any order.
