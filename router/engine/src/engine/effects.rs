@@ -92,7 +92,9 @@ impl<'a> Effects<'a> {
         self.order = Some(order);
     }
 
-    pub fn touch_cell(&mut self, sku: u32, node: u32) {
+    /// The cell's row is written with the command.
+    pub fn touch_cell(&mut self, state: &mut State, sku: u32, node: u32) {
+        state.cell_mut(sku, node).shown = true;
         self.cells.insert((sku, node));
     }
 
@@ -212,7 +214,11 @@ impl<'a> Effects<'a> {
             let cause = StockCause::Shipment;
             self.changes.push(Change::Stock(StockChange { cell, cause, on_hand, blocked, stated }));
         }
-        self.cells.insert((sku, node));
+        let cell = state.cell_mut(sku, node);
+        cell.shown |= !untracked;
+        if cell.shown {
+            self.cells.insert((sku, node));
+        }
         self.note_availability(state, sku, node, before);
     }
 

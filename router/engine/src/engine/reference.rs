@@ -92,9 +92,13 @@ impl Engine {
             }
             *budget -= usize::from(n % ROWS_AN_ITEM == 0);
             match stale {
-                Stale::Node(node) => effects.touch_cell(*other, node),
+                Stale::Node(node) => {
+                    if self.state.cell_mut(*other, node).shown {
+                        effects.touch_cell(&mut self.state, *other, node);
+                    }
+                }
                 Stale::Sku(sku) => {
-                    effects.touch_cell(sku, *other);
+                    effects.touch_cell(&mut self.state, sku, *other);
                     let known = self.state.cell_mut(sku, *other).oversold;
                     let mut before = self.state.standing(sku, *other);
                     before.over = if known { before.over } else { Qty::ZERO };

@@ -175,6 +175,8 @@ pub struct Cell {
     pub oversold: bool,
     /// The last count of each counter, the latest at the end.
     pub counted: Vec<Counted>,
+    /// It has a row: what is promised of a service alone needs none.
+    pub shown: bool,
     /// A counter states what is available: promises are remembered as movements are.
     pub known_outside: bool,
     /// The last movements, the latest at the end.

@@ -122,7 +122,7 @@ impl Engine {
         let cell = self.state.cell_mut(sku, node);
         (cell.safety_stock, cell.allowance, cell.out_of_stock) =
             (policy.safety_stock, policy.backorder, policy.out_of_stock);
-        effects.touch_cell(sku, node);
+        effects.touch_cell(&mut self.state, sku, node);
         effects.note_availability(&mut self.state, sku, node, before);
         self.state.mark(sku, false);
         (Outcome::Applied, Answer::Done)
@@ -148,7 +148,7 @@ impl Engine {
         if cause != StockCause::Count && !on_hand.is_zero() {
             cell.remember(now, on_hand, Qty::ZERO);
         }
-        effects.touch_cell(sku, node);
+        effects.touch_cell(&mut self.state, sku, node);
         let cell = self.state.cell_name(sku, node);
         effects.change(Change::Stock(StockChange { cell, cause, on_hand, blocked, stated }));
         effects.note_availability(&mut self.state, sku, node, before);

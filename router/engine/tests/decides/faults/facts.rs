@@ -8,6 +8,7 @@ use router_schemas::{
     },
     event::{Outcome, Queue},
     id::Identity,
+    row::Row,
 };
 
 use super::*;
@@ -90,6 +91,8 @@ fn a_service_goes_on_when_a_node_for_it_is_enabled() {
     assert_eq!(run.row(order).state, OrderState::Parked(Queue::Unfillable));
     run.node("mid", |_| {});
     assert_eq!(run.nodes(order), at(&[("mid", 1)]));
+    let rows = events(&run.step(&run.placement(&[("s", 1)]), false)).into_iter().flat_map(|e| e.rows);
+    assert_eq!(rows.filter(|r| matches!(r, Row::Cell(_))).count(), 0, "nothing of it is counted");
     // What was promised without limit is owed as well once it is counted.
     run.publish(Reference::Item(Box::new(Item { sku: "s".into(), ..Item::default() })));
     assert_eq!(run.stock("mid", "s").0, 0);
