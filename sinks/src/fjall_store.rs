@@ -79,7 +79,9 @@ impl Store for FjallStore {
             latest.insert(key(&row), (time, row));
         }
         for (key, (time, row)) in latest {
-            let known = self.rows.get(&key)?;
+            // All images of a cell are in one partition of events, which is followed in its order, and how far it is
+            // followed is written with them: what comes now is the latest. An order has images of two stages.
+            let known = if matches!(row, Row::Cell(_)) { None } else { self.rows.get(&key)? };
             let known: Option<u64> =
                 known.map(|b| postcard::take_from_bytes(&b).map(|(t, _)| t)).transpose()?;
             if known.is_some_and(|known| known >= time) {
