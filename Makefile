@@ -42,10 +42,17 @@ schemas: ## make the files in schemas/ anew from the types
 test-quick: ## the tests, without looking for what is missing
 	cargo test --workspace --locked
 
+bench: setup ## what each step of an order costs, then a whole router under load
+	cargo bench --locked -p router-benches
+	benches/count.sh
+	cargo build --release --locked -p router-server -p router-loadtest
+	target/release/router-loadtest --mode batch --orders 1000000 --restart
+	target/release/router-loadtest --mode post --orders 300000
+
 lint: setup ## format, clippy with warnings denied, shell scripts
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --locked -- -D warnings
-	shellcheck deploy/*.sh .ci/run
+	shellcheck deploy/*.sh benches/*.sh .ci/run
 
 check: setup ## licences, bans and sources of all dependencies; documents agree with the code
 	cargo fetch --quiet --locked

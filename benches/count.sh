@@ -18,7 +18,7 @@ counted() {
     local out
     out=$(valgrind --tool=callgrind --callgrind-out-file=/dev/null "$program" "$@" 2>&1 | awk '/Collected/ {print $NF}')
     printf '%s ' "$out"
-    valgrind --tool=dhat --dhat-out-file=/dev/null "$program" "$@" 2>&1 | awk '/Total:/ {gsub(",", "", $7); print $7}'
+    valgrind --tool=dhat --dhat-out-file=/dev/null "$program" "$@" 2>&1 | awk '/Total:/ {gsub(",", "", $6); print $6}'
 }
 
 table=$(

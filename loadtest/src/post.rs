@@ -11,7 +11,7 @@ use mio::{Events, Interest, Poll, Token, net::TcpStream};
 
 use router_loadtest::orders::Orders;
 
-use crate::{LoadError, connection::head, orders::Orders, report::Sent};
+use crate::{LoadError, connection::head, report::Sent};
 
 /// An answer that takes longer ends the measurement.
 const SILENCE: Duration = Duration::from_secs(60);

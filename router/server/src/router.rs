@@ -1,10 +1,9 @@
 //! The whole router in one process, over one data folder: log, keys, rows, stages, and the answers to callers.
 
 use std::{
-    collections::HashMap,
     path::{Path, PathBuf},
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, PoisonError,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
     thread::JoinHandle,
@@ -12,12 +11,11 @@ use std::{
 };
 
 use router_ingest::seal::{Keys, SealError};
-use router_log::{Isolation, Journal, Log, LogError, Options, Transaction};
+use router_log::{Journal, Log, LogError, Options};
 use router_schemas::{
     command::Command,
-    envelope::{self, Meta, ReplyTo},
+    envelope::Meta,
     position::{LogId, Position, Topic, TopicPartition},
-    reply::Reply,
     stage::StageName,
 };
 use router_sinks::{FjallStore, Store, StoreError};
@@ -32,6 +30,9 @@ use crate::{
 
 /// Partitions of a new log.
 const PARTITIONS: u16 = 4;
+
+/// How far the rows stand back: they get a third of what another thread gets where all want more than there is.
+const ROWS_NICE: i32 = 5;
 
 /// The router could not start or go on.
 #[derive(Debug, thiserror::Error)]
@@ -191,7 +192,10 @@ impl Router {
         }
         {
             let (log, store, stop, health) = (log.clone(), store.clone(), stop.clone(), health.clone());
-            let work = move || router_sinks::follow::follow_on(&*log, &*store, &stop, &health);
+            let work = move || {
+                yield_to_others();
+                router_sinks::follow::follow_on(&*log, &*store, &stop, &health);
+            };
             thread("rows", Box::new(work))?;
         }
         let rows = health;
@@ -321,6 +325,14 @@ impl Router {
             // A thread that panicked has said so.
             let _ = thread.join();
         }
+    }
+}
+
+/// Lets this thread have less of a busy processor than the others: rows may lag, decisions may not.
+fn yield_to_others() {
+    let own = rustix::thread::gettid();
+    if let Err(error) = rustix::process::setpriority_process(Some(own), ROWS_NICE) {
+        tracing::debug!(%error, "the rows have the priority of all");
     }
 }
 

@@ -162,6 +162,8 @@ fn exceptions() -> Vec<(&'static str, Exception)> {
         "exception-refund-due": Exception::RefundDue(_) => Exception::RefundDue(1_250),
         "exception-catch-weight": Exception::CatchWeight(_) => Exception::CatchWeight(Qty(-200)),
         "exception-unmatched": Exception::Unmatched => Exception::Unmatched,
+        "exception-too-late": Exception::TooLate(_) => Exception::TooLate(Qty::units(2)),
+        "exception-short": Exception::Short(_) => Exception::Short(Qty(1_500)),
     })
 }
 
@@ -217,6 +219,7 @@ fn line_row() -> LineRow {
         returned: Qty::units(1),
         cancelled: Qty::units(7),
         unit_price: 2_550,
+        after_cancel: Qty::units(8),
     }
 }
 

@@ -143,6 +143,7 @@ pub fn states() -> Vec<(&'static str, OrderState)> {
         "state-in-fulfilment": OrderState::InFulfilment => OrderState::InFulfilment,
         "state-completed": OrderState::Completed => OrderState::Completed,
         "state-cancelled": OrderState::Cancelled => OrderState::Cancelled,
+        "state-shipped-after-cancel": OrderState::ShippedAfterCancel => OrderState::ShippedAfterCancel,
     })
 }
 

@@ -48,7 +48,7 @@ impl Default for Options {
         Self {
             create: None,
             segment_bytes: 128 << 20,
-            cache_bytes: 256 << 20,
+            cache_bytes: 64 << 20,
             reserve_bytes: 64 << 20,
             clock: Arc::new(system_clock),
         }

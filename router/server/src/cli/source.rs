@@ -184,7 +184,7 @@ impl Resting {
         let failed = |e: StoreError| CliError::Router(e.into());
         let body = match ask {
             Ask::Order(id) => match find(store, id).map_err(failed)? {
-                Some(row) => show::order(&row),
+                Some(row) => show::json(&show::order(&row)),
                 None => return Ok(missing("no such order")),
             },
             Ask::Orders { state, channel, node } => {
@@ -195,10 +195,13 @@ impl Resting {
                 };
                 let (channel, node) = (channel.clone(), node.clone());
                 let filter = OrderFilter { state, channel, node, ..OrderFilter::default() };
-                page(store.orders(&filter, after, limit).map_err(failed)?, show::order)
+                page(store.orders(&filter, after, limit).map_err(failed)?, |row| {
+                    show::json(&show::order(row))
+                })
             }
             Ask::Cells { node, sku } => {
-                page(store.cells(node.as_deref(), sku.as_deref(), after, limit).map_err(failed)?, show::cell)
+                let cells = store.cells(node.as_deref(), sku.as_deref(), after, limit).map_err(failed)?;
+                page(cells, |row| show::json(&show::cell(row)))
             }
             Ask::References(table) => match serde_json::from_value::<Table>(json!(table)) {
                 Ok(table) => page(store.references(table, after, limit).map_err(failed)?, show::reference),
@@ -264,8 +267,8 @@ fn find(store: &FjallStore, id: &str) -> Result<Option<router_schemas::row::Orde
     store.order_id(&identity)?.map_or(Ok(None), |id| store.order(id))
 }
 
-fn page<T>(page: Page<T>, show: fn(&T) -> Value) -> Value {
-    let rows: Vec<_> = page.rows.iter().map(show).collect();
+fn page<T>(page: Page<T>, show: impl Fn(&T) -> Value) -> Value {
+    let rows: Vec<_> = page.rows.iter().map(&show).collect();
     let next = page.next.map(|key| key.iter().map(|b| format!("{b:02x}")).collect::<String>());
     json!({ "rows": rows, "next": next })
 }
