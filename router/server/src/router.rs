@@ -145,6 +145,8 @@ impl Router {
         id.copy_from_slice(&random[..16]);
         boot[..8].copy_from_slice(&random[16..]);
         let options = Options { create: Some(LogId(id)), ..trial::bend(options) };
+        // One clock for the records and for what is ahead of it.
+        let clock = options.clock.clone();
         let log: Arc<dyn Log> = Arc::new(Journal::open(&folder.journal(), options)?);
         // Keys are made before the first topic is.
         let kept = ["master.key", "table"].iter().all(|part| folder.keys().join(part).exists());
@@ -161,7 +163,7 @@ impl Router {
         let (rows, replies) = (store.clone(), answered.clone());
         // What the log has stands where nobody says otherwise.
         let partitions = partitions.or(log.partitions(&Topic::Intake)).unwrap_or(PARTITIONS);
-        let settings = &Settings { partitions, ..settings.clone() };
+        let settings = &Settings { partitions, clock, ..settings.clone() };
         let runner = Runner::start(
             &log,
             &snapshots,

@@ -145,8 +145,15 @@ fn a_flipped_byte_in_the_tail_is_cut_or_refused() {
     // In the last transaction it looks like a torn end: it goes as a whole, and so does nothing else.
     fs::write(&last, &bytes).unwrap();
     flip(&last, frames[frames.len() - 1] + 40);
-    let report = printed(&router(&["audit"], &data));
-    assert_eq!(report["violations"], 0, "{report}");
+    let audited = router(&["audit"], &data);
+    if !audited.status.success() {
+        // The rows had followed what is gone now; it says so, and what to do.
+        let said = String::from_utf8_lossy(&audited.stderr).into_owned();
+        assert!(said.contains("E2105") && said.contains("remove the folder of the rows"), "{said}");
+        fs::remove_dir_all(data.join("rows")).unwrap();
+    }
+    // What the lost transaction had applied is applied again.
+    Running::start(&data).end();
     whole(&data, 0..20);
 }
 

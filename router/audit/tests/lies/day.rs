@@ -315,6 +315,7 @@ pub fn day() -> History {
     h.letter("letter", &raw);
     let receipt = Command::Receipt(Movement { cell: cell("k9"), qty: units(1), key: None });
     let bad = h.then().input("bad", Topic::Commands, 1, Meta::default(), receipt);
+    h.passed_over(&bad);
     let skip = h.then().input("skip", Topic::Control, 0, Meta::default(), Command::Skip(bad.clone()));
     h.then().event("skip taken", &skip, None, Outcome::Applied, Vec::new(), Vec::new());
     h.event("skipped", &bad, None, Outcome::Refused(Refusal::Skipped), Vec::new(), Vec::new());

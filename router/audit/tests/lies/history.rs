@@ -161,6 +161,16 @@ impl History {
         position
     }
 
+    /// The last record of its partition, which an operator has passed over: its time does not count.
+    pub fn passed_over(&mut self, position: &Position) {
+        let lane = TopicPartition::new(position.topic.clone(), position.partition);
+        let before = Position { offset: position.offset - 1, ..position.clone() };
+        let (at, time) = self.times[&before];
+        let times = (at, time + 1);
+        self.clocks.insert(lane, times);
+        self.times.insert(position.clone(), times);
+    }
+
     /// Hybrid time at which a record was applied.
     pub fn time(&self, cause: &Position) -> u64 {
         self.times[cause].1
