@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 
-.PHONY: help setup demo run crash test test-quick lint check
+.PHONY: help setup demo run crash fuzz fuzz-quick test test-quick http schemas bench lint check
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
@@ -18,18 +18,41 @@ run: setup ## the router on ./router-data
 	cargo run --release --locked --bin router -- run
 
 crash: setup ## kill -9 under load, KILLS times (20)
-	cargo test --locked -p router-server --test crash
+	cargo test --locked -p router-server --test crash -- --nocapture
+
+MINUTES ?= 10
+fuzz: setup ## look for inputs that break the decoder, the records or the journal: MINUTES (10) for each target
+	@deploy/setup.sh fuzz
+	deploy/fuzz.sh $$(( $(MINUTES) * 60 ))
+
+fuzz-quick: setup ## ten seconds for each fuzz target
+	@deploy/setup.sh fuzz
+	deploy/fuzz.sh 10
 
 test: setup ## every test
 	cargo test --workspace --locked
+	deploy/schemathesis.sh
+
+http: setup ## the HTTP API against its own document, EXAMPLES requests of each kind (5)
+	deploy/schemathesis.sh
+
+schemas: ## make the files in schemas/ anew from the types
+	UPDATE_SCHEMAS=1 cargo test --locked -p router-ingest -p router-server current
 
 test-quick: ## the tests, without looking for what is missing
 	cargo test --workspace --locked
 
+bench: setup ## what each step of an order costs, then a whole router under load
+	cargo bench --locked -p router-benches
+	benches/count.sh
+	cargo build --release --locked -p router-server -p router-loadtest
+	target/release/router-loadtest --mode batch --orders 1000000 --restart
+	target/release/router-loadtest --mode post --orders 300000
+
 lint: setup ## format, clippy with warnings denied, shell scripts
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --locked -- -D warnings
-	shellcheck deploy/*.sh .ci/run
+	shellcheck deploy/*.sh benches/*.sh .ci/run
 
 check: setup ## licences, bans and sources of all dependencies; documents agree with the code
 	cargo fetch --quiet --locked

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Installs what the build and the tests need and this machine lacks. Run again, it does nothing.
+# Installs what the build and the tests need and this machine lacks; with the word `fuzz`, also what fuzzing needs.
+# Run again, it does nothing.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -33,9 +34,18 @@ fi
 need_packages ca-certificates
 
 need_packages shellcheck
+# The generator of HTTP requests runs in an environment of its own.
+python3 -c 'import ensurepip, venv' 2>/dev/null || need_packages python3 python3-venv
 rustup component list --installed 2>/dev/null | grep -q '^clippy' || rustup component add clippy rustfmt
-if ! [ -x target/tools/bin/cargo-deny ]; then
-    say "building cargo-deny into target/tools (a minute or two, once)"
-    CARGO_TARGET_DIR=target/tools/build cargo install --quiet --locked --debug --root target/tools cargo-deny
+need_tool() {
+    [ -x "target/tools/bin/$1" ] && return
+    say "building $1 into target/tools (a minute or two, once)"
+    CARGO_TARGET_DIR=target/tools/build cargo install --quiet --locked --debug --root target/tools "$1"
     rm -rf target/tools/build
+}
+need_tool cargo-deny
+if [ "${1:-}" = fuzz ]; then
+    # libFuzzer is written in C++.
+    [ -x "$(command -v c++ || true)" ] || need_packages g++
+    need_tool cargo-fuzz
 fi

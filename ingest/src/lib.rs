@@ -2,8 +2,13 @@
 //! the log, and [`intake`] is the stage that knows every order's id and home zone.
 
 mod bounds;
+mod calendar;
 mod cells;
 pub mod decode;
 pub mod intake;
 pub mod json;
+pub mod lines;
+mod orders;
+mod references;
 pub mod seal;
+mod told;

@@ -2,20 +2,45 @@
 //! master key, outside the log. Erasing a data key makes every copy of the data unreadable.
 
 use std::{
+    cell::RefCell,
+    collections::HashMap,
     fs, io,
     io::Write,
     os::unix::fs::OpenOptionsExt,
     path::Path,
-    sync::{Mutex, PoisonError},
+    sync::{Mutex, MutexGuard, PoisonError},
 };
 
-use chacha20poly1305::{KeyInit, XChaCha20Poly1305, XNonce, aead::Aead};
+use chacha20poly1305::{
+    KeyInit, XChaCha20Poly1305, XNonce,
+    aead::{Aead, AeadInOut, inout::InOutBuf},
+};
 use router_schemas::{
     command::{Hash16, order::Sealed},
     id::Identity,
+    refusal::Code,
 };
 
 const NONCE: usize = 24;
+const TAG: usize = 16;
+
+/// The codes of this module.
+pub const CODES: &[Code] = &[
+    code("E2110", "a key file cannot be read or written", "keep it readable for the router alone"),
+    code("E2111", "the master key has another length than a master key", "put the right file there"),
+    code("E2112", "the table of data keys cannot be read or written", "see the reason; look at the disk"),
+    code("E2113", "the operating system gives no random bytes", "see the system's reason"),
+    code(
+        "E2114",
+        "the data key is not here",
+        "nothing: it was erased for ever, or belongs to another installation",
+    ),
+    code("E2115", "sealed bytes do not open with their key", "put the master key of this installation back"),
+];
+
+const fn code(id: &'static str, summary: &'static str, hint: &'static str) -> Code {
+    Code { id, summary, hint }
+}
 
 /// Keys could not be read, made or used.
 #[derive(Debug, thiserror::Error)]
@@ -45,9 +70,20 @@ pub struct Keys {
     master: [u8; 32],
     database: fjall::Database,
     table: fjall::Keyspace,
-    /// True: keys were made since the last flush. Held while a key is looked up and made: of two messages of one
-    /// order that come together, the second must find the key of the first, and wait for its flush.
-    made: Mutex<bool>,
+    fresh: Mutex<Fresh>,
+    /// Held while keys are brought to the disk or erased.
+    flushing: Mutex<()>,
+}
+
+/// Data keys that are made and not yet in the table. Of two messages of one order that come together, the second
+/// finds the key of the first here.
+#[derive(Default)]
+struct Fresh {
+    keys: HashMap<Hash16, [u8; 32]>,
+    /// Those that no flush has begun with: name and wrapped key.
+    unsaved: Vec<(Hash16, Vec<u8>)>,
+    /// How often keys went from here into the table.
+    flushes: u64,
 }
 
 impl Keys {
@@ -77,58 +113,119 @@ impl Keys {
         };
         let database = fjall::Database::builder(folder.join("table")).open()?;
         let table = database.keyspace("data_keys", fjall::KeyspaceCreateOptions::default)?;
-        Ok(Keys { master, database, table, made: Mutex::new(false) })
+        Ok(Keys { master, database, table, fresh: Mutex::default(), flushing: Mutex::default() })
     }
 
     /// A keyed hash: equal content is known as equal by us alone. `domain` keeps uses apart.
     pub fn hash(&self, domain: &str, bytes: &[u8]) -> Hash16 {
-        let mut hasher = blake3::Hasher::new_keyed(&self.master);
-        hasher.update(&(domain.len() as u32).to_le_bytes()).update(domain.as_bytes()).update(bytes);
-        let mut hash = Hash16::default();
-        hasher.finalize_xof().fill(&mut hash);
-        hash
+        self.hash_of(domain, |out| out.extend_from_slice(bytes))
+    }
+
+    /// The same of the bytes that `write` appends.
+    pub fn hash_of(&self, domain: &str, write: impl FnOnce(&mut Vec<u8>)) -> Hash16 {
+        SCRATCH.with_borrow_mut(|scratch| {
+            scratch.clear();
+            scratch.extend_from_slice(&(domain.len() as u32).to_le_bytes());
+            scratch.extend_from_slice(domain.as_bytes());
+            write(scratch);
+            let whole = blake3::keyed_hash(&self.master, scratch);
+            // What was hashed may name people.
+            scratch.fill(0);
+            let mut hash = Hash16::default();
+            hash.copy_from_slice(&whole.as_bytes()[..16]);
+            hash
+        })
     }
 
     /// Seals `plain` under the data key of the order, making the key where there is none. The key is on disk
     /// only after [`Keys::flush`].
     pub fn seal(&self, identity: &Identity, plain: &[u8]) -> Result<Sealed, SealError> {
-        let name = self.hash("data key", identity.to_string().as_bytes());
+        let Identity { channel, account, external_id } = identity;
+        let name = self.hash_of("data key", |out| {
+            // As the identity displays.
+            let parts = match account.as_str() {
+                "" => [channel, "", "", ":", external_id.as_str()],
+                account => [channel, "/", account, ":", external_id.as_str()],
+            };
+            parts.iter().for_each(|part| out.extend_from_slice(part.as_bytes()));
+        });
         let key = self.data_key(&name)?;
         Ok(Sealed { key: name, bytes: encrypt(&key, plain)? })
     }
 
     fn data_key(&self, name: &Hash16) -> Result<[u8; 32], SealError> {
-        let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(wrapped) = self.table.get(name)? {
-            return self.unwrap(&wrapped);
+        let mut fresh = self.fresh();
+        loop {
+            if let Some(key) = fresh.keys.get(name) {
+                return Ok(*key);
+            }
+            // The table is read without the lock; whoever moved keys into it meanwhile makes us look again.
+            let flushes = fresh.flushes;
+            drop(fresh);
+            if let Some(wrapped) = self.table.get(name)? {
+                return self.unwrap(&wrapped);
+            }
+            let key = random::<32>()?;
+            let wrapped = encrypt(&self.master, &key)?;
+            fresh = self.fresh();
+            if fresh.flushes == flushes && !fresh.keys.contains_key(name) {
+                fresh.keys.insert(*name, key);
+                fresh.unsaved.push((*name, wrapped));
+                return Ok(key);
+            }
         }
-        let key = random::<32>()?;
-        self.table.insert(name, encrypt(&self.master, &key)?)?;
-        *made = true;
-        Ok(key)
     }
 
-    /// Makes all new data keys durable, before the append of what they seal. For one thread: a second one would
-    /// not wait for the keys that the first is flushing.
+    /// Makes all new data keys durable, before the append of what they seal.
     pub fn flush(&self) -> Result<(), SealError> {
-        let made = || self.made.lock().unwrap_or_else(PoisonError::into_inner);
-        if std::mem::take(&mut *made())
-            && let Err(error) = self.database.persist(fjall::PersistMode::SyncData)
-        {
-            *made() = true;
-            return Err(error.into());
+        let _flushing = self.flushing.lock().unwrap_or_else(PoisonError::into_inner);
+        let unsaved = std::mem::take(&mut self.fresh().unsaved);
+        if unsaved.is_empty() {
+            return Ok(());
         }
-        Ok(())
+        let written = self.write(&unsaved);
+        let mut fresh = self.fresh();
+        match written {
+            Ok(()) => {
+                fresh.flushes += 1;
+                unsaved.iter().for_each(|(name, _)| _ = fresh.keys.remove(name));
+            }
+            Err(_) => fresh.unsaved.extend(unsaved),
+        }
+        written
+    }
+
+    fn write(&self, keys: &[(Hash16, Vec<u8>)]) -> Result<(), SealError> {
+        let mut batch = self.database.batch();
+        for (name, wrapped) in keys {
+            batch.insert(&self.table, *name, wrapped.as_slice());
+        }
+        batch.commit()?;
+        Ok(self.database.persist(fjall::PersistMode::SyncData)?)
+    }
+
+    fn fresh(&self) -> MutexGuard<'_, Fresh> {
+        self.fresh.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// What was sealed.
     pub fn open_sealed(&self, sealed: &Sealed) -> Result<Vec<u8>, SealError> {
-        let wrapped = self.table.get(sealed.key)?.ok_or(SealError::Erased)?;
-        decrypt(&self.unwrap(&wrapped)?, &sealed.bytes)
+        let fresh = self.fresh().keys.get(&sealed.key).copied();
+        let key = match fresh {
+            Some(key) => key,
+            None => self.unwrap(&self.table.get(sealed.key)?.ok_or(SealError::Erased)?)?,
+        };
+        decrypt(&key, &sealed.bytes)
     }
 
     /// Erases a data key for ever.
     pub fn erase(&self, key: &Hash16) -> Result<(), SealError> {
+        let _flushing = self.flushing.lock().unwrap_or_else(PoisonError::into_inner);
+        {
+            let mut fresh = self.fresh();
+            fresh.keys.remove(key);
+            fresh.unsaved.retain(|(name, _)| name != key);
+        }
         self.table.remove(*key)?;
         Ok(self.database.persist(fjall::PersistMode::SyncData)?)
     }
@@ -138,17 +235,43 @@ impl Keys {
     }
 }
 
+thread_local! {
+    /// What is being hashed.
+    static SCRATCH: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+    /// Random bytes of the operating system that are not used yet, and where they begin.
+    static RANDOM: RefCell<([u8; CHANCE], usize)> = const { RefCell::new(([0; CHANCE], CHANCE)) };
+}
+
+/// Random bytes asked for at once: a call to the system costs as much as many bytes.
+const CHANCE: usize = 2048;
+
+/// Random bytes, each used once.
 fn random<const N: usize>() -> Result<[u8; N], SealError> {
-    let mut bytes = [0; N];
-    getrandom::fill(&mut bytes).map_err(SealError::Random)?;
-    Ok(bytes)
+    RANDOM.with_borrow_mut(|(left, used)| {
+        if *used + N > CHANCE {
+            getrandom::fill(left).map_err(SealError::Random)?;
+            *used = 0;
+        }
+        let mut bytes = [0; N];
+        let taken = &mut left[*used..*used + N];
+        bytes.copy_from_slice(taken);
+        taken.fill(0);
+        *used += N;
+        Ok(bytes)
+    })
 }
 
 fn encrypt(key: &[u8; 32], plain: &[u8]) -> Result<Vec<u8>, SealError> {
     let nonce = random::<NONCE>()?;
     let cipher = XChaCha20Poly1305::new(&(*key).into());
-    let sealed = cipher.encrypt(&XNonce::from(nonce), plain).map_err(|_| SealError::Damaged)?;
-    Ok([nonce.as_slice(), &sealed].concat())
+    let mut sealed = Vec::with_capacity(NONCE + plain.len() + TAG);
+    sealed.extend_from_slice(&nonce);
+    sealed.extend_from_slice(plain);
+    let text = InOutBuf::from(&mut sealed[NONCE..]);
+    let tag =
+        cipher.encrypt_inout_detached(&XNonce::from(nonce), b"", text).map_err(|_| SealError::Damaged)?;
+    sealed.extend_from_slice(&tag);
+    Ok(sealed)
 }
 
 fn decrypt(key: &[u8; 32], bytes: &[u8]) -> Result<Vec<u8>, SealError> {
@@ -165,7 +288,11 @@ mod tests {
     fn sealed_data_survives_a_restart_and_not_an_erasure() {
         let folder = tempfile::tempdir().unwrap();
         let identity = Identity { external_id: "7".into(), ..Identity::default() };
-        let sealed = Keys::open(folder.path()).unwrap().seal(&identity, b"Ada, 1 High Street").unwrap();
+        let keys = Keys::open(folder.path()).unwrap();
+        let sealed = keys.seal(&identity, b"Ada, 1 High Street").unwrap();
+        assert_eq!(keys.open_sealed(&sealed).unwrap(), b"Ada, 1 High Street", "before the key is flushed");
+        keys.flush().unwrap();
+        drop(keys);
         assert!(!sealed.bytes.windows(3).any(|w| w == b"Ada"));
         let keys = Keys::open(folder.path()).unwrap();
         assert_eq!(keys.open_sealed(&sealed).unwrap(), b"Ada, 1 High Street");
@@ -183,9 +310,37 @@ mod tests {
         for number in 0..200 {
             let identity = Identity { external_id: number.to_string(), ..Identity::default() };
             let seal = || keys.seal(&identity, b"Ada").unwrap();
-            let sealed =
-                std::thread::scope(|scope| [(); 4].map(|()| scope.spawn(seal)).map(|t| t.join().unwrap()));
+            let sealed = std::thread::scope(|scope| {
+                let flush = scope.spawn(|| keys.flush().unwrap());
+                let sealed = [(); 4].map(|()| scope.spawn(seal)).map(|t| t.join().unwrap());
+                flush.join().unwrap();
+                sealed
+            });
             sealed.iter().for_each(|sealed| assert_eq!(keys.open_sealed(sealed).unwrap(), b"Ada"));
+            keys.flush().unwrap();
+            sealed.iter().for_each(|sealed| assert_eq!(keys.open_sealed(sealed).unwrap(), b"Ada"));
+        }
+    }
+
+    #[test]
+    fn a_key_that_is_not_flushed_can_be_erased() {
+        let folder = tempfile::tempdir().unwrap();
+        let keys = Keys::open(folder.path()).unwrap();
+        let sealed = keys.seal(&Identity::default(), b"Ada").unwrap();
+        keys.erase(&sealed.key).unwrap();
+        keys.flush().unwrap();
+        assert!(matches!(keys.open_sealed(&sealed), Err(SealError::Erased)));
+    }
+
+    #[test]
+    fn an_order_keeps_the_name_of_its_key() {
+        let folder = tempfile::tempdir().unwrap();
+        let keys = Keys::open(folder.path()).unwrap();
+        for account in ["", "north"] {
+            let identity =
+                Identity { channel: "web".into(), account: account.into(), external_id: "7".into() };
+            let name = keys.hash("data key", identity.to_string().as_bytes());
+            assert_eq!(keys.seal(&identity, b"Ada").unwrap().key, name);
         }
     }
 }

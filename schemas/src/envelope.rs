@@ -170,6 +170,7 @@ pub fn origin(payload: &[u8]) -> Result<Option<Origin>, CodecError> {
             }))
         }
         [format, ..] if *format != FORMAT => Err(CodecError::Format(*format)),
+        [FORMAT, _, other, ..] if *other > 1 => Err(CodecError::Head(*other)),
         _ => Err(CodecError::Short(payload.len())),
     }
 }
@@ -178,7 +179,11 @@ pub fn origin(payload: &[u8]) -> Result<Option<Origin>, CodecError> {
 pub fn decode<T: RecordBody>(payload: &[u8]) -> Result<(Meta, T), CodecError> {
     match payload {
         [FORMAT, kind, has_origin, ..] if *kind == T::KIND => {
-            let start = HEAD_BYTES + if *has_origin == 1 { ORIGIN_BYTES } else { 0 };
+            let start = match has_origin {
+                0 => HEAD_BYTES,
+                1 => HEAD_BYTES + ORIGIN_BYTES,
+                other => return Err(CodecError::Head(*other)),
+            };
             let rest = payload.get(start..).ok_or(CodecError::Short(payload.len()))?;
             let (meta, rest) = postcard::take_from_bytes(rest).map_err(CodecError::Postcard)?;
             let (body, rest) = postcard::take_from_bytes(rest).map_err(CodecError::Postcard)?;
@@ -193,6 +198,7 @@ pub fn decode<T: RecordBody>(payload: &[u8]) -> Result<(Meta, T), CodecError> {
 /// Reads a record of any kind.
 pub fn decode_any(payload: &[u8]) -> Result<(Meta, Body), CodecError> {
     match payload.get(1) {
+        Some(_) if payload[0] != FORMAT => Err(CodecError::Format(payload[0])),
         Some(&Command::KIND) => decode(payload).map(|(meta, body)| (meta, Body::Command(Box::new(body)))),
         Some(&Event::KIND) => decode(payload).map(|(meta, body)| (meta, Body::Event(Box::new(body)))),
         Some(&Reply::KIND) => decode(payload).map(|(meta, body)| (meta, Body::Reply(body))),
@@ -258,11 +264,14 @@ pub enum CodecError {
     /// Another kind of body than the topic should hold.
     #[error("a record of kind {0} does not belong here")]
     Kind(u8),
+    /// Neither with origin nor without.
+    #[error("byte 2 of the record is {0}, not 0 or 1: it is damaged, or of a later behaviour level")]
+    Head(u8),
     /// The body does not decode.
-    #[error("the record does not decode: {0}")]
+    #[error("the record does not decode ({0}): it is damaged, or of a later behaviour level")]
     Postcard(postcard::Error),
     /// Bytes behind the body.
-    #[error("{0} bytes follow the body of the record")]
+    #[error("{0} bytes follow the body of the record: it is damaged, or of a later behaviour level")]
     Trailing(usize),
     /// A JSON record that is no JSON of ours.
     #[error("the record is no JSON of ours: {0}")]

@@ -1,8 +1,9 @@
 //! What happened: the bodies of `router.events`.
 //!
 //! Every command leaves exactly one event with an outcome (`item` 0). A command that also worked off due
-//! items leaves one more event for each of them (`item` 1, 2, …), without outcome. All events of one command
-//! carry the same hybrid time, and together they write a row at most once.
+//! items leaves one more event for each of them (`item` 1, 2, …), without outcome; what one event cannot hold
+//! goes on in a further one, likewise without outcome. All events of one command carry the same hybrid time, and
+//! together they write a row at most once.
 
 use serde::{Deserialize, Serialize};
 
@@ -20,7 +21,7 @@ use crate::{
 pub struct Event {
     /// The record applied.
     pub cause: Position,
-    /// 0: the command itself; else the how manyth due item of it.
+    /// 0: the command itself; else the how manyth due item of it, or the rest of what did not fit.
     pub item: u16,
     /// Engine time, ms.
     pub at: i64,
@@ -197,8 +198,12 @@ pub enum Exception {
     RefundDue(i64),
     /// A shipment within tolerance closed the line with a difference.
     CatchWeight(Qty),
-    /// A fact named a line or node that the order does not have.
+    /// A fact named an order that is not known here, or a line, node or units that the order does not have.
     Unmatched,
+    /// An amend wanted so many units gone that were picked or shipped already: they stay.
+    TooLate(Qty),
+    /// Of an item with a tolerance so much less left than was planned, beyond the tolerance: the node still has it.
+    Short(Qty),
 }
 
 /// The derived state of an order, by this precedence: the first that holds.
@@ -224,6 +229,8 @@ pub enum OrderState {
     Completed,
     /// Nothing was shipped and nothing will be.
     Cancelled,
+    /// Units left although they were cancelled, and have not come back. Comes where `Completed` would.
+    ShippedAfterCancel,
 }
 
 /// The queues that an order may be parked in.
@@ -269,11 +276,12 @@ impl OrderState {
             OrderState::InFulfilment => "in_fulfilment",
             OrderState::Completed => "completed",
             OrderState::Cancelled => "cancelled",
+            OrderState::ShippedAfterCancel => "shipped_after_cancel",
         }
     }
 
     /// Every state.
-    pub const ALL: [OrderState; 13] = [
+    pub const ALL: [OrderState; 14] = [
         OrderState::Review,
         OrderState::Scheduled,
         OrderState::AwaitingPayment,
@@ -287,11 +295,12 @@ impl OrderState {
         OrderState::InFulfilment,
         OrderState::Completed,
         OrderState::Cancelled,
+        OrderState::ShippedAfterCancel,
     ];
 
     /// True where nothing more will happen by itself.
     pub fn is_closed(&self) -> bool {
-        matches!(self, OrderState::Completed | OrderState::Cancelled)
+        matches!(self, OrderState::Completed | OrderState::Cancelled | OrderState::ShippedAfterCancel)
     }
 }
 
@@ -307,6 +316,7 @@ impl std::str::FromStr for OrderState {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         Self::ALL.into_iter().find(|s| s.as_str() == text).ok_or_else(|| {
             let known: Vec<_> = Self::ALL.iter().map(|s| s.as_str()).collect();
+            let text: String = text.chars().take(40).collect();
             format!("{text:?} is no order state; one of {}", known.join(", "))
         })
     }

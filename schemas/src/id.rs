@@ -99,6 +99,16 @@ impl<'de> Deserialize<'de> for OrderId {
     }
 }
 
+impl schemars::JsonSchema for OrderId {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "OrderId".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({"description": "Our id of an order", "type": "string", "pattern": "^[oO][0-9A-Za-z]{21}$"})
+    }
+}
+
 /// The text is no order id.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(

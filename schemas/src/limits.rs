@@ -5,8 +5,18 @@ use crate::quantity::Qty;
 
 /// Bytes of one message, raw or canonical.
 pub const MESSAGE_BYTES: usize = 256 * 1024;
+/// Bytes of a raw line that is kept as a dead letter; a longer one is not read at all.
+pub const LETTER_BYTES: usize = 448 * 1024;
+/// Raw lines of one request.
+pub const RAW_LINES: u64 = 1_000_000;
+/// Raw lines of one request that cannot be read; a source that sends more is broken.
+pub const RAW_LETTERS: usize = 1000;
 /// Bytes of the largest record that a stage may write.
 pub const EFFECT_BYTES: usize = 512 * 1024;
+/// Bytes, by a careful estimate, at which an event is closed and what is left goes into a further one.
+pub const EVENT_BYTES: usize = 448 * 1024;
+/// Bytes of order rows after which a command takes up no further due item.
+pub const ROWS_BYTES: usize = 256 * 1024;
 /// Depth of nested JSON.
 pub const JSON_DEPTH: usize = 64;
 /// Bytes of a channel, account, node, zone, region, SKU or line name.
@@ -17,6 +27,10 @@ pub const EXTERNAL_ID_BYTES: usize = 128;
 pub const TEXT_BYTES: usize = 1024;
 /// Lines of one order. The largest real invoice of the demo has 541.
 pub const LINES: usize = 600;
+/// Lines at nodes that a choice may give one order: what does not fit stays open.
+pub const FULFILMENTS: usize = 1_000;
+/// Lines at nodes of one order, those that facts of nodes added included.
+pub const FULFILMENTS_MOST: usize = 1_500;
 /// Options of one line.
 pub const OPTIONS: usize = 32;
 /// Tags of one order.
@@ -35,10 +49,22 @@ pub const NODES_PER_ZONE: usize = 20_000;
 pub const OPEN_INTERVALS: usize = 800;
 /// Items worked off by one command: an expiry, a retry of a waiting order, a unit of re-sourcing.
 pub const ITEMS_PER_COMMAND: usize = 256;
+/// Movements remembered for each cell, to be applied again on top of a count that saw it before them.
+pub const RECENT_MOVEMENTS: usize = 16;
+/// Time a movement is remembered for that, in milliseconds: 1 day.
+pub const RECENT_MS: i64 = 86_400_000;
+/// Counters whose last count is remembered for each cell.
+pub const COUNTERS: usize = 4;
 /// Early messages kept for one order that has not come yet.
 pub const EARLY_PER_ORDER: usize = 16;
 /// Early messages kept for one channel in one intake partition.
 pub const EARLY_PER_CHANNEL: usize = 10_000;
+/// Bytes of early messages kept in one intake partition.
+pub const EARLY_BYTES: u64 = 64 << 20;
+/// Messages kept behind one order that no zone is known for.
+pub const PARKED_PER_ORDER: usize = 64;
+/// Bytes kept in one intake partition of orders that no zone is known for.
+pub const PARKED_BYTES: u64 = 256 << 20;
 /// Time an early message waits, in milliseconds: 7 days.
 pub const EARLY_MS: i64 = 7 * 86_400_000;
 /// Content hashes remembered for each order.

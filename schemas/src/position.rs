@@ -27,7 +27,7 @@ impl FromStr for LogId {
     type Err = PositionError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let wrong = || PositionError(text.to_owned());
+        let wrong = || PositionError(text.chars().take(64).collect());
         if text.len() != 32 || !text.is_ascii() {
             return Err(wrong());
         }
@@ -106,25 +106,35 @@ impl Topic {
     /// The topic name as a broker knows it.
     pub fn name(&self) -> String {
         match self {
-            Topic::Intake => "router.intake".into(),
-            Topic::Commands => "router.commands".into(),
-            Topic::Control => "router.control".into(),
-            Topic::Events => "router.events".into(),
-            Topic::Replies => "router.replies".into(),
-            Topic::Assignments => "stores.assignments".into(),
-            Topic::Notifications => "customers.notifications".into(),
-            Topic::StockAlerts => "stock.alerts".into(),
-            Topic::Settlement => "settlement.entries".into(),
             Topic::Raw(channel) => format!("orders.{channel}"),
             Topic::DeadLetter(source) => format!("dlq.{source}"),
+            fixed => fixed.fixed_name().unwrap_or_default().to_owned(),
         }
+    }
+
+    /// The name of a topic that has a fixed one.
+    fn fixed_name(&self) -> Option<&'static str> {
+        Some(match self {
+            Topic::Intake => "router.intake",
+            Topic::Commands => "router.commands",
+            Topic::Control => "router.control",
+            Topic::Events => "router.events",
+            Topic::Replies => "router.replies",
+            Topic::Assignments => "stores.assignments",
+            Topic::Notifications => "customers.notifications",
+            Topic::StockAlerts => "stock.alerts",
+            Topic::Settlement => "settlement.entries",
+            Topic::Raw(_) | Topic::DeadLetter(_) => return None,
+        })
     }
 }
 
 impl fmt::Display for Topic {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let name = self.name();
-        f.write_str(name.strip_prefix("router.").unwrap_or(&name))
+        match self.fixed_name() {
+            Some(name) => f.write_str(name.strip_prefix("router.").unwrap_or(name)),
+            None => f.write_str(&self.name()),
+        }
     }
 }
 
@@ -133,7 +143,8 @@ impl FromStr for Topic {
 
     /// Reads a topic name, with or without the prefix `router.`.
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        if let Some(fixed) = Self::FIXED.iter().find(|t| t.name() == text || t.to_string() == text) {
+        let is = |name: &str| name == text || name.strip_prefix("router.") == Some(text);
+        if let Some(fixed) = Self::FIXED.iter().find(|t| t.fixed_name().is_some_and(is)) {
             return Ok(fixed.clone());
         }
         let bounded = |rest: &str| {
@@ -145,19 +156,37 @@ impl FromStr for Topic {
             (_, Some(rest)) => bounded(rest).map(Topic::DeadLetter),
             _ => None,
         };
-        named.ok_or_else(|| PositionError(text.to_owned()))
+        named.ok_or_else(|| PositionError(text.chars().take(64).collect()))
     }
 }
 
 impl Serialize for Topic {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(&self.name())
+        match self.fixed_name() {
+            Some(name) => serializer.serialize_str(name),
+            None => serializer.serialize_str(&self.name()),
+        }
     }
 }
 
 impl<'de> Deserialize<'de> for Topic {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+        deserializer.deserialize_str(TopicVisitor)
+    }
+}
+
+/// Reads a name where it lies, without a copy: positions are in every reply and every event.
+struct TopicVisitor;
+
+impl serde::de::Visitor<'_> for TopicVisitor {
+    type Value = Topic;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the name of a topic")
+    }
+
+    fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Topic, E> {
+        text.parse().map_err(E::custom)
     }
 }
 
@@ -211,7 +240,7 @@ impl FromStr for Position {
     type Err = PositionError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let wrong = || PositionError(text.to_owned());
+        let wrong = || PositionError(text.chars().take(64).collect());
         let (place, offset) = text.rsplit_once('@').ok_or_else(wrong)?;
         let (topic, partition) = place.rsplit_once('/').ok_or_else(wrong)?;
         Ok(Self {
@@ -227,7 +256,7 @@ impl Serialize for Position {
         if serializer.is_human_readable() {
             serializer.collect_str(self)
         } else {
-            (&self.topic.name(), self.partition, self.offset).serialize(serializer)
+            (&self.topic, self.partition, self.offset).serialize(serializer)
         }
     }
 }

@@ -105,6 +105,8 @@ pub struct LineRow {
     pub cancelled: Qty,
     /// Minor units a unit.
     pub unit_price: i64,
+    /// Of those shipped, units that left although they were cancelled.
+    pub after_cancel: Qty,
 }
 
 /// Units of one line at one node.
@@ -124,7 +126,7 @@ pub struct FulfilmentRow {
     pub ready: Qty,
     /// Shipped, delivered or returned or not.
     pub shipped: Qty,
-    /// Returned to this node.
+    /// Returned to this node, whichever node shipped them.
     pub returned: Qty,
 }
 

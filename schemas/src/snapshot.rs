@@ -1,7 +1,10 @@
 //! The form of a stage's snapshot: a format byte, then the state in postcard. States are ordered collections, so
 //! equal content gives equal bytes.
 
+use std::io;
+
 use serde::{Serialize, de::DeserializeOwned};
+use xxhash_rust::xxh3::Xxh3;
 
 use crate::envelope::write_postcard;
 
@@ -25,10 +28,20 @@ pub fn write<T: Serialize>(state: &T, out: &mut Vec<u8>) {
     write_postcard(state, out);
 }
 
+/// Writes the same bytes as [`write`], without holding them all.
+pub fn write_to<T: Serialize>(state: &T, out: &mut dyn io::Write) -> io::Result<()> {
+    out.write_all(&[FORMAT])?;
+    postcard::to_io(state, out).map(|_| ()).map_err(io::Error::other)
+}
+
 /// Reads what [`write`] wrote.
 pub fn read<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, SnapshotError> {
     match bytes.split_first() {
-        Some((&FORMAT, body)) => postcard::from_bytes(body).map_err(|e| SnapshotError::Decode(e.to_string())),
+        Some((&FORMAT, body)) => match postcard::take_from_bytes(body) {
+            Ok((state, [])) => Ok(state),
+            Ok((_, rest)) => Err(SnapshotError::Decode(format!("{} bytes follow the state", rest.len()))),
+            Err(error) => Err(SnapshotError::Decode(error.to_string())),
+        },
         Some((format, _)) => Err(SnapshotError::Format(*format)),
         None => Err(SnapshotError::Decode("it is empty".into())),
     }
@@ -36,7 +49,37 @@ pub fn read<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, SnapshotError> {
 
 /// XXH3-64 of a state's snapshot.
 pub fn hash<T: Serialize>(state: &T) -> u64 {
-    let mut bytes = Vec::new();
-    write(state, &mut bytes);
-    xxhash_rust::xxh3::xxh3_64(&bytes)
+    let mut hasher = io::BufWriter::with_capacity(16 << 10, Hashed(Xxh3::new()));
+    write_to(state, &mut hasher).and_then(|()| io::Write::flush(&mut hasher)).expect("a hash takes all");
+    hasher.get_ref().0.digest()
+}
+
+/// Hashes what is written to it.
+struct Hashed(Xxh3);
+
+impl io::Write for Hashed {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.update(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_streamed_form_is_the_same() {
+        let state: Vec<(u64, String)> = (0..5_000).map(|n| (n * n, "x".repeat(n as usize % 40))).collect();
+        let (mut whole, mut streamed) = (Vec::new(), Vec::new());
+        write(&state, &mut whole);
+        write_to(&state, &mut streamed).unwrap();
+        assert_eq!(whole, streamed);
+        assert_eq!(hash(&state), xxhash_rust::xxh3::xxh3_64(&whole));
+        assert_eq!(read::<Vec<(u64, String)>>(&whole).unwrap(), state);
+    }
 }

@@ -70,6 +70,13 @@ pub trait Stage: Send {
     /// Appends the whole state to `out`, in the snapshot format of the behaviour level.
     fn snapshot(&self, out: &mut Vec<u8>);
 
+    /// Writes the same bytes as [`Stage::snapshot`]; a stage whose state may be large does not hold them all.
+    fn snapshot_to(&self, out: &mut dyn std::io::Write) -> std::io::Result<()> {
+        let mut whole = Vec::new();
+        self.snapshot(&mut whole);
+        out.write_all(&whole)
+    }
+
     /// Named numbers for metrics: open orders, waiting orders, cells.
     fn gauges(&self) -> Vec<(&'static str, u64)>;
 }

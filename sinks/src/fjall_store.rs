@@ -1,64 +1,120 @@
-//! Rows in fjall, in the data folder.
+//! Rows in fjall, in the data folder: one keyspace, see [`crate::keys`].
 //!
-//! One keyspace; the first byte of a key is its kind: `c` cells (node, SKU, bucket, each ended by a zero byte),
-//! `i` platform names, `n` orders by time, newest first, `o` orders by id, `p` positions, `r` reference tables.
+//! What is kept is a function of the rows that came, not of their order: of each row the image with the greatest
+//! hybrid time, of an order the earliest time at which it was created (intake may have parked it before the engine
+//! had it), of a platform's name the order that was named last.
 
-use std::path::Path;
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+    sync::{PoisonError, RwLock},
+};
 
 use fjall::{Database, Keyspace, KeyspaceCreateOptions};
 use router_schemas::{
-    command::{
-        reference::{Reference, Table},
-        stock::CellName,
-    },
+    command::reference::{Reference, Table},
     id::{Identity, OrderId},
+    position::LogId,
     row::{CellRow, OrderRow, Row},
 };
 use serde::de::DeserializeOwned;
 
-use crate::{OrderFilter, Page, Store, StoreError};
+use crate::{OrderFilter, Page, Store, StoreError, keys};
 
 /// Rows looked at for one page at most.
 const SCAN: usize = 20_000;
 
 /// The embedded store.
 pub struct FjallStore {
+    folder: PathBuf,
+    tables: RwLock<Tables>,
+}
+
+/// The tables as opened. After a write that failed, a full disk for one, they take no other one until they are
+/// opened again; they can be read all the same.
+struct Tables {
+    open: Option<Open>,
+    failed: bool,
+}
+
+#[derive(Clone)]
+struct Open {
     database: Database,
     rows: Keyspace,
 }
 
+impl Open {
+    fn at(folder: &Path) -> Result<Open, StoreError> {
+        let database = Database::builder(folder).open()?;
+        let rows = database.keyspace("rows", KeyspaceCreateOptions::default)?;
+        Ok(Open { database, rows })
+    }
+}
+
+/// An order as kept: hybrid time, the earliest creation that any row stated, the row.
+type KeptOrder = (u64, i64, OrderRow);
+
 impl FjallStore {
     /// Opens the store in `folder`, making it where there is none.
     pub fn open(folder: &Path) -> Result<FjallStore, StoreError> {
-        let database = Database::builder(folder).open()?;
-        let rows = database.keyspace("rows", KeyspaceCreateOptions::default)?;
-        Ok(FjallStore { database, rows })
+        let tables = Tables { open: Some(Open::at(folder)?), failed: false };
+        Ok(FjallStore { folder: folder.to_owned(), tables: RwLock::new(tables) })
     }
 
-    fn get<T: DeserializeOwned>(&self, key: &[u8]) -> Result<Option<(u64, T)>, StoreError> {
-        self.rows.get(key)?.map(|bytes| Ok(postcard::from_bytes(&bytes)?)).transpose()
+    fn open_tables(&self) -> Result<Open, StoreError> {
+        let tables = self.tables.read().unwrap_or_else(PoisonError::into_inner);
+        Ok(tables.open.clone().ok_or(fjall::Error::Poisoned)?)
     }
 
-    /// Rows with this prefix behind `after`, as long as `take` says to go on.
+    fn rows_table(&self) -> Result<Keyspace, StoreError> {
+        Ok(self.open_tables()?.rows)
+    }
+
+    /// The tables for writing, opened again where a write has failed.
+    fn writable(&self) -> Result<Open, StoreError> {
+        if !self.tables.read().unwrap_or_else(PoisonError::into_inner).failed {
+            return self.open_tables();
+        }
+        let mut tables = self.tables.write().unwrap_or_else(PoisonError::into_inner);
+        // The old ones hold the folder's lock.
+        tables.open = None;
+        let open = Open::at(&self.folder)?;
+        *tables = Tables { open: Some(open.clone()), failed: false };
+        Ok(open)
+    }
+
+    fn write(&self, result: Result<(), fjall::Error>) -> Result<(), StoreError> {
+        if result.is_err() {
+            self.tables.write().unwrap_or_else(PoisonError::into_inner).failed = true;
+        }
+        Ok(result?)
+    }
+
+    fn get<T: DeserializeOwned>(&self, key: &[u8]) -> Result<Option<T>, StoreError> {
+        self.rows_table()?.get(key)?.map(|bytes| Ok(postcard::from_bytes(&bytes)?)).transpose()
+    }
+
+    /// Hybrid time of a row, the first of what is kept.
+    fn time(&self, key: &[u8]) -> Result<Option<u64>, StoreError> {
+        let known = self.rows_table()?.get(key)?;
+        Ok(known.map(|bytes| postcard::take_from_bytes(&bytes).map(|(time, _)| time)).transpose()?)
+    }
+
+    /// Rows between two keys behind `after`, until `take` has found `limit` of them.
     fn scan(
         &self,
-        prefix: Vec<u8>,
+        (from, to): (Vec<u8>, Vec<u8>),
         after: Option<&[u8]>,
         limit: usize,
         mut take: impl FnMut(&[u8], &[u8]) -> Result<bool, StoreError>,
     ) -> Result<Option<Vec<u8>>, StoreError> {
         use std::ops::Bound::{Excluded, Included};
-        // The last byte of a prefix is never 255: kinds are letters, and names end with zero.
-        let mut end = prefix.clone();
-        if let Some(last) = end.last_mut() {
-            *last += 1;
-        }
         let start = match after {
-            Some(after) if after.starts_with(&prefix) => Excluded(after.to_vec()),
-            _ => Included(prefix),
+            Some(after) if after >= from.as_slice() && after < to.as_slice() => Excluded(after.to_vec()),
+            _ => Included(from),
         };
         let (mut found, mut seen) = (0, 0);
-        for item in self.rows.range((start, Excluded(end))) {
+        for item in self.rows_table()?.range((start, Excluded(to))) {
             let (key, value) = item.into_inner()?;
             found += usize::from(take(&key, &value)?);
             seen += 1;
@@ -68,55 +124,112 @@ impl FjallStore {
         }
         Ok(None)
     }
+
+    /// Keeps the later of two images of an order, and the earlier of two times of creation. `stated`: the earliest
+    /// that the images now coming say.
+    fn put_order(
+        &self,
+        table: &Keyspace,
+        batch: &mut fjall::OwnedWriteBatch,
+        time: u64,
+        stated: i64,
+        row: OrderRow,
+    ) -> Result<(), StoreError> {
+        let (id, key) = (row.order, keys::order(row.order));
+        let kept: KeptOrder = match self.get::<KeptOrder>(&key)? {
+            Some((known_time, known_created, known)) => {
+                let created = known_created.min(stated);
+                if known_time >= time && created == known_created {
+                    return Ok(());
+                }
+                if created != known_created {
+                    batch.remove(table, keys::newest(known_created, id));
+                }
+                if known_time >= time { (known_time, created, known) } else { (time, created, row) }
+            }
+            None => (time, stated, row),
+        };
+        batch.insert(table, keys::newest(kept.1, id), []);
+        let name = keys::identity(&kept.2.identity);
+        let named = self.order_id(&kept.2.identity)?;
+        if named.is_none_or(|named| named < id) {
+            batch.insert(table, name, id.to_bits().to_be_bytes());
+        }
+        batch.insert(table, key, postcard::to_stdvec(&kept)?);
+        Ok(())
+    }
 }
 
 impl Store for FjallStore {
-    fn apply(&self, partition: u16, next: u64, rows: Vec<(u64, Row)>) -> Result<(), StoreError> {
-        let mut batch = self.database.batch();
-        // Of several images of one row only the last is written.
-        let mut latest = std::collections::BTreeMap::new();
-        for (time, row) in rows {
-            latest.insert(key(&row), (time, row));
+    fn bind(&self, log: LogId) -> Result<(), StoreError> {
+        match self.get::<LogId>(keys::LOG)? {
+            Some(known) if known == log => Ok(()),
+            Some(known) => Err(StoreError::OtherLog { known, log }),
+            None => self.write(self.writable()?.rows.insert(keys::LOG, postcard::to_stdvec(&log)?)),
         }
+    }
+
+    fn apply(&self, partition: u16, next: u64, rows: Vec<(u64, Row)>) -> Result<(), StoreError> {
+        // Of several images of one row only the last is written; orders keep their earliest creation as well.
+        let (mut latest, mut orders) = (BTreeMap::new(), BTreeMap::<OrderId, Vec<(u64, OrderRow)>>::new());
+        for (time, row) in rows {
+            match row {
+                Row::Order(order) => orders.entry(order.order).or_default().push((time, *order)),
+                row => match latest.entry(keys::row(&row)) {
+                    std::collections::btree_map::Entry::Occupied(mut held) => {
+                        let known: &mut (u64, Row) = held.get_mut();
+                        if known.0 < time {
+                            *known = (time, row);
+                        }
+                    }
+                    std::collections::btree_map::Entry::Vacant(free) => {
+                        free.insert((time, row));
+                    }
+                },
+            }
+        }
+        let Open { database, rows: table } = self.writable()?;
+        let mut batch = database.batch();
         for (key, (time, row)) in latest {
-            let known = self.rows.get(&key)?;
-            let known: Option<u64> =
-                known.map(|b| postcard::take_from_bytes(&b).map(|(t, _)| t)).transpose()?;
+            let known = self.time(&key)?;
             if known.is_some_and(|known| known >= time) {
                 continue;
             }
             let bytes = match &row {
-                Row::Order(order) => {
+                Row::Cell(cell) => {
                     if known.is_none() {
-                        batch.insert(&self.rows, newest_key(order), []);
-                        batch.insert(
-                            &self.rows,
-                            identity_key(&order.identity),
-                            order.order.to_bits().to_be_bytes(),
-                        );
+                        batch.insert(&table, keys::cell_by_sku(&cell.cell), key.clone());
                     }
-                    postcard::to_stdvec(&(time, order))?
+                    postcard::to_stdvec(&(time, cell))?
                 }
-                Row::Cell(cell) => postcard::to_stdvec(&(time, cell))?,
                 Row::Reference(reference) => postcard::to_stdvec(&(time, reference))?,
+                Row::Order(_) => continue,
             };
-            batch.insert(&self.rows, key, bytes);
+            batch.insert(&table, key, bytes);
         }
-        batch.insert(&self.rows, position_key(partition), postcard::to_stdvec(&next)?);
-        Ok(batch.commit()?)
+        for images in orders.into_values() {
+            let stated = images.iter().map(|(_, row)| row.created_at).min();
+            let last = images.into_iter().max_by_key(|(time, _)| *time);
+            if let (Some(stated), Some((time, row))) = (stated, last) {
+                self.put_order(&table, &mut batch, time, stated, row)?;
+            }
+        }
+        if self.position(partition)? < next {
+            batch.insert(&table, keys::position(partition), postcard::to_stdvec(&next)?);
+        }
+        self.write(batch.commit())
     }
 
     fn position(&self, partition: u16) -> Result<u64, StoreError> {
-        let bytes = self.rows.get(position_key(partition))?;
-        Ok(bytes.map(|b| postcard::from_bytes(&b)).transpose()?.unwrap_or(0))
+        Ok(self.get(&keys::position(partition))?.unwrap_or(0))
     }
 
     fn order(&self, id: OrderId) -> Result<Option<OrderRow>, StoreError> {
-        Ok(self.get(&order_key(id))?.map(|(_, row)| row))
+        Ok(self.get::<KeptOrder>(&keys::order(id))?.map(|(_, _, row)| row))
     }
 
     fn order_id(&self, identity: &Identity) -> Result<Option<OrderId>, StoreError> {
-        let bytes = self.rows.get(identity_key(identity))?;
+        let bytes = self.rows_table()?.get(keys::identity(identity))?;
         let bits = bytes.and_then(|b| <[u8; 16]>::try_from(&*b).ok()).map(u128::from_be_bytes);
         Ok(bits.map(OrderId::from_bits))
     }
@@ -128,9 +241,8 @@ impl Store for FjallStore {
         limit: usize,
     ) -> Result<Page<OrderRow>, StoreError> {
         let mut rows = Vec::new();
-        let next = self.scan(b"n".to_vec(), after, limit, |key, _| {
-            let bits = key.last_chunk::<16>().map_or(0, |b| u128::from_be_bytes(*b));
-            let row = self.order(OrderId::from_bits(!bits))?;
+        let next = self.scan(keys::within(b'n', &[]), after, limit, |key, _| {
+            let row = self.order(keys::order_of_newest(key))?;
             let row = row.filter(|row| filter.takes(row));
             let found = row.is_some();
             rows.extend(row);
@@ -146,18 +258,22 @@ impl Store for FjallStore {
         after: Option<&[u8]>,
         limit: usize,
     ) -> Result<Page<CellRow>, StoreError> {
-        let prefix = match (node, sku) {
-            (Some(node), Some(sku)) => [b"c", node.as_bytes(), b"\0", sku.as_bytes(), b"\0"].concat(),
-            (Some(node), None) => [b"c", node.as_bytes(), b"\0"].concat(),
-            _ => b"c".to_vec(),
-        };
         let mut rows = Vec::new();
-        let next = self.scan(prefix, after, limit, |_, value| {
-            let (_, row): (u64, CellRow) = postcard::from_bytes(value)?;
-            let found = sku.is_none_or(|sku| row.cell.sku == sku);
-            rows.extend(found.then_some(row));
-            Ok(found)
-        })?;
+        let next = match (node, sku) {
+            (None, Some(sku)) => self.scan(keys::within(b's', &[sku]), after, limit, |_, value| {
+                let cell: Option<(u64, CellRow)> = self.get(value)?;
+                rows.extend(cell.map(|(_, row)| row));
+                Ok(true)
+            })?,
+            _ => {
+                let names: Vec<&str> = node.into_iter().chain(sku).collect();
+                self.scan(keys::within(b'c', &names), after, limit, |_, value| {
+                    let (_, row): (u64, CellRow) = postcard::from_bytes(value)?;
+                    rows.push(row);
+                    Ok(true)
+                })?
+            }
+        };
         Ok(Page { rows, next })
     }
 
@@ -168,7 +284,8 @@ impl Store for FjallStore {
         limit: usize,
     ) -> Result<Page<Reference>, StoreError> {
         let mut rows = Vec::new();
-        let next = self.scan(vec![b'r', table as u8], after, limit, |_, value| {
+        let range = (vec![b'r', table as u8], vec![b'r', table as u8 + 1]);
+        let next = self.scan(range, after, limit, |_, value| {
             let (_, row): (u64, Reference) = postcard::from_bytes(value)?;
             rows.push(row);
             Ok(true)
@@ -176,39 +293,33 @@ impl Store for FjallStore {
         Ok(Page { rows, next })
     }
 
+    fn rows(&self, each: &mut dyn FnMut(u64, Row)) -> Result<(), StoreError> {
+        for item in self.rows_table()?.iter() {
+            let (key, value) = item.into_inner()?;
+            match key.first() {
+                Some(b'o') => {
+                    let (time, _, row): KeptOrder = postcard::from_bytes(&value)?;
+                    each(time, Row::Order(Box::new(row)));
+                }
+                Some(b'c') => {
+                    let (time, row) = postcard::from_bytes(&value)?;
+                    each(time, Row::Cell(row));
+                }
+                Some(b'r') => {
+                    let (time, row) = postcard::from_bytes(&value)?;
+                    each(time, Row::Reference(row));
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
     fn dump(&self, each: &mut dyn FnMut(&[u8], &[u8])) -> Result<(), StoreError> {
-        for item in self.rows.iter() {
+        for item in self.rows_table()?.iter() {
             let (key, value) = item.into_inner()?;
             each(&key, &value);
         }
         Ok(())
     }
-}
-
-fn key(row: &Row) -> Vec<u8> {
-    match row {
-        Row::Order(order) => order_key(order.order),
-        Row::Cell(CellRow { cell: CellName { node, sku, bucket }, .. }) => {
-            [b"c", node.as_bytes(), b"\0", sku.as_bytes(), b"\0", bucket.as_bytes(), b"\0"].concat()
-        }
-        Row::Reference(reference) => [&[b'r', reference.table() as u8], reference.key().as_bytes()].concat(),
-    }
-}
-
-fn order_key(id: OrderId) -> Vec<u8> {
-    [b"o".as_slice(), &id.to_bits().to_be_bytes()].concat()
-}
-
-fn newest_key(row: &OrderRow) -> Vec<u8> {
-    let time = !(row.created_at.max(0) as u64);
-    [b"n".as_slice(), &time.to_be_bytes(), &(!row.order.to_bits()).to_be_bytes()].concat()
-}
-
-fn identity_key(identity: &Identity) -> Vec<u8> {
-    let Identity { channel, account, external_id } = identity;
-    [b"i", channel.as_bytes(), b"\0", account.as_bytes(), b"\0", external_id.as_bytes()].concat()
-}
-
-fn position_key(partition: u16) -> Vec<u8> {
-    [b"p".as_slice(), &partition.to_be_bytes()].concat()
 }

@@ -1,7 +1,11 @@
-//! Keeps a store behind the events of a log.
+//! Keeps a store behind the events of a log. The store may be slow or fail: routing does not wait for it, and the
+//! follower tries again until it is there.
 
 use std::{
-    sync::atomic::{AtomicBool, Ordering},
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -24,17 +28,85 @@ pub enum FollowError {
     #[error(transparent)]
     Store(#[from] StoreError),
     /// An event that does not decode.
-    #[error("E2103: the event at {0} does not decode: {1}")]
+    #[error("E2103: the event at {0} does not decode: {1}; no rows are written from there on")]
     Event(String, envelope::CodecError),
+    /// Rows of events that this log does not have.
+    #[error(
+        "E2105: rows follow {0} up to {1}, the log ends at {2}; remove the folder of the rows and start again"
+    )]
+    Ahead(TopicPartition, u64, u64),
+}
+
+/// How long to wait after the first failure, and at most. The wait doubles from one to the other.
+const PAUSE: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(10));
+/// How long a pause goes on after it was told to stop, at most.
+const BREATH: Duration = Duration::from_millis(50);
+
+/// Why rows are not written at the moment.
+#[derive(Debug, Default)]
+pub struct Health(Mutex<Option<String>>);
+
+impl Health {
+    /// The reason; `None`: they are.
+    pub fn trouble(&self) -> Option<String> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn say(&self, trouble: Option<String>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = trouble;
+    }
+}
+
+/// Follows until `stop` is set, whatever fails: it says so in `health`, waits, and goes on where the store is.
+pub fn follow_on(log: &dyn Log, store: &dyn Store, stop: &AtomicBool, health: &Health) {
+    let mut pause = PAUSE.0;
+    while !stop.load(Ordering::Relaxed) {
+        let result = follow_while(log, store, stop, false, &mut || {
+            health.say(None);
+            pause = PAUSE.0;
+        });
+        let Err(error) = result else { return };
+        tracing::error!(%error, "rows are not written; trying again");
+        health.say(Some(format!("rows: {error}")));
+        let mut left = pause;
+        while !left.is_zero() && !stop.load(Ordering::Relaxed) {
+            let step = left.min(BREATH);
+            std::thread::sleep(step);
+            left -= step;
+        }
+        pause = (pause * 2).min(PAUSE.1);
+    }
 }
 
 /// Writes the rows of all events that are on disk, and of those to come, until `stop` is set. With `to_end` it
 /// ends by itself where nothing is left.
 pub fn follow(log: &dyn Log, store: &dyn Store, stop: &AtomicBool, to_end: bool) -> Result<(), FollowError> {
+    follow_while(log, store, stop, to_end, &mut || {})
+}
+
+/// `well` is called whenever the store took something, or has nothing to take.
+fn follow_while(
+    log: &dyn Log,
+    store: &dyn Store,
+    stop: &AtomicBool,
+    to_end: bool,
+    well: &mut dyn FnMut(),
+) -> Result<(), FollowError> {
+    store.bind(log.log_id())?;
     let partitions = log.partitions(&Topic::Events).unwrap_or(0);
     let mut from = Vec::new();
     for partition in 0..partitions {
-        from.push((TopicPartition::new(Topic::Events, partition), store.position(partition)?));
+        let (at, mut position) = (TopicPartition::new(Topic::Events, partition), store.position(partition)?);
+        let range = log.range(&at).unwrap_or_default();
+        if position > range.end {
+            return Err(FollowError::Ahead(at, position, range.end));
+        }
+        if position < range.start {
+            let missing = range.start - position;
+            tracing::warn!(partition = %at, missing, "events were trimmed before rows were made of them");
+            position = range.start;
+        }
+        from.push((at, position));
     }
     let mut reader = log.reader(from, Isolation::Durable)?;
     while !stop.load(Ordering::Relaxed) {
@@ -43,6 +115,7 @@ pub fn follow(log: &dyn Log, store: &dyn Store, stop: &AtomicBool, to_end: bool)
             if to_end {
                 break;
             }
+            well();
             continue;
         };
         let (mut rows, mut next) = (Vec::new(), 0);
@@ -53,6 +126,7 @@ pub fn follow(log: &dyn Log, store: &dyn Store, stop: &AtomicBool, to_end: bool)
             next = record.offset + 1;
         }
         store.apply(batch.source.partition, next, rows)?;
+        well();
     }
     Ok(())
 }

@@ -3,15 +3,47 @@
 
 mod fjall_store;
 pub mod follow;
+mod keys;
 
 use router_schemas::{
     command::reference::{Reference, Table},
     event::OrderState,
     id::{Identity, OrderId},
+    position::LogId,
+    refusal::Code,
     row::{CellRow, OrderRow, Row},
 };
 
 pub use fjall_store::FjallStore;
+
+/// The codes of this crate.
+pub const CODES: &[Code] = &[
+    Code {
+        id: "E2101",
+        summary: "the rows cannot be read or written",
+        hint: "rows can be rebuilt: remove the folder of the rows and start again",
+    },
+    Code {
+        id: "E2102",
+        summary: "a row does not decode",
+        hint: "remove the folder of the rows and start again",
+    },
+    Code {
+        id: "E2103",
+        summary: "an event does not decode, so no rows are written",
+        hint: "run a build that knows the log's behaviour level; `router audit` names the record",
+    },
+    Code {
+        id: "E2104",
+        summary: "the rows are of another log",
+        hint: "remove the folder of the rows and start again, or put the right folder there",
+    },
+    Code {
+        id: "E2105",
+        summary: "the rows are ahead of the log",
+        hint: "remove the folder of the rows and start again, or put the right folder there",
+    },
+];
 
 /// The store could not be read or written.
 #[derive(Debug, thiserror::Error)]
@@ -24,6 +56,16 @@ pub enum StoreError {
     /// A row that does not decode.
     #[error("E2102: a row does not decode: {0}; remove the folder of the rows and start again")]
     Row(#[from] postcard::Error),
+    /// Rows that another log made.
+    #[error(
+        "E2104: the rows are of log {known}, this log is {log}; remove the folder of the rows and start again"
+    )]
+    OtherLog {
+        /// The log of the rows.
+        known: LogId,
+        /// The log that was to be followed.
+        log: LogId,
+    },
 }
 
 /// Which orders. Every member that is set must hold.
@@ -33,8 +75,14 @@ pub struct OrderFilter {
     pub state: Option<OrderState>,
     /// The channel it came by.
     pub channel: Option<String>,
+    /// The platform's id of it, at whichever channel.
+    pub external_id: Option<String>,
+    /// Home zone.
+    pub zone: Option<String>,
     /// A node that has, or had, units of it.
     pub node: Option<String>,
+    /// A SKU on one of its lines.
+    pub sku: Option<String>,
     /// Created from this time on, ms.
     pub from: Option<i64>,
     /// Created before this time, ms.
@@ -46,6 +94,9 @@ impl OrderFilter {
     pub fn takes(&self, row: &OrderRow) -> bool {
         self.state.as_ref().is_none_or(|s| *s == row.state)
             && self.channel.as_ref().is_none_or(|c| *c == row.identity.channel)
+            && self.external_id.as_ref().is_none_or(|id| *id == row.identity.external_id)
+            && self.zone.as_ref().is_none_or(|z| *z == row.zone)
+            && self.sku.as_ref().is_none_or(|s| row.lines.iter().any(|l| l.sku == *s))
             && self.node.as_ref().is_none_or(|n| row.fulfilments.iter().any(|f| f.node == *n))
             && self.from.is_none_or(|t| row.created_at >= t)
             && self.to.is_none_or(|t| row.created_at < t)
@@ -63,10 +114,14 @@ pub struct Page<T> {
 
 /// Where rows are kept.
 pub trait Store: Send + Sync {
-    /// Writes rows with their hybrid times (µs) and how far a partition of events is followed, together.
+    /// Notes the log that the rows are of. Rows of another log are refused: [`StoreError::OtherLog`].
+    fn bind(&self, log: LogId) -> Result<(), StoreError>;
+
+    /// Writes rows with their hybrid times (µs) and how far a partition of events is followed, together or not at
+    /// all. Of two images of a row the later time stays, so rows may come in any order and more than once.
     fn apply(&self, partition: u16, next: u64, rows: Vec<(u64, Row)>) -> Result<(), StoreError>;
 
-    /// Offset of the next event to follow.
+    /// Offset of the next event to follow; never goes back.
     fn position(&self, partition: u16) -> Result<u64, StoreError>;
 
     /// An order.
@@ -75,7 +130,8 @@ pub trait Store: Send + Sync {
     /// The id of the order that a platform knows by this name.
     fn order_id(&self, identity: &Identity) -> Result<Option<OrderId>, StoreError>;
 
-    /// Orders, newest first. A page ends early where few rows match; `next` then goes on.
+    /// Orders, newest first: those created later, as first stated, then those named later. An order never changes
+    /// its place, so pages neither repeat nor miss one. A page ends early where few rows match; `next` then goes on.
     fn orders(
         &self,
         filter: &OrderFilter,
@@ -99,6 +155,9 @@ pub trait Store: Send + Sync {
         after: Option<&[u8]>,
         limit: usize,
     ) -> Result<Page<Reference>, StoreError>;
+
+    /// Every row with its hybrid time, µs.
+    fn rows(&self, each: &mut dyn FnMut(u64, Row)) -> Result<(), StoreError>;
 
     /// Everything, as key and encoded row, in key order: to compare two stores.
     fn dump(&self, each: &mut dyn FnMut(&[u8], &[u8])) -> Result<(), StoreError>;

@@ -1,10 +1,10 @@
 //! What INTAKE knows: reference copies, the directory of orders, and what waits.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
 use router_schemas::{
     command::{
-        Hash16,
+        Command, Hash16,
         order::OrderHead,
         reference::{Published, Reference},
     },
@@ -13,6 +13,8 @@ use router_schemas::{
     limits,
 };
 use serde::{Deserialize, Serialize};
+
+use super::{directory::Directory, early::Early};
 
 /// The whole state of one partition. Ordered collections only: equal content gives equal bytes.
 #[derive(Default, Serialize, Deserialize)]
@@ -28,21 +30,26 @@ pub(super) struct State {
     /// Channel → default home zone.
     pub channels: BTreeMap<String, Option<String>>,
     /// Every order known.
-    pub orders: BTreeMap<Identity, Entry>,
-    /// What came before its order, oldest first.
-    pub early: BTreeMap<Identity, Vec<Waiting>>,
-    /// How many of them each channel has.
-    pub early_of_channel: BTreeMap<String, u32>,
-    /// Orders that no zone is known for, with all that came for them, in order.
-    pub parked: BTreeMap<Identity, Vec<Waiting>>,
-    /// Where the next pass over the parked orders goes on; `None`: nothing changed that could help them.
-    pub retry_from: Option<Identity>,
+    pub orders: Directory,
+    /// What came before its order.
+    pub early: Early,
+    /// Orders that no zone is known for, with all that came for them, in order; and orders whose zone is known
+    /// since a short time, with what is still to be passed on.
+    pub parked: BTreeMap<Identity, VecDeque<Waiting>>,
+    /// Bytes of all commands in `parked`.
+    pub parked_bytes: u64,
+    /// Where the pass over the parked orders goes on; `None`: nothing changed that could help them.
+    pub pass: Option<Identity>,
+    /// Something changed behind the pass: another one follows.
+    pub again: bool,
+    /// A `continue` is under way.
+    pub continuing: bool,
     /// Source, its incarnation and partition → last message and index taken.
     pub sources: BTreeMap<(String, u32, u16), (u64, u32)>,
 }
 
 /// An order as intake knows it.
-#[derive(Clone, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct Entry {
     pub order: OrderId,
     /// Home zone, for ever once known.
@@ -56,14 +63,26 @@ pub(super) struct Entry {
 }
 
 /// A message kept until it can be passed on.
-#[derive(Clone, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct Waiting {
     /// Engine time when it came, ms.
     pub at: i64,
+    /// Where it lies.
+    pub offset: u64,
     pub meta: Meta,
+    pub said: Said,
     /// Postcard of the command.
     #[serde(with = "serde_bytes")]
     pub command: Vec<u8>,
+}
+
+/// What a message says of itself.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Said {
+    pub version: Option<u64>,
+    pub updated_at: Option<i64>,
+    /// Its content, or the key of a fact: tells a repeat.
+    pub hash: Hash16,
 }
 
 /// How a message of a known order stands to what is known.
@@ -79,66 +98,93 @@ pub(super) enum Standing {
     Newer,
 }
 
+impl Said {
+    /// What a command about an order says.
+    pub fn of(command: &Command) -> Said {
+        let (version, updated_at, hash) = match command {
+            Command::Place(m) | Command::Amend(m) => (m.head.version, m.head.updated_at, m.head.content),
+            Command::Cancel(c) => (c.version, c.updated_at, c.content),
+            Command::Payment(p) => (None, None, p.key),
+            Command::Delivered(d) => (None, None, d.key),
+            _ => Default::default(),
+        };
+        Said { version, updated_at, hash }
+    }
+
+    /// By version, else by time of update; `None` where neither can be compared.
+    pub fn compare(&self, version: Option<u64>, updated_at: Option<i64>) -> Option<std::cmp::Ordering> {
+        match (self.version, version) {
+            (Some(mine), Some(other)) => Some(mine.cmp(&other)),
+            _ => self.updated_at.zip(updated_at).map(|(mine, other)| mine.cmp(&other)),
+        }
+    }
+}
+
 impl Entry {
     /// Compares a message by version, else by time of update, else by content alone.
-    pub fn standing(&self, version: Option<u64>, updated_at: Option<i64>, content: &Hash16) -> Standing {
-        let order = match (self.version, version) {
-            (Some(known), Some(version)) => Some(version.cmp(&known)),
-            _ => self.updated_at.zip(updated_at).map(|(known, at)| at.cmp(&known)),
-        };
-        match order {
+    pub fn standing(&self, said: &Said) -> Standing {
+        match said.compare(self.version, self.updated_at) {
             Some(std::cmp::Ordering::Less) => Standing::Older,
-            _ if self.seen.contains(content) => Standing::Repeat,
+            // A later version may well say what an earlier one said.
+            Some(std::cmp::Ordering::Greater) => Standing::Newer,
+            _ if self.seen.contains(&said.hash) => Standing::Repeat,
             Some(std::cmp::Ordering::Equal) => Standing::Conflict,
-            Some(std::cmp::Ordering::Greater) | None => Standing::Newer,
+            None => Standing::Newer,
         }
     }
 
-    /// Remembers a message that was taken.
-    pub fn take(&mut self, version: Option<u64>, updated_at: Option<i64>, content: Hash16) {
-        self.version = version.or(self.version);
-        self.updated_at = updated_at.or(self.updated_at);
-        self.remember(content);
-    }
-
-    /// Remembers content, forgetting the oldest beyond the limit.
-    pub fn remember(&mut self, content: Hash16) {
+    /// Remembers a message that was taken, forgetting the oldest content beyond the limit.
+    pub fn take(&mut self, said: &Said) {
+        self.version = said.version.or(self.version);
+        self.updated_at = said.updated_at.or(self.updated_at);
         if self.seen.len() == limits::CONTENT_HASHES {
             self.seen.remove(0);
         }
-        self.seen.push(content);
+        self.seen.push(said.hash);
     }
 }
 
 impl State {
-    /// Takes a copy of reference material in. True: parked orders may be able to go on.
-    pub fn publish(&mut self, published: &Published) -> bool {
-        match &published.change {
+    /// Takes a copy of reference material in, and has the parked orders looked at where it could help one.
+    pub fn publish(&mut self, published: &Published) {
+        let changed = match &published.change {
             Reference::Zone(zone) => {
-                self.zones.insert(zone.id.clone(), zone.partition.unwrap_or(0));
+                let partition = zone.partition.unwrap_or(0);
+                self.zones.insert(zone.id.clone(), partition) != Some(partition)
             }
             Reference::Node(node) => {
-                self.nodes.insert(node.id.clone(), node.zone.clone());
+                self.nodes.insert(node.id.clone(), node.zone.clone()).as_ref() != Some(&node.zone)
             }
             Reference::Region(region) => {
-                self.regions.insert(region.id.clone(), region.zone.clone());
+                self.regions.insert(region.id.clone(), region.zone.clone()).as_ref() != Some(&region.zone)
             }
             Reference::Channel(channel) => {
-                self.channels.insert(channel.id.clone(), channel.default_zone.clone());
+                let zone = &channel.default_zone;
+                self.channels.insert(channel.id.clone(), zone.clone()).as_ref() != Some(zone)
             }
-            Reference::Item(_) | Reference::BehaviourLevel(_) | Reference::Incarnation(..) => return false,
+            Reference::Incarnation(source, number) => {
+                // Messages of the incarnation before may still be on their way; those before it cannot.
+                self.sources.retain(|(id, n, _), _| id != source || n.saturating_add(1) >= *number);
+                false
+            }
+            Reference::Item(_) | Reference::BehaviourLevel(_) => false,
+        };
+        if changed && !self.parked.is_empty() {
+            self.again = self.pass.is_some();
+            self.pass.get_or_insert_default();
         }
-        true
     }
 
-    /// The home zone of an order: that of the node it names, else of the longest region that its region starts
-    /// with, else the channel's default.
+    /// The home zone of an order: that of the node it is pinned to, else of the longest region that its region
+    /// starts with, else the channel's default.
     pub fn home(&self, head: &OrderHead) -> Option<String> {
-        let pinned = head.pin.as_ref().and_then(|pin| self.nodes.get(&pin.node));
+        let pin = head.pin.as_ref().filter(|pin| pin.hard);
+        let pinned = pin.and_then(|pin| self.nodes.get(&pin.node));
         let region = || {
             let name = head.region.as_deref()?;
-            // From the longest prefix down; names are at most NAME_BYTES long.
-            let ends = (1..=name.len()).rev().filter(|end| name.is_char_boundary(*end));
+            // From the longest prefix down; no region has a longer name than this.
+            let ends =
+                (1..=name.len().min(limits::NAME_BYTES)).rev().filter(|end| name.is_char_boundary(*end));
             ends.filter_map(|end| self.regions.get(&name[..end])).next()
         };
         let channel = || self.channels.get(&head.identity.channel)?.as_ref();
@@ -156,28 +202,31 @@ impl State {
         false
     }
 
-    /// Keeps a message until its order comes. False: there are too many.
-    pub fn keep_early(&mut self, identity: &Identity, waiting: Waiting) -> bool {
-        let of_channel = self.early_of_channel.get(&identity.channel).copied().unwrap_or(0);
-        let of_order = self.early.get(identity).map_or(0, Vec::len);
-        if of_order >= limits::EARLY_PER_ORDER || of_channel as usize >= limits::EARLY_PER_CHANNEL {
-            return false;
-        }
-        self.early_of_channel.insert(identity.channel.clone(), of_channel + 1);
-        self.early.entry(identity.clone()).or_default().push(waiting);
-        true
+    /// True where messages of a known order have to wait: for its zone, or for those before them.
+    pub fn held_back(&self, identity: &Identity) -> bool {
+        self.parked.contains_key(identity)
     }
 
-    /// Takes out what waited for an order.
-    pub fn take_early(&mut self, identity: &Identity) -> Vec<Waiting> {
-        let waiting = self.early.remove(identity).unwrap_or_default();
-        if !waiting.is_empty() {
-            let left = self.early_of_channel.get(&identity.channel).copied().unwrap_or(0);
-            match left.saturating_sub(waiting.len() as u32) {
-                0 => self.early_of_channel.remove(&identity.channel),
-                left => self.early_of_channel.insert(identity.channel.clone(), left),
-            };
+    /// True where a message of so many bytes may be parked.
+    pub fn room_to_park(&self, identity: &Identity, bytes: usize) -> bool {
+        self.parked.get(identity).map_or(0, VecDeque::len) < limits::PARKED_PER_ORDER
+            && self.parked_bytes.saturating_add(bytes as u64) <= limits::PARKED_BYTES
+    }
+
+    /// Parks a message behind those that are there.
+    pub fn park(&mut self, identity: &Identity, waiting: Waiting) {
+        self.parked_bytes += waiting.command.len() as u64;
+        self.parked.entry(identity.clone()).or_default().push_back(waiting);
+    }
+
+    /// Takes out the first message parked for an order.
+    pub fn unpark(&mut self, identity: &Identity) -> Option<Waiting> {
+        let queue = self.parked.get_mut(identity)?;
+        let first = queue.pop_front();
+        if queue.is_empty() {
+            self.parked.remove(identity);
         }
-        waiting
+        self.parked_bytes -= first.as_ref().map_or(0, |w| w.command.len() as u64);
+        first
     }
 }

@@ -1,40 +1,27 @@
 //! Recomputes from the log alone what must hold, and compares log, rows and topics. Shares the vocabulary with the
 //! engine and none of its code: units are added up from the moves that events state, not from its state.
+//!
+//! Each partition is read once, all side by side ([`reading`]). What is kept is what is still waiting for its
+//! counterpart (a command for its outcome, an exception for its alert), and for each order and cell the sums. A log
+//! whose beginning was trimmed is judged from the first row of each order and cell on, and the report says so.
 
+mod audit;
+mod lanes;
 mod ledger;
+mod notices;
+mod orders;
+mod reading;
+mod report;
+mod rows;
+mod ties;
 
-use std::collections::{HashMap, HashSet};
+use std::{collections::BTreeMap, ops::Range};
 
-use ledger::Ledger;
-use router_log::{Isolation, Log, LogError, Record, scan};
-use router_schemas::{
-    command::Command,
-    envelope,
-    event::Event,
-    id::{Identity, OrderId},
-    position::{Position, Topic, TopicPartition},
-    refusal::Code,
-    stage::StageName,
-};
+use router_log::{Log, LogError};
+use router_schemas::{position::TopicPartition, stage::StageName};
 use router_sinks::{Store, StoreError};
-use serde::Serialize;
 
-/// What a violation means.
-pub const CODES: &[Code] = &[
-    code("E2301", "I1: a request promised more than a cell has"),
-    code("E2302", "I2: units of a cell are not conserved"),
-    code("E2303", "I3: units of an order line are not conserved"),
-    code("E2304", "I5: an accepted order has no state"),
-    code("E2305", "I7: a command has no outcome, or more than one"),
-    code("E2306", "one platform order has two ids, or two orders one id"),
-    code("E2307", "the numbers of a source are not dense in a target"),
-    code("E2308", "rows differ from what the events say"),
-    code("E2309", "a record does not decode"),
-];
-
-const fn code(id: &'static str, summary: &'static str) -> Code {
-    Code { id, summary, hint: "keep the data folder as it is and report it" }
-}
+pub use report::{CODES, Report, Violation};
 
 /// The audit could not be made.
 #[derive(Debug, thiserror::Error)]
@@ -47,178 +34,85 @@ pub enum AuditError {
     Store(#[from] StoreError),
 }
 
-/// Something that must hold and does not.
-#[derive(Clone, Debug, Serialize)]
-pub struct Violation {
-    /// Documented code.
-    pub code: &'static str,
-    /// What exactly.
-    pub detail: String,
+/// How far an audit goes: the commands that were applied at some moment, and what they caused.
+#[derive(Clone, Debug)]
+pub struct Cut {
+    /// Offset behind the last record that each stage partition had applied.
+    applied: BTreeMap<TopicPartition, u64>,
+    /// What each partition held.
+    held: Vec<(TopicPartition, Range<u64>)>,
+    /// Nothing moved while this was noted: what no applied command caused has no business to be there.
+    still: bool,
 }
 
-/// What was looked at, and what was found.
-#[derive(Clone, Debug, Default, Serialize)]
-pub struct Report {
-    /// Records read.
-    pub records: u64,
-    /// Commands of the stages' inputs, those of time and genesis left out.
-    pub commands: u64,
-    /// Orders accepted.
-    pub orders: u64,
-    /// Stock cells.
-    pub cells: u64,
-    /// Cells where a fact left more promised than there is; visible, and no violation.
-    pub oversold: u64,
-    /// Number of violations; the first hundred are listed.
-    pub violations: u64,
-    /// The first of them.
-    pub first: Vec<Violation>,
-}
-
-impl Report {
-    fn violated(&mut self, code: &'static str, detail: impl FnOnce() -> String) {
-        self.violations += 1;
-        if self.first.len() < 100 {
-            self.first.push(Violation { code, detail: detail() });
-        }
-    }
-}
-
-/// Reads the whole log and, where given, compares the rows. The log must be at rest, with all of it applied.
-pub fn audit(log: &dyn Log, store: Option<&dyn Store>) -> Result<Report, AuditError> {
-    let mut report = Report::default();
-    let mut audit = Audit::default();
-    for stage in StageName::ALL {
-        for partition in partitions(log, &stage.input()) {
-            let applied = log.committed(stage.group(), &partition).unwrap_or(0);
-            each(log, &partition, |record| {
-                report.records += 1;
-                if record.offset < applied {
-                    audit.command(&partition, record, &mut report);
-                }
-            })?;
-        }
-    }
-    for partition in partitions(log, &Topic::Events) {
-        each(log, &partition, |record| {
-            report.records += 1;
-            audit.event(&partition, record, &mut report);
-        })?;
-    }
-    let others = [Topic::Replies, Topic::Assignments, Topic::Notifications, Topic::StockAlerts];
-    for partition in others.iter().flat_map(|topic| partitions(log, topic)) {
-        each(log, &partition, |record| {
-            report.records += 1;
-            audit.origin(&partition, record, &mut report);
-        })?;
-    }
-    audit.close(&mut report);
-    if let Some(store) = store {
-        audit.ledger.compare(store, &mut report)?;
-    }
-    Ok(report)
-}
-
-fn partitions(log: &dyn Log, topic: &Topic) -> Vec<TopicPartition> {
-    let count = log.partitions(topic).unwrap_or(0);
-    (0..count).map(|partition| TopicPartition::new(topic.clone(), partition)).collect()
-}
-
-fn each(log: &dyn Log, partition: &TopicPartition, mut take: impl FnMut(&Record)) -> Result<(), LogError> {
-    let range = log.range(partition).unwrap_or_default();
-    scan(log, partition, range, Isolation::Durable, |records| {
-        records.iter().for_each(&mut take);
-        Ok(())
-    })
-}
-
-#[derive(Default)]
-struct Audit {
-    ledger: Ledger,
-    /// Commands that must have an outcome, and whether they are requests.
-    waiting: HashMap<Position, bool>,
-    /// Commands that intake may pass on instead.
-    passable: HashSet<Position>,
-    answered: HashSet<Position>,
-    /// Last number of each source in each target.
-    numbers: HashMap<(TopicPartition, u8, u16), u64>,
-    /// Orders that intake gave to the engine.
-    placed: HashMap<Identity, OrderId>,
-    ids: HashMap<OrderId, Identity>,
-}
-
-impl Audit {
-    fn origin(&mut self, partition: &TopicPartition, record: &Record, report: &mut Report) {
-        let origin = match envelope::origin(&record.payload) {
-            Ok(Some(origin)) => origin,
-            Ok(None) => return,
-            Err(e) => return report.violated("E2309", || format!("{partition}@{}: {e}", record.offset)),
-        };
-        let key = (partition.clone(), origin.topic, origin.partition);
-        let last = self.numbers.insert(key, origin.sequence);
-        // What was trimmed may have held the first ones.
-        if last.is_some_and(|last| origin.sequence != last + 1) {
-            report.violated("E2307", || {
-                format!("{partition}@{}: {last:?}, then {}", record.offset, origin.sequence)
-            });
-        }
-    }
-
-    fn command(&mut self, partition: &TopicPartition, record: &Record, report: &mut Report) {
-        self.origin(partition, record, report);
-        let position = Position::new(partition.topic.clone(), partition.partition, record.offset);
-        let (_, command) = match envelope::decode::<Command>(&record.payload) {
-            Ok(decoded) => decoded,
-            Err(e) => return report.violated("E2309", || format!("{position}: {e}")),
-        };
-        if matches!(command, Command::Genesis(_) | Command::Tick | Command::Continue) {
-            return;
-        }
-        report.commands += 1;
-        if partition.topic == Topic::Intake {
-            self.passable.insert(position.clone());
-        }
-        if let (Topic::Commands, Command::Place(message)) = (&partition.topic, &command)
-            && let Some(to) = &message.to
-        {
-            report.orders += 1;
-            self.same_order(&message.head.identity, to.order, &position, report);
-        }
-        let request = matches!(command, Command::Place(_) | Command::Amend(_) | Command::Part(_));
-        self.waiting.insert(position, request);
-    }
-
-    /// One platform order has one id, and the other way about.
-    fn same_order(&mut self, identity: &Identity, order: OrderId, at: &Position, report: &mut Report) {
-        if let Some(other) = self.placed.insert(identity.clone(), order) {
-            report.violated("E2306", || format!("{at}: {identity} was placed as {other} and as {order}"));
-        }
-        if let Some(other) = self.ids.insert(order, identity.clone()) {
-            report.violated("E2306", || format!("{at}: {order} is {other} and {identity}"));
-        }
-        self.ledger.accepted(order);
-    }
-
-    fn event(&mut self, partition: &TopicPartition, record: &Record, report: &mut Report) {
-        self.origin(partition, record, report);
-        let event: Event = match envelope::decode(&record.payload) {
-            Ok((_, event)) => event,
-            Err(e) => return report.violated("E2309", || format!("{partition}@{}: {e}", record.offset)),
-        };
-        if event.outcome.is_some() && !self.answered.insert(event.cause.clone()) {
-            report.violated("E2305", || format!("{} has two outcomes", event.cause));
-        }
-        let request = self.waiting.get(&event.cause).copied().unwrap_or(false);
-        self.ledger.event(&event, request, report);
-    }
-
-    fn close(&mut self, report: &mut Report) {
-        for position in self.waiting.keys() {
-            let passed = self.passable.contains(position);
-            if !passed && !self.answered.contains(position) {
-                report.violated("E2305", || format!("{position} has no outcome"));
+impl Cut {
+    /// Now. While a router runs, what comes later is left out.
+    pub fn now(log: &dyn Log) -> Cut {
+        let mut applied = applied(log);
+        for _ in 0..8 {
+            let held = held(log);
+            let after = self::applied(log);
+            if after == applied {
+                return Cut { applied, held, still: true };
             }
+            applied = after;
         }
-        self.ledger.close(report);
+        Cut { applied, held: held(log), still: false }
     }
+}
+
+fn applied(log: &dyn Log) -> BTreeMap<TopicPartition, u64> {
+    let stages = StageName::ALL.into_iter().flat_map(|stage| {
+        let count = log.partitions(&stage.input()).unwrap_or(0);
+        (0..count).map(move |partition| (stage, TopicPartition::new(stage.input(), partition)))
+    });
+    stages
+        .map(|(stage, partition)| {
+            let next = log.committed(stage.group(), &partition).unwrap_or(0);
+            (partition, next)
+        })
+        .collect()
+}
+
+fn held(log: &dyn Log) -> Vec<(TopicPartition, Range<u64>)> {
+    let partitions = log.topics().into_iter().flat_map(|(topic, count)| {
+        (0..count).map(move |partition| TopicPartition::new(topic.clone(), partition))
+    });
+    partitions
+        .map(|partition| {
+            let range = log.range(&partition).unwrap_or_default();
+            (partition, range)
+        })
+        .collect()
+}
+
+/// How far a running audit is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Progress {
+    /// Records read.
+    pub done: u64,
+    /// Records to read.
+    pub of: u64,
+}
+
+/// Reads the whole log and, where given, compares the rows, which must have followed all of its events.
+pub fn audit(log: &dyn Log, store: Option<&dyn Store>) -> Result<Report, AuditError> {
+    audit_upto(log, store, &Cut::now(log), &mut |_| {})
+}
+
+/// As [`audit`], up to a cut, while a router may go on. Rows that are newer than the cut are left out, and said to
+/// be. `progress` is called every few thousand records.
+pub fn audit_upto(
+    log: &dyn Log,
+    store: Option<&dyn Store>,
+    cut: &Cut,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<Report, AuditError> {
+    let mut audit = audit::Audit::new(log, cut)?;
+    audit.read(progress)?;
+    audit.close();
+    if let Some(store) = store {
+        rows::compare(&audit.ledger, store, cut, &mut audit.report)?;
+    }
+    Ok(audit.report)
 }

@@ -7,11 +7,16 @@
 //! ```
 //! All numbers little endian.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use router_schemas::position::LogId;
 use serde::{Deserialize, Serialize};
 
-use crate::{Commit, Record};
+use crate::{
+    Commit, Record,
+    journal::pool::{Buffer, Pool},
+};
 
 pub(crate) const MAGIC: [u8; 4] = *b"ORJ1";
 /// Bytes up to the index.
@@ -59,24 +64,55 @@ pub(crate) struct Head {
     index: usize,
 }
 
-/// Builds a frame.
-pub(crate) fn encode(number: u64, at: i64, index: &FrameIndex, records: &[u8]) -> Bytes {
-    let mut frame = Vec::with_capacity(HEAD + 64 + 24 * index.groups.len() + records.len());
-    frame.extend_from_slice(&MAGIC);
-    frame.extend_from_slice(&[0; 8]);
-    frame.extend_from_slice(&number.to_le_bytes());
-    frame.extend_from_slice(&at.to_le_bytes());
-    frame.extend_from_slice(&[0; 4]);
-    let mut frame =
-        postcard::to_extend(index, frame).expect("an index has known lengths and a Vec takes all");
-    let index_length = (frame.len() - HEAD) as u32;
-    frame[28..32].copy_from_slice(&index_length.to_le_bytes());
-    frame.extend_from_slice(records);
-    let length = (frame.len() - HEAD) as u32;
-    frame[4..8].copy_from_slice(&length.to_le_bytes());
-    let crc = checksum(&frame);
-    frame[8..12].copy_from_slice(&crc.to_le_bytes());
-    Bytes::from(frame)
+/// A frame whose records are in place while its head and index are not known: what is long is done before the
+/// log is locked.
+pub(crate) struct Draft {
+    buffer: Buffer,
+    /// Bytes left free for head and index.
+    gap: usize,
+    /// CRC of the records.
+    records: crc32fast::Hasher,
+}
+
+impl Draft {
+    /// Takes a copy of the records. `room`: bytes that the index will need, as far as is known.
+    pub fn new<'a>(pool: &Arc<Pool>, room: usize, areas: impl Iterator<Item = &'a [u8]> + Clone) -> Draft {
+        let gap = HEAD + room;
+        let mut buffer = pool.take(gap + areas.clone().map(<[u8]>::len).sum::<usize>());
+        buffer.bytes.resize(gap, 0);
+        areas.for_each(|area| buffer.bytes.extend_from_slice(area));
+        let mut records = crc32fast::Hasher::new();
+        records.update(&buffer.bytes[gap..]);
+        Draft { buffer, gap, records }
+    }
+
+    /// The whole frame.
+    pub fn finish(mut self, number: u64, at: i64, index: &FrameIndex) -> Bytes {
+        let mut front = Vec::with_capacity(self.gap);
+        front.extend_from_slice(&MAGIC);
+        front.extend_from_slice(&[0; 8]);
+        front.extend_from_slice(&number.to_le_bytes());
+        front.extend_from_slice(&at.to_le_bytes());
+        front.extend_from_slice(&[0; 4]);
+        let mut front =
+            postcard::to_extend(index, front).expect("an index has known lengths and a Vec takes all");
+        let index_length = (front.len() - HEAD) as u32;
+        front[28..32].copy_from_slice(&index_length.to_le_bytes());
+        let length = (front.len() - HEAD + self.buffer.bytes.len() - self.gap) as u32;
+        front[4..8].copy_from_slice(&length.to_le_bytes());
+        let mut crc = crc32fast::Hasher::new();
+        crc.update(&front[4..8]);
+        crc.update(&front[12..]);
+        crc.combine(&self.records);
+        front[8..12].copy_from_slice(&crc.finalize().to_le_bytes());
+        let Some(start) = self.gap.checked_sub(front.len()) else {
+            // The index is longer than was thought: the records move.
+            front.extend_from_slice(&self.buffer.bytes[self.gap..]);
+            return Bytes::from(front);
+        };
+        self.buffer.bytes[start..self.gap].copy_from_slice(&front);
+        Bytes::from_owner(self.buffer).slice(start..)
+    }
 }
 
 /// CRC over the length and everything behind the CRC's own place.
@@ -134,7 +170,7 @@ pub(crate) fn read_group(
 ) -> Result<(), &'static str> {
     let mut at_byte = HEAD + head.index + group.start as usize;
     let take = |from: usize, count: usize| frame.get(from..from + count).ok_or("a record ends early");
-    for next in group.base..group.base + u64::from(group.count) {
+    for next in group.base..group.base.saturating_add(u64::from(group.count)) {
         let length = u32::from_le_bytes(take(at_byte, 4)?.try_into().expect("four bytes")) as usize;
         at_byte += 4;
         let mut at = head.at;

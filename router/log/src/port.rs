@@ -77,10 +77,18 @@ pub enum LogState {
 #[derive(Debug, Default)]
 pub struct Transaction {
     pub(crate) targets: Vec<TopicPartition>,
-    /// Target, start and end in `arena` of each record.
-    pub(crate) records: Vec<(u32, u32, u32)>,
-    pub(crate) arena: Vec<u8>,
+    /// What goes to each target, as it will lie in the log; more than targets where more were used before.
+    areas: Vec<Area>,
+    /// Target of each record, and its number there.
+    pub(crate) records: Vec<(u32, u32)>,
     pub(crate) commits: Vec<Commit>,
+}
+
+/// The records of one target: each its length (u32 LE), then its bytes.
+#[derive(Debug, Default)]
+pub(crate) struct Area {
+    pub bytes: Vec<u8>,
+    pub count: u32,
 }
 
 impl Transaction {
@@ -89,16 +97,24 @@ impl Transaction {
         self.push_with(topic, partition, |out| out.extend_from_slice(payload));
     }
 
-    /// Adds the record that `write` appends to the buffer.
+    /// Adds the record that `write` appends to the buffer, which holds other records already.
     pub fn push_with(&mut self, topic: &Topic, partition: u16, write: impl FnOnce(&mut Vec<u8>)) {
         let known = self.targets.iter().position(|t| t.partition == partition && t.topic == *topic);
         let target = known.unwrap_or_else(|| {
             self.targets.push(TopicPartition::new(topic.clone(), partition));
+            if self.areas.len() < self.targets.len() {
+                self.areas.push(Area::default());
+            }
             self.targets.len() - 1
         });
-        let start = self.arena.len();
-        write(&mut self.arena);
-        self.records.push((target as u32, start as u32, self.arena.len() as u32));
+        let area = &mut self.areas[target];
+        let start = area.bytes.len();
+        area.bytes.extend_from_slice(&[0; 4]);
+        write(&mut area.bytes);
+        let length = (area.bytes.len() - start - 4) as u32;
+        area.bytes[start..start + 4].copy_from_slice(&length.to_le_bytes());
+        self.records.push((target as u32, area.count));
+        area.count += 1;
     }
 
     /// Adds progress.
@@ -116,16 +132,24 @@ impl Transaction {
         self.records.is_empty() && self.commits.is_empty()
     }
 
-    /// Bytes of all records.
+    /// Bytes of all records, their lengths included.
     pub fn bytes(&self) -> usize {
-        self.arena.len()
+        self.areas().iter().map(|area| area.bytes.len()).sum()
+    }
+
+    /// What goes to each target.
+    pub(crate) fn areas(&self) -> &[Area] {
+        &self.areas[..self.targets.len()]
     }
 
     /// Empties it for the next use.
     pub fn clear(&mut self) {
+        for area in &mut self.areas[..self.targets.len()] {
+            area.bytes.clear();
+            area.count = 0;
+        }
         self.targets.clear();
         self.records.clear();
-        self.arena.clear();
         self.commits.clear();
     }
 }
@@ -173,6 +197,9 @@ pub trait Log: Send + Sync + 'static {
     /// Progress of a group in a partition.
     fn committed(&self, group: &str, partition: &TopicPartition) -> Option<u64>;
 
+    /// The ticket of the last transaction appended.
+    fn last(&self) -> Ticket;
+
     /// Waits until the transaction with this ticket is on disk.
     fn wait_durable(&self, ticket: Ticket) -> Result<(), LogError>;
 
@@ -180,12 +207,19 @@ pub trait Log: Send + Sync + 'static {
     fn durable(&self) -> tokio::sync::watch::Receiver<Ticket>;
 
     /// Removes the oldest files none of whose records is needed: below `keep` in its partition, and appended
-    /// before `retain_after` for its topic, ms.
+    /// before `retain_after` for its topic, ms. Neither may ask the log.
     fn trim(
         &self,
         keep: &dyn Fn(&TopicPartition) -> u64,
         retain_after: &dyn Fn(&Topic) -> i64,
     ) -> Result<Trimmed, LogError>;
+
+    /// What [`Log::trim`] would remove now: the first offset that would be kept of each partition that loses some.
+    fn trimmable(
+        &self,
+        keep: &dyn Fn(&TopicPartition) -> u64,
+        retain_after: &dyn Fn(&Topic) -> i64,
+    ) -> Vec<(TopicPartition, u64)>;
 
     /// Whether it takes records.
     fn state(&self) -> LogState;

@@ -1,11 +1,17 @@
 //! The program `router`: runs the router, and asks it.
 
 mod cli;
+mod codes;
+mod config;
 mod demo;
+mod explain;
 mod gateway;
 mod router;
 mod runner;
 mod show;
+mod submit;
+mod telemetry;
+mod trial;
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;

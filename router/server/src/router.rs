@@ -1,10 +1,9 @@
 //! The whole router in one process, over one data folder: log, keys, rows, stages, and the answers to callers.
 
 use std::{
-    collections::HashMap,
     path::{Path, PathBuf},
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, PoisonError,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
     thread::JoinHandle,
@@ -12,23 +11,28 @@ use std::{
 };
 
 use router_ingest::seal::{Keys, SealError};
-use router_log::{Isolation, Journal, Log, LogError, Options, Transaction};
+use router_log::{Journal, Log, LogError, Options};
 use router_schemas::{
     command::Command,
-    envelope::{self, Meta, ReplyTo},
-    position::{LogId, Topic, TopicPartition},
-    reply::Reply,
+    envelope::Meta,
+    position::{LogId, Position, Topic, TopicPartition},
     stage::StageName,
 };
 use router_sinks::{FjallStore, Store, StoreError};
-use tokio::sync::{mpsc, oneshot};
 
-use crate::runner::{Runner, RunnerError};
+pub(crate) use crate::submit::{Answering, SubmitError};
+use crate::{
+    config,
+    runner::{Runner, RunnerError, Settings, Snapshots, SnapshotsError, WordError},
+    submit::{Submitter, answers, append},
+    trial,
+};
 
 /// Partitions of a new log.
-pub(crate) const PARTITIONS: u16 = 4;
-/// Requests that may wait for an answer; more are turned away.
-const WAITING: usize = 65_536;
+const PARTITIONS: u16 = 4;
+
+/// How far the rows stand back: they get a third of what another thread gets where all want more than there is.
+const ROWS_NICE: i32 = 5;
 
 /// The router could not start or go on.
 #[derive(Debug, thiserror::Error)]
@@ -41,33 +45,17 @@ pub(crate) enum RouterError {
     Store(#[from] StoreError),
     #[error(transparent)]
     Runner(#[from] RunnerError),
+    #[error(transparent)]
+    Snapshots(#[from] SnapshotsError),
     #[error("E2206: cannot start a thread: {0}")]
     Thread(#[from] std::io::Error),
+    #[error(
+        "E2212: {0} has no keys, and the log has orders sealed with them; put the folder back from where it is, or \
+         from a backup: with new keys no recipient could be read and no repeat be known"
+    )]
+    Keyless(PathBuf),
     #[error("E2207: the operating system gives no random bytes: {0}")]
     Random(getrandom::Error),
-}
-
-/// Why a command was not taken.
-#[derive(Debug, Clone, PartialEq, thiserror::Error)]
-pub(crate) enum SubmitError {
-    #[error("too many requests wait for an answer")]
-    Busy,
-    #[error("{0}")]
-    NoRoom(String),
-    #[error("no answer came in time; the command may have been taken, sending it again is safe")]
-    Late,
-    #[error("no such node")]
-    UnknownNode,
-}
-
-type Pending = Arc<Mutex<HashMap<[u8; 16], oneshot::Sender<Result<Reply, SubmitError>>>>>;
-
-/// A command on its way to the log.
-struct Submission {
-    topic: Topic,
-    partition: u16,
-    correlation: [u8; 16],
-    payload: Vec<u8>,
 }
 
 /// A running router.
@@ -75,12 +63,14 @@ pub(crate) struct Router {
     pub log: Arc<dyn Log>,
     pub keys: Arc<Keys>,
     pub store: Arc<dyn Store>,
+    #[allow(dead_code, reason = "asked by the verbs and routes of operators")]
+    pub snapshots: Arc<Snapshots>,
     pub runner: Runner,
-    pending: Pending,
-    submissions: mpsc::Sender<Submission>,
-    /// Random of this start, so that correlations of two starts never meet.
-    boot: [u8; 8],
-    requests: AtomicU64,
+    /// Where all of it lies.
+    pub folder: Folder,
+    /// Why rows are not written, where they are not.
+    pub rows: Arc<router_sinks::follow::Health>,
+    pub submitter: Submitter,
     stop: Arc<AtomicBool>,
     threads: Vec<JoinHandle<()>>,
 }
@@ -99,9 +89,19 @@ impl Folder {
         self.0.join("rows")
     }
 
+    /// Snapshots of the stages.
+    pub fn snapshots(&self) -> PathBuf {
+        self.0.join("snapshots")
+    }
+
     /// Where the command line asks a running router.
     pub fn socket(&self) -> PathBuf {
         self.0.join("router.sock")
+    }
+
+    /// Who looked at sealed bytes, by the line.
+    pub fn access(&self) -> PathBuf {
+        self.0.join("access.ndjson")
     }
 
     /// Master key and data keys.
@@ -112,63 +112,140 @@ impl Folder {
 
 impl Router {
     /// Opens the folder, making what is missing, brings the stages to where they were, and goes on.
-    pub fn start(folder: &Path) -> Result<Router, RouterError> {
+    pub fn start(settings: &config::Settings) -> Result<Router, RouterError> {
+        let (options, waiting) = (settings.options(), settings.requests.waiting);
+        Router::begin(&settings.data_dir, settings.partitions, options, waiting, &settings.stages())
+    }
+
+    /// As [`Router::start`], for one question: makes no snapshots and lets go of nothing.
+    pub fn start_to_ask(settings: &config::Settings) -> Result<Router, RouterError> {
+        let (options, waiting) = (settings.options(), settings.requests.waiting);
+        let stages = Settings { upkeep: false, ..settings.stages() };
+        Router::begin(&settings.data_dir, settings.partitions, options, waiting, &stages)
+    }
+
+    /// As [`Router::start`], with the settings of the stages alone.
+    #[cfg(test)]
+    pub fn start_with(folder: &Path, settings: &Settings) -> Result<Router, RouterError> {
+        let waiting = config::Settings::default().requests.waiting;
+        Router::begin(folder, Some(settings.partitions), settings.journal(), waiting, settings)
+    }
+
+    fn begin(
+        folder: &Path,
+        partitions: Option<u16>,
+        options: Options,
+        most_waiting: usize,
+        settings: &Settings,
+    ) -> Result<Router, RouterError> {
         let folder = Folder(folder.to_owned());
         let mut random = [0; 24];
         getrandom::fill(&mut random).map_err(RouterError::Random)?;
         let [mut id, mut boot] = [[0; 16], [0; 16]];
         id.copy_from_slice(&random[..16]);
         boot[..8].copy_from_slice(&random[16..]);
-        let options = Options { create: Some(LogId(id)), ..Options::default() };
+        let options = Options { create: Some(LogId(id)), ..trial::bend(options) };
+        // One clock for the records and for what is ahead of it.
+        let clock = options.clock.clone();
         let log: Arc<dyn Log> = Arc::new(Journal::open(&folder.journal(), options)?);
+        // Keys are made before the first topic is.
+        let kept = ["master.key", "table"].iter().all(|part| folder.keys().join(part).exists());
+        if log.partitions(&Topic::Intake).is_some() && !kept {
+            return Err(RouterError::Keyless(folder.keys()));
+        }
         let keys = Arc::new(Keys::open(&folder.keys())?);
         let store: Arc<dyn Store> = Arc::new(FjallStore::open(&folder.rows())?);
-        let runner = Runner::start(&log, PARTITIONS)?;
-        let (pending, stop) = (Pending::default(), Arc::new(AtomicBool::new(false)));
-        let (submissions, queue) = mpsc::channel(WAITING);
+        let health = Arc::<router_sinks::follow::Health>::default();
+        let snapshots = Arc::new(Snapshots::local(&folder.snapshots())?);
+        // Taken before the first request can be answered: a thread may start late.
+        let from = log.range(&TopicPartition::new(Topic::Replies, 0)).map_or(0, |r| r.end);
+        let answered = Arc::new(AtomicU64::new(from));
+        let (rows, replies) = (store.clone(), answered.clone());
+        // What the log has stands where nobody says otherwise.
+        let partitions = partitions.or(log.partitions(&Topic::Intake)).unwrap_or(PARTITIONS);
+        let settings = &Settings { partitions, clock, ..settings.clone() };
+        let runner = Runner::start(
+            &log,
+            &snapshots,
+            settings,
+            vec![
+                Box::new(move |at| {
+                    (at.topic == Topic::Events).then(|| rows.position(at.partition).unwrap_or(0))
+                }),
+                Box::new(move |at| {
+                    (at.topic == Topic::Replies && at.partition == 0).then(|| replies.load(Ordering::Relaxed))
+                }),
+            ],
+        )?;
+        let stop = Arc::new(AtomicBool::new(false));
+        let (submitter, ends) = Submitter::new(boot[..8].try_into().unwrap_or_default(), most_waiting);
         let mut threads = Vec::new();
         let mut thread = |name: &str, work: Box<dyn FnOnce() + Send>| {
             std::thread::Builder::new().name(name.into()).spawn(work).map(|t| threads.push(t))
         };
         {
-            let (log, pending, stop) = (log.clone(), pending.clone(), stop.clone());
-            // Taken before the first request can be answered: a thread may start late.
-            let from = log.range(&TopicPartition::new(Topic::Replies, 0)).map_or(0, |r| r.end);
-            thread("answers", Box::new(move || ended("answers", answers(&*log, from, &pending, &stop))))?;
+            let (log, pending, stop) = (log.clone(), ends.pending.clone(), stop.clone());
+            let work = move || ended("answers", answers(&*log, from, &pending, &answered, &stop));
+            thread("answers", Box::new(work))?;
         }
         {
-            let (log, keys, pending) = (log.clone(), keys.clone(), pending.clone());
-            thread("append", Box::new(move || append(&*log, &keys, &pending, queue)))?;
+            let (log, keys) = (log.clone(), keys.clone());
+            thread("append", Box::new(move || append(&*log, &keys, ends)))?;
         }
         {
-            let (log, store, stop) = (log.clone(), store.clone(), stop.clone());
-            let work = move || ended("rows", router_sinks::follow::follow(&*log, &*store, &stop, false));
+            let (log, store, stop, health) = (log.clone(), store.clone(), stop.clone(), health.clone());
+            let work = move || {
+                yield_to_others();
+                router_sinks::follow::follow_on(&*log, &*store, &stop, &health);
+            };
             thread("rows", Box::new(work))?;
         }
-        let boot = boot[..8].try_into().unwrap_or_default();
-        let requests = AtomicU64::new(0);
-        Ok(Router { log, keys, store, runner, pending, submissions, boot, requests, stop, threads })
+        let rows = health;
+        Ok(Router { log, keys, store, snapshots, runner, folder, rows, submitter, stop, threads })
     }
 
     /// Sends a command on its road; commands sent one after the other keep their order. The answer is intake's,
     /// or with `outcome` the engine's.
     pub fn send(&self, command: &Command, outcome: bool) -> Result<Answering, SubmitError> {
+        self.send_with(command, outcome, Meta::default())
+    }
+
+    /// As [`Router::send`], with what is known of the command beside it.
+    pub fn send_with(&self, command: &Command, outcome: bool, meta: Meta) -> Result<Answering, SubmitError> {
         let (topic, partition) = self.road(command)?;
-        let correlation = self.correlation();
-        let (answer, answered) = oneshot::channel();
-        {
-            let mut pending = self.pending.lock().unwrap_or_else(PoisonError::into_inner);
-            if pending.len() >= WAITING {
-                return Err(SubmitError::Busy);
+        let mut bundle = self.submitter.bundle();
+        bundle.push_with(topic, partition, command, outcome, meta);
+        self.submitter.try_send(bundle).map(Answering)
+    }
+
+    /// Sends a command that nobody waits for. Its position, as soon as it is on disk.
+    pub async fn append(&self, command: &Command, most: Duration) -> Result<Position, SubmitError> {
+        let (topic, partition) = self.road(command)?;
+        let durable = async {
+            let (offset, ticket) = self.submitter.append(topic.clone(), partition, command).await?;
+            let waited = self.log.durable().wait_for(|durable| *durable >= ticket).await.map(|_| ());
+            waited.map_err(|_| SubmitError::Late)?;
+            Ok(Position::new(topic, partition, offset))
+        };
+        tokio::time::timeout(most, durable).await.unwrap_or(Err(SubmitError::Late))
+    }
+
+    /// How far the engine is behind where this command would go: the partition of the node that it is about, else the
+    /// least lag of all, since intake has not said yet where an order goes.
+    pub fn lag_of(&self, command: &Command) -> Duration {
+        let pinned = match command {
+            Command::Place(m) | Command::Amend(m) => m.head.pin.as_ref().filter(|pin| pin.hard),
+            _ => None,
+        };
+        let node = pinned.map(|pin| pin.node.as_str()).or(command.node());
+        match node.and_then(|node| self.runner.directory.partition(node)) {
+            Some(partition) => self.runner.lag(partition),
+            None if command.identity().is_none() => Duration::ZERO,
+            None => {
+                let all = (0..self.runner.topology.commands).map(|partition| self.runner.lag(partition));
+                all.min().unwrap_or_default()
             }
-            pending.insert(correlation, answer);
         }
-        let answering = Answering { pending: self.pending.clone(), correlation, answered };
-        let reply = Some(ReplyTo { partition: 0, correlation, outcome });
-        let payload = envelope::to_vec(None, &Meta { reply, ..Meta::default() }, command);
-        let submission = Submission { topic, partition, correlation, payload };
-        self.submissions.try_send(submission).map_err(|_| SubmitError::Busy)?;
-        Ok(answering)
     }
 
     /// Topic and partition that a command goes to.
@@ -208,102 +285,61 @@ impl Router {
             let status = self.runner.status.lock().unwrap_or_else(PoisonError::into_inner);
             status.values().any(|cell| cell.stopped.is_some())
         };
-        while !(stopped() || applied() && shown()) {
+        while !(stopped() || applied() && (shown() || self.rows.trouble().is_some())) {
             std::thread::sleep(Duration::from_millis(2));
         }
     }
 
+    /// Passes over the record at which a stage partition is stopped; it leaves its outcome `skipped` and its reply,
+    /// nothing else, and the partition goes on by itself. `reason` and `actor` are kept with the word. Blocks until
+    /// the word is on disk and returns its place on `router.control`.
+    pub fn skip(
+        &self,
+        position: &Position,
+        reason: &str,
+        actor: Option<&str>,
+    ) -> Result<Position, WordError> {
+        self.runner.skip(position, reason, actor)
+    }
+
+    /// Takes the record at which a stage partition is stopped because its time is ahead of this machine's clock, and
+    /// what follows it within half a minute. Blocks and returns as [`Router::skip`] does.
+    pub fn accept(
+        &self,
+        position: &Position,
+        reason: &str,
+        actor: Option<&str>,
+    ) -> Result<Position, WordError> {
+        self.runner.accept(position, reason, actor)
+    }
+
     /// Requests that wait for an answer.
     pub fn waiting(&self) -> usize {
-        self.pending.lock().unwrap_or_else(PoisonError::into_inner).len()
+        self.submitter.waiting()
     }
 
     /// Ends all threads; the log is closed cleanly with the last owner.
     pub fn stop(self) {
         self.stop.store(true, Ordering::Relaxed);
-        drop(self.submissions);
+        drop(self.submitter);
         self.runner.stop();
         for thread in self.threads {
             // A thread that panicked has said so.
             let _ = thread.join();
         }
     }
-
-    fn correlation(&self) -> [u8; 16] {
-        let mut correlation = [0; 16];
-        correlation[..8].copy_from_slice(&self.boot);
-        correlation[8..].copy_from_slice(&self.requests.fetch_add(1, Ordering::Relaxed).to_le_bytes());
-        correlation
-    }
 }
 
-/// A command that was sent.
-pub(crate) struct Answering {
-    pending: Pending,
-    correlation: [u8; 16],
-    answered: oneshot::Receiver<Result<Reply, SubmitError>>,
-}
-
-impl Answering {
-    /// The answer: what is answered is on disk.
-    pub async fn wait(mut self, most: Duration) -> Result<Reply, SubmitError> {
-        match tokio::time::timeout(most, &mut self.answered).await {
-            Ok(Ok(answer)) => answer,
-            Ok(Err(_)) | Err(_) => Err(SubmitError::Late),
-        }
-    }
-}
-
-impl Drop for Answering {
-    /// Gives the place free again, however it ended.
-    fn drop(&mut self) {
-        self.pending.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.correlation);
+/// Lets this thread have less of a busy processor than the others: rows may lag, decisions may not.
+fn yield_to_others() {
+    let own = rustix::thread::gettid();
+    if let Err(error) = rustix::process::setpriority_process(Some(own), ROWS_NICE) {
+        tracing::debug!(%error, "the rows have the priority of all");
     }
 }
 
 fn ended<E: std::fmt::Display>(thread: &str, result: Result<(), E>) {
     if let Err(error) = result {
         tracing::error!(thread, %error, "a thread ended");
-    }
-}
-
-/// Hands durable replies to those who wait.
-fn answers(log: &dyn Log, from: u64, pending: &Pending, stop: &AtomicBool) -> Result<(), LogError> {
-    let partition = TopicPartition::new(Topic::Replies, 0);
-    let mut reader = log.reader(vec![(partition, from)], Isolation::Durable)?;
-    while !stop.load(Ordering::Relaxed) {
-        let Some(batch) = reader.poll(4096, 1 << 20, Duration::from_millis(100))? else { continue };
-        for record in &batch.records {
-            let Ok((_, reply)) = envelope::decode::<Reply>(&record.payload) else { continue };
-            let waiting = pending.lock().unwrap_or_else(PoisonError::into_inner).remove(&reply.correlation);
-            if let Some(waiting) = waiting {
-                // Whoever asked may have gone.
-                let _ = waiting.send(Ok(reply));
-            }
-        }
-    }
-    Ok(())
-}
-
-/// Appends what callers sent, all that has gathered at once: one flush of new keys, one transaction.
-fn append(log: &dyn Log, keys: &Keys, pending: &Pending, mut queue: mpsc::Receiver<Submission>) {
-    let (mut gathered, mut transaction) = (Vec::new(), Transaction::default());
-    while queue.blocking_recv_many(&mut gathered, 1024) > 0 {
-        transaction.clear();
-        for submission in &gathered {
-            transaction.push(&submission.topic, submission.partition, &submission.payload);
-        }
-        let appended = keys.flush().map_err(|e| e.to_string());
-        let appended = appended.and_then(|()| log.append_if_room(&transaction).map_err(|e| e.to_string()));
-        if let Err(reason) = appended {
-            tracing::warn!(%reason, "commands were turned away");
-            let mut pending = pending.lock().unwrap_or_else(PoisonError::into_inner);
-            for correlation in gathered.iter().map(|s| s.correlation) {
-                if let Some(waiting) = pending.remove(&correlation) {
-                    let _ = waiting.send(Err(SubmitError::NoRoom(reason.clone())));
-                }
-            }
-        }
-        gathered.clear();
     }
 }

@@ -126,20 +126,26 @@ pub enum Substitution {
 }
 
 /// Amounts of an order in minor units; in JSON, what is absent is zero.
-#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(default)]
 pub struct Totals {
     /// Goods before discounts.
+    #[schemars(range(min = 0, max = crate::limits::MONEY_MAX))]
     pub goods: i64,
     /// Discount borne by the platform.
+    #[schemars(range(min = 0, max = crate::limits::MONEY_MAX))]
     pub discount_platform: i64,
     /// Discount borne by the seller.
+    #[schemars(range(min = 0, max = crate::limits::MONEY_MAX))]
     pub discount_seller: i64,
     /// Delivery fee.
+    #[schemars(range(min = 0, max = crate::limits::MONEY_MAX))]
     pub delivery: i64,
     /// Tax.
+    #[schemars(range(min = 0, max = crate::limits::MONEY_MAX))]
     pub tax: i64,
     /// To be collected at the door.
+    #[schemars(range(min = 0, max = crate::limits::MONEY_MAX))]
     pub due: i64,
 }
 
@@ -190,9 +196,9 @@ pub struct Display {
     pub language: Option<String>,
     /// The customer's remark.
     pub remark: Option<String>,
-    /// Sender and text of a gift.
+    /// Set for a gift. Sender and text name people: they are sealed with the recipient, and this text is empty.
     pub gift: Option<String>,
-    /// The invoice asked for.
+    /// Set where an invoice is asked for; sealed with the recipient, and this text is empty.
     pub invoice: Option<String>,
     /// The seller's member number.
     pub member: Option<String>,
@@ -247,9 +253,10 @@ pub struct Cancel {
 }
 
 /// So much of a line.
-#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct LineQty {
     /// Name of the line.
+    #[schemars(length(min = 1, max = crate::limits::NAME_BYTES))]
     pub line: String,
     /// How much; absent: all.
     pub qty: Option<Qty>,

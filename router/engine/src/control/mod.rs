@@ -45,6 +45,17 @@ impl Control {
         Ok(Self { topology, state: snapshot::read(snapshot)? })
     }
 
+    /// Every node with the partition of `router.commands` that owns it.
+    pub fn nodes(&self) -> impl Iterator<Item = (&str, u16)> {
+        let partition = |zone| self.state.zones.get(zone).copied().unwrap_or(0);
+        self.state.nodes.iter().map(move |(node, zone)| (node.as_str(), partition(zone)))
+    }
+
+    /// Every zone with its partition.
+    pub fn zones(&self) -> impl Iterator<Item = (&str, u16)> {
+        self.state.zones.iter().map(|(zone, partition)| (zone.as_str(), *partition))
+    }
+
     /// Checks a change and completes it.
     fn admit(&mut self, change: &mut Reference) -> Result<(), (Refusal, String)> {
         match change {
@@ -159,6 +170,10 @@ impl Stage for Control {
 
     fn snapshot(&self, out: &mut Vec<u8>) {
         snapshot::write(&self.state, out);
+    }
+
+    fn snapshot_to(&self, out: &mut dyn std::io::Write) -> std::io::Result<()> {
+        snapshot::write_to(&self.state, out)
     }
 
     fn gauges(&self) -> Vec<(&'static str, u64)> {

@@ -4,13 +4,22 @@
 //! 2. `fewest-splits`: the first pair, by rank, of the 64 best nodes that covers everything; else greedy: the node
 //!    that covers most lines whole, then most units, then rank, again and again.
 //! 3. What no node has is backordered where a cell allows it, else stays open: `unfillable`.
+//!
+//! Most orders end at the first step, so it costs least: cells of a SKU lie side by side and are walked once, and
+//! only nodes that cover everything are ranked.
+
+use std::cmp::Ordering;
 
 use router_schemas::{
     event::{Decision, Verdict},
     quantity::Qty,
 };
 
-use super::state::{Order, State};
+use super::{
+    field::Field,
+    nodes::is_open,
+    state::{Order, State},
+};
 
 /// Pairs are tried among so many nodes, those that cover most.
 const PAIR_NODES: usize = 64;
@@ -28,60 +37,58 @@ pub struct Plan {
     pub decision: Decision,
 }
 
-/// A node that could be asked, and its rank: lower is better.
-struct Candidate {
-    node: u32,
-    rank: (bool, bool, i64, bool),
-    covered: usize,
-    units: Qty,
+/// Nodes that the order or what it has already names.
+#[derive(Clone, Copy)]
+pub struct Pinned<'a> {
+    /// Nowhere else: a hard pin.
+    pub only: Option<u32>,
+    /// Preferred: used already, or pinned softly.
+    pub first: &'a [u32],
 }
 
-/// Chooses nodes for these demands. `only`: a hard pin. `first`: nodes to prefer.
-pub fn choose(state: &State, order: &Order, demands: &[Demand], only: Option<u32>, first: &[u32]) -> Plan {
-    let mut left: Vec<Qty> = demands.iter().map(|d| d.qty).collect();
-    let mut ranked = candidates(state, order, demands, only, first);
-    let mut plan = Plan::default();
-    plan.decision.control = state.control;
-    plan.decision.rule_set = "default".into();
-    plan.decision.version = 1;
-    plan.decision.routing = "all".into();
-    plan.decision.candidates = ranked.len() as u32;
-    plan.decision.covering = ranked.iter().filter(|c| c.covered == demands.len()).count() as u32;
-    ranked
-        .sort_unstable_by(|a, b| a.rank.cmp(&b.rank).then_with(|| id(state, a.node).cmp(id(state, b.node))));
+/// Where a node stands: lower is better. Not preferred, closed, distance, not the zone's default; then the id.
+type Rank<'a> = (bool, bool, i64, bool, &'a str);
 
-    if let Some(whole) = ranked.iter().find(|c| c.covered == demands.len()) {
-        plan.decision.rule = "one-node".into();
-        take(state, whole.node, demands, &mut left, &mut plan);
-    } else {
-        plan.decision.rule = "fewest-splits".into();
-        match pair(state, demands, &ranked) {
-            Some((a, b)) => {
-                take(state, a, demands, &mut left, &mut plan);
-                take(state, b, demands, &mut left, &mut plan);
-            }
-            None => greedy(state, demands, &ranked, &mut left, &mut plan),
+/// Chooses nodes for these demands.
+pub fn choose(state: &State, order: &Order, demands: &[Demand], pinned: &Pinned<'_>) -> Plan {
+    let field = Field::of(state, order, demands, pinned.only);
+    let rank = |slot: &usize| rank(state, order, pinned, field.node(*slot));
+    let covering = (0..field.len()).filter(|slot| field.covered(*slot, demands) == demands.len());
+    let (mut count, mut whole) = (0, None::<(Rank<'_>, usize)>);
+    for slot in covering {
+        count += 1;
+        let this = (rank(&slot), slot);
+        if whole.as_ref().is_none_or(|best| this.0 < best.0) {
+            whole = Some(this);
         }
     }
-    let nodes = plan.decision.chosen.len();
-    let found = left.iter().all(Qty::is_zero);
-    backorder(state, demands, &ranked, &mut left, &mut plan);
-    plan.decision.verdict = match (found, nodes, plan.takes.iter().any(|t| t.3), plan.takes.is_empty()) {
-        (true, 1, ..) => Verdict::Whole,
-        (true, ..) => Verdict::Split,
-        (false, _, true, _) => Verdict::Backordered,
-        (false, _, false, false) => Verdict::Partial,
-        (false, _, false, true) => Verdict::Unfillable,
+    let mut search = Search::new(state, &field, demands);
+    search.plan.decision = Decision {
+        control: state.control,
+        rule_set: "default".into(),
+        version: 1,
+        routing: "all".into(),
+        rule: if whole.is_some() { "one-node" } else { "fewest-splits" }.into(),
+        candidates: field.len() as u32,
+        covering: count,
+        ..Decision::default()
     };
-    plan
+    match whole {
+        Some((_, slot)) => drop(search.take(slot)),
+        None => search.spread(ranked_slots(&field, rank)),
+    }
+    search.end()
 }
 
-fn id(state: &State, node: u32) -> &str {
-    &state.nodes[node as usize].node.id
+/// Every node that the choice may ask, best first: what [`choose`] goes by, for who explains it.
+pub fn ranked(state: &State, order: &Order, demands: &[Demand], pinned: &Pinned<'_>) -> Vec<u32> {
+    let field = Field::of(state, order, demands, pinned.only);
+    let slots = ranked_slots(&field, |slot| rank(state, order, pinned, field.node(*slot)));
+    slots.into_iter().map(|slot| field.node(slot)).collect()
 }
 
 /// What of a SKU the node could give now, in whole steps.
-fn available(state: &State, sku: u32, node: u32, wanted: Qty) -> Qty {
+pub fn available(state: &State, sku: u32, node: u32, wanted: Qty) -> Qty {
     let held = &state.skus[sku as usize];
     if held.untracked() {
         return wanted;
@@ -89,148 +96,176 @@ fn available(state: &State, sku: u32, node: u32, wanted: Qty) -> Qty {
     held.cell(node).map_or(Qty::ZERO, |c| Qty(c.atp().0.min(wanted.0)).floor_to(held.step()))
 }
 
-/// Whether the node may be asked at all for this order.
-pub fn eligible(state: &State, order: &Order, node: u32) -> bool {
-    let place = &state.nodes[node as usize];
-    let groups = state.channels.get(&order.identity.channel).map(|c| &c.groups);
-    let in_pool = groups.is_none_or(|g| g.is_empty() || g.iter().any(|g| place.node.groups.contains(g)));
-    let has_room = place.orders.contains(&order.id)
-        || (place.node.capacity_at_once.is_none_or(|c| place.orders.len() < c as usize)
-            && place.node.capacity_a_day.is_none_or(|c| assigned_today(state, node) < c));
-    place.known
-        && place.node.enabled
-        && place.node.zone == order.zone
-        && place.node.modes.contains(&order.mode)
-        && in_pool
-        && has_room
+fn rank<'a>(state: &'a State, order: &Order, pinned: &Pinned<'_>, node: u32) -> Rank<'a> {
+    let place = &state.nodes[node as usize].node;
+    let distance = order.to.zip(place.place).map_or(i64::MAX, |(a, b)| a.chord2(b));
+    (!pinned.first.contains(&node), !is_open(state, node), distance, !place.default, &place.id)
 }
 
-fn assigned_today(state: &State, node: u32) -> u32 {
-    let place = &state.nodes[node as usize];
-    if midnight(state, node) == place.day { place.assigned } else { 0 }
+fn ranked_slots<'a>(field: &Field, rank: impl Fn(&usize) -> Rank<'a>) -> Vec<usize> {
+    let mut ranks: Vec<(Rank<'a>, usize)> = (0..field.len()).map(|slot| (rank(&slot), slot)).collect();
+    ranks.sort_unstable();
+    ranks.into_iter().map(|(_, slot)| slot).collect()
 }
 
-/// The last local midnight of the node, ms; UTC's where it has no calendar, or none that reaches so far.
-pub fn midnight(state: &State, node: u32) -> i64 {
-    let now = state.clock.engine;
-    let calendar = state.nodes[node as usize].node.calendar.as_ref();
-    let local =
-        calendar.and_then(|c| c.midnights[..c.midnights.partition_point(|m| *m <= now)].last().copied());
-    local.unwrap_or(now - now.rem_euclid(86_400_000))
+/// A plan in the making.
+struct Search<'a> {
+    state: &'a State,
+    field: &'a Field,
+    demands: &'a [Demand],
+    left: Vec<Qty>,
+    plan: Plan,
 }
 
-/// Whether the node is open now.
-pub fn is_open(state: &State, node: u32) -> bool {
-    let Some(calendar) = &state.nodes[node as usize].node.calendar else { return true };
-    let next = calendar.open.partition_point(|(_, to)| *to <= state.clock.engine);
-    calendar.open.get(next).is_none_or(|(from, _)| *from <= state.clock.engine)
-}
+impl<'a> Search<'a> {
+    fn new(state: &'a State, field: &'a Field, demands: &'a [Demand]) -> Self {
+        let left = demands.iter().map(|d| d.qty).collect();
+        Search { state, field, demands, left, plan: Plan::default() }
+    }
 
-fn candidates(
-    state: &State,
-    order: &Order,
-    demands: &[Demand],
-    only: Option<u32>,
-    first: &[u32],
-) -> Vec<Candidate> {
-    let mut nodes: Vec<u32> = match only {
-        Some(node) => vec![node],
-        None if demands.iter().any(|d| state.skus[d.sku as usize].untracked()) => {
-            (0..state.nodes.len() as u32).collect()
+    /// Over several nodes: a pair, else greedily; then beyond stock. `ranked`: all slots, best first.
+    fn spread(&mut self, ranked: Vec<usize>) {
+        let mut stocked: Vec<usize> = ranked.clone();
+        stocked.retain(|slot| self.field.units(*slot).is_positive());
+        match self.pair(&stocked) {
+            Some((a, b)) => {
+                self.take(a);
+                self.take(b);
+            }
+            None => self.greedy(stocked),
         }
-        None => {
-            demands.iter().flat_map(|d| state.skus[d.sku as usize].cells.iter().map(|c| c.node)).collect()
-        }
-    };
-    nodes.sort_unstable();
-    nodes.dedup();
-    nodes.retain(|node| eligible(state, order, *node));
-    let candidate = |node| {
-        let place = &state.nodes[node as usize].node;
-        let distance = order.to.zip(place.place).map_or(i64::MAX, |(a, b)| a.chord2(b));
-        let takes = demands.iter().map(|d| (available(state, d.sku, node, d.qty), d.qty));
-        let (covered, units) =
-            takes.fold((0, Qty::ZERO), |(n, sum), (a, wanted)| (n + usize::from(a == wanted), sum + a));
-        let rank = (!first.contains(&node), !is_open(state, node), distance, !place.default);
-        Candidate { node, rank, covered, units }
-    };
-    nodes.into_iter().map(candidate).collect()
-}
-
-/// Takes from the node what it has of what is left.
-fn take(state: &State, node: u32, demands: &[Demand], left: &mut [Qty], plan: &mut Plan) -> bool {
-    let before = plan.takes.len();
-    for (demand, left) in demands.iter().zip(left) {
-        let part = available(state, demand.sku, node, *left);
-        if part.is_positive() {
-            plan.takes.push((node, demand.sku, part, false));
-            *left -= part;
+        if self.left.iter().any(|left| left.is_positive()) {
+            // Before what is beyond stock is added: whole and split are said of stock.
+            self.backorder(&ranked);
         }
     }
-    let some = plan.takes.len() > before;
-    if some {
-        plan.decision.chosen.push((id(state, node).to_owned(), None));
-    }
-    some
-}
 
-/// The first pair by rank that covers everything.
-fn pair(state: &State, demands: &[Demand], ranked: &[Candidate]) -> Option<(u32, u32)> {
-    let mut best: Vec<&Candidate> = ranked.iter().filter(|c| c.units.is_positive()).collect();
-    if best.len() > PAIR_NODES {
-        // Stable: among equals the better rank stays in front.
-        best.sort_by_key(|c| (std::cmp::Reverse(c.covered), -c.units.0));
-        best.truncate(PAIR_NODES);
-        best.sort_by(|a, b| a.rank.cmp(&b.rank).then_with(|| id(state, a.node).cmp(id(state, b.node))));
-    }
-    let covers = |a: u32, b: u32| {
-        demands.iter().all(|d| {
-            let one = available(state, d.sku, a, d.qty);
-            one + available(state, d.sku, b, d.qty - one) == d.qty
-        })
-    };
-    best.iter()
-        .enumerate()
-        .find_map(|(i, a)| best[i + 1..].iter().find(|b| covers(a.node, b.node)).map(|b| (a.node, b.node)))
-}
-
-fn greedy(state: &State, demands: &[Demand], ranked: &[Candidate], left: &mut [Qty], plan: &mut Plan) {
-    let mut rest: Vec<u32> = ranked.iter().filter(|c| c.units.is_positive()).map(|c| c.node).collect();
-    while left.iter().any(|l| l.is_positive()) {
-        let worth = |node: u32| {
-            demands.iter().zip(left.iter()).filter(|(_, l)| l.is_positive()).fold(
-                (0, 0),
-                |(covered, units), (d, l)| {
-                    let part = available(state, d.sku, node, *l);
-                    (covered + usize::from(part == *l), units + part.0)
-                },
-            )
+    /// The verdict, from what was taken.
+    fn end(mut self) -> Plan {
+        let takes = &self.plan.takes;
+        let beyond = takes.iter().any(|t| t.3);
+        let found = !beyond && self.left.iter().all(Qty::is_zero);
+        self.plan.decision.verdict = match (found, self.plan.decision.chosen.len(), beyond, takes.is_empty())
+        {
+            (true, 1, ..) => Verdict::Whole,
+            (true, ..) => Verdict::Split,
+            (false, _, true, _) => Verdict::Backordered,
+            (false, _, false, false) => Verdict::Partial,
+            (false, _, false, true) => Verdict::Unfillable,
         };
-        // max_by_key keeps the last of equals: from the back, the best rank wins.
-        let Some((place, node)) = rest.iter().copied().enumerate().rev().max_by_key(|(_, n)| worth(*n))
-        else {
-            break;
-        };
-        rest.remove(place);
-        if !take(state, node, demands, left, plan) {
-            break;
-        }
+        self.plan
     }
-}
 
-/// Promises beyond stock what is left, in rank order, as much as each cell allows.
-fn backorder(state: &State, demands: &[Demand], ranked: &[Candidate], left: &mut [Qty], plan: &mut Plan) {
-    for (demand, left) in demands.iter().zip(left) {
-        let sku = &state.skus[demand.sku as usize];
-        for candidate in ranked {
-            let Some(cell) = sku.cell(candidate.node).filter(|c| !c.out_of_stock) else { continue };
-            let part = Qty(cell.backorder_left().0.min(left.0)).floor_to(sku.step());
+    /// Of a demand, what the slot could give of what is left.
+    fn part(&self, slot: usize, demand: usize) -> Qty {
+        let (left, has) = (self.left[demand], self.field.has(slot, demand));
+        if has >= left && left == self.demands[demand].qty {
+            return left;
+        }
+        let sku = &self.state.skus[self.demands[demand].sku as usize];
+        // Of a SKU without stock-keeping there is always enough, in any quantity.
+        if sku.untracked() { left } else { Qty(has.0.min(left.floor_to(sku.step()).0)) }
+    }
+
+    /// Takes from the node what it has of what is left. False: nothing.
+    fn take(&mut self, slot: usize) -> bool {
+        let (before, node) = (self.plan.takes.len(), self.field.node(slot));
+        for (nth, demand) in self.demands.iter().enumerate() {
+            let part = self.part(slot, nth);
             if part.is_positive() {
-                plan.takes.push((candidate.node, demand.sku, part, true));
-                *left -= part;
-                let name = id(state, candidate.node);
-                if plan.decision.chosen.iter().all(|(n, _)| n != name) {
-                    plan.decision.chosen.push((name.to_owned(), None));
+                self.plan.takes.push((node, demand.sku, part, false));
+                self.left[nth] -= part;
+            }
+        }
+        let some = self.plan.takes.len() > before;
+        if some {
+            self.choose(node);
+        }
+        some
+    }
+
+    fn choose(&mut self, node: u32) {
+        self.plan.decision.chosen.push((self.state.nodes[node as usize].node.id.clone(), None));
+    }
+
+    /// The first pair by rank that covers everything. `ranked`: slots with stock, best first.
+    fn pair(&self, ranked: &[usize]) -> Option<(usize, usize)> {
+        let whole_steps = |d: &Demand| {
+            let sku = &self.state.skus[d.sku as usize];
+            sku.untracked() || d.qty.floor_to(sku.step()) == d.qty
+        };
+        if !self.demands.iter().all(whole_steps) {
+            return None;
+        }
+        let best = self.covering_most(ranked);
+        let mut missing = Vec::with_capacity(self.demands.len());
+        for (nth, a) in best.iter().enumerate() {
+            missing.clear();
+            missing.extend(self.demands.iter().enumerate().filter_map(|(d, demand)| {
+                let rest = demand.qty - self.field.has(*a, d);
+                rest.is_positive().then_some((d, rest))
+            }));
+            let fills = |b: &&usize| missing.iter().all(|(d, rest)| self.field.has(**b, *d) >= *rest);
+            if let Some(b) = best[nth + 1..].iter().find(fills) {
+                return Some((*a, *b));
+            }
+        }
+        None
+    }
+
+    /// The slots that cover most lines whole, then most units, then rank best: at most [`PAIR_NODES`], by rank.
+    fn covering_most(&self, ranked: &[usize]) -> Vec<usize> {
+        if ranked.len() <= PAIR_NODES {
+            return ranked.to_vec();
+        }
+        let worth = |slot: usize| (self.field.covered(slot, self.demands), self.field.units(slot));
+        let mut most: Vec<_> = ranked.iter().enumerate().map(|(n, slot)| (worth(*slot), n)).collect();
+        let better = |a: &((usize, Qty), usize), b: &((usize, Qty), usize)| -> Ordering {
+            b.0.cmp(&a.0).then(a.1.cmp(&b.1))
+        };
+        most.select_nth_unstable_by(PAIR_NODES - 1, better);
+        let mut places: Vec<usize> = most[..PAIR_NODES].iter().map(|(_, n)| *n).collect();
+        places.sort_unstable();
+        places.into_iter().map(|n| ranked[n]).collect()
+    }
+
+    fn greedy(&mut self, mut rest: Vec<usize>) {
+        while self.left.iter().any(|left| left.is_positive()) {
+            let worth = |slot: usize| {
+                let open = self.left.iter().enumerate().filter(|(_, left)| left.is_positive());
+                open.fold((0, 0), |(covered, units), (d, left)| {
+                    let part = self.part(slot, d);
+                    (covered + usize::from(part == *left), units + part.0)
+                })
+            };
+            // max_by_key keeps the last of equals: from the back, the best rank wins.
+            let best = rest.iter().enumerate().rev().max_by_key(|(_, slot)| worth(**slot));
+            let Some(place) = best.map(|(place, _)| place) else { break };
+            let slot = rest.remove(place);
+            if !self.take(slot) {
+                break;
+            }
+        }
+    }
+
+    /// Promises beyond stock what is left, in rank order, as much as each cell allows.
+    fn backorder(&mut self, ranked: &[usize]) {
+        for (nth, demand) in self.demands.iter().enumerate() {
+            let sku = &self.state.skus[demand.sku as usize];
+            for slot in ranked {
+                if !self.left[nth].is_positive() {
+                    break;
+                }
+                let node = self.field.node(*slot);
+                let Some(cell) = sku.cell(node).filter(|c| !c.out_of_stock) else { continue };
+                let part = Qty(cell.backorder_left().0.min(self.left[nth].0)).floor_to(sku.step());
+                if part.is_positive() {
+                    self.plan.takes.push((node, demand.sku, part, true));
+                    self.left[nth] -= part;
+                    let name = &self.state.nodes[node as usize].node.id;
+                    if self.plan.decision.chosen.iter().all(|(n, _)| n != name) {
+                        self.choose(node);
+                    }
                 }
             }
         }

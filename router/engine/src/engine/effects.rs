@@ -1,4 +1,5 @@
-//! Everything a command does to the world, in one place: unit movements, events, rows, notices, replies.
+//! Everything a command does to the world, in one place: unit movements, events, rows. What others are told is in
+//! `notices.rs`.
 
 use std::collections::BTreeSet;
 
@@ -7,15 +8,24 @@ use router_schemas::{
     envelope::Meta,
     event::{Change, Decision, Event, Exception, OrderState, Outcome, StockCause, StockChange, Unit},
     id::OrderId,
-    notice::{AssignedLine, Assignment, Notification, StockAlert},
+    limits,
     position::{Position, Topic},
     quantity::Qty,
-    reply::{self, Answer, Reply},
-    row::{FulfilmentRow, LineRow, OrderRow, Row},
+    row::Row,
     stage::{Outputs, Topology},
 };
 
-use super::state::{Fulfilment, Order, State};
+use super::{
+    nodes,
+    order::{Fulfilment, Order},
+    rows,
+    state::{Standing, State},
+    trace::Choice,
+};
+
+/// Orders and cells that one command may touch while working off what is due: bounds the rows it writes.
+const ORDERS_PER_COMMAND: usize = 64;
+const CELLS_PER_COMMAND: usize = 1_024;
 
 /// What the command under way has done so far.
 pub struct Effects<'a> {
@@ -29,16 +39,37 @@ pub struct Effects<'a> {
     changes: Vec<Change>,
     orders: BTreeSet<OrderId>,
     cells: BTreeSet<(u32, u32)>,
+    /// Bytes of the order rows to come, by estimate.
+    bytes: usize,
+    /// Events with an outcome that were written.
+    outcomes: usize,
+    /// What people see of the order that was told of last.
+    pub(super) shown: Option<(OrderId, Display)>,
+    /// What each choice looked at, where somebody asks.
+    pub trace: Option<Vec<Choice>>,
 }
 
 impl<'a> Effects<'a> {
     pub fn new(out: &'a mut Outputs, topology: Topology, position: Position) -> Self {
-        let (orders, cells) = (BTreeSet::new(), BTreeSet::new());
-        Self { out, topology, position, item: 0, items: 0, order: None, changes: Vec::new(), orders, cells }
+        Self {
+            out,
+            topology,
+            position,
+            item: 0,
+            items: 0,
+            order: None,
+            changes: Vec::new(),
+            orders: BTreeSet::new(),
+            cells: BTreeSet::new(),
+            bytes: 0,
+            outcomes: 0,
+            shown: None,
+            trace: None,
+        }
     }
 
     /// Partition of the topics that follow this one.
-    fn target(&self, topic: Topic) -> (Topic, u16) {
+    pub(super) fn target(&self, topic: Topic) -> (Topic, u16) {
         (topic, self.position.partition % self.topology.events)
     }
 
@@ -46,23 +77,42 @@ impl<'a> Effects<'a> {
         self.changes.push(change);
     }
 
+    pub fn exception(&mut self, exception: Exception) {
+        self.changes.push(Change::Exception(exception));
+    }
+
     pub fn touch_order(&mut self, order: OrderId) {
         self.orders.insert(order);
         self.order = Some(order);
     }
 
-    pub fn touch_cell(&mut self, sku: u32, node: u32) {
+    /// The order left memory: it has no row to write.
+    pub fn forgotten(&mut self, order: OrderId) {
+        self.orders.remove(&order);
+        self.order = Some(order);
+    }
+
+    /// The cell's row is written with the command.
+    pub fn touch_cell(&mut self, state: &mut State, sku: u32, node: u32) {
+        state.cell_mut(sku, node).shown = true;
         self.cells.insert((sku, node));
+    }
+
+    /// Counts the row that the order will need.
+    pub fn weigh(&mut self, order: &Order) {
+        self.bytes += rows::order_weight(order);
+    }
+
+    /// Whether the command has no room left for further due items.
+    pub fn is_full(&self) -> bool {
+        self.orders.len() >= ORDERS_PER_COMMAND
+            || self.bytes >= limits::ROWS_BYTES
+            || self.cells.len() >= CELLS_PER_COMMAND
     }
 
     /// True while nothing has changed since the last event.
     pub fn is_quiet(&self) -> bool {
         self.changes.is_empty()
-    }
-
-    /// Orders touched so far: bounds the rows that the command will write.
-    pub fn touched(&self) -> usize {
-        self.orders.len()
     }
 
     pub fn touched_orders(&self) -> impl Iterator<Item = &OrderId> {
@@ -99,6 +149,9 @@ impl<'a> Effects<'a> {
                 _ => {}
             }
         }
+        if (from, to) == (Unit::Cancelled, Unit::Shipped) {
+            entry.after_cancel += qty;
+        }
         if let Some(node) = node {
             let place = order.fulfilments.iter().position(|f| f.node == node && f.line == line);
             let place = place.unwrap_or_else(|| {
@@ -115,174 +168,115 @@ impl<'a> Effects<'a> {
                 *units += qty;
             }
             self.shift_cell(state, sku, node, from, to, qty);
-            let open = order.fulfilments.iter().any(|f| f.node == node && f.promised().is_positive());
-            let today = super::choose::midnight(state, node);
-            let at_node = &mut state.nodes[node as usize];
-            if at_node.day != today {
-                (at_node.day, at_node.assigned) = (today, 0);
-            }
-            if open && at_node.orders.insert(order.id) {
-                at_node.assigned += 1;
-            } else if !open && at_node.orders.remove(&order.id) && to != Unit::Shipped {
-                // Given back: it does not count against the day.
-                at_node.assigned = at_node.assigned.saturating_sub(1);
-            }
+            self.shift_node(state, order, node, to);
         }
         self.touch_order(order.id);
-        let name = node.map(|n| state.nodes[n as usize].node.id.clone());
+        let name = node.map(|n| state.nodes[n as usize].node.id.as_str());
         match self.changes.last_mut() {
-            Some(Change::Units { node, moves }) if *node == name => moves.push((line, from, to, qty)),
-            _ => self.changes.push(Change::Units { node: name, moves: vec![(line, from, to, qty)] }),
+            Some(Change::Units { node, moves }) if node.as_deref() == name => {
+                moves.push((line, from, to, qty));
+            }
+            _ => {
+                let node = name.map(str::to_owned);
+                self.changes.push(Change::Units { node, moves: vec![(line, from, to, qty)] });
+            }
         }
     }
 
     fn shift_cell(&mut self, state: &mut State, sku: u32, node: u32, from: Unit, to: Unit, qty: Qty) {
-        let held = &mut state.skus[sku as usize];
-        if held.untracked() {
-            return;
-        }
         let promised =
             |u: Unit| matches!(u, Unit::Backordered | Unit::Allocated | Unit::Picked | Unit::Ready);
-        let cell = held.cell_mut(node);
-        let before = cell.atp();
+        let untracked = state.skus[sku as usize].untracked();
+        let before = state.standing(sku, node);
+        let now = state.clock.engine;
+        let cell = state.cell_mut(sku, node);
         let count = |is: bool| Qty(if is { qty.0 } else { 0 });
-        cell.allocated += count(promised(to)) - count(promised(from));
-        cell.backordered += count(to == Unit::Backordered) - count(from == Unit::Backordered);
-        if to == Unit::Shipped {
-            // A fact is taken: what was not there cannot leave twice.
-            let applied = qty.0.min(cell.on_hand.0.max(0));
-            cell.on_hand -= Qty(applied);
-            let (cell, stated) = (state.cell_name(sku, node), Some(-qty));
-            let on_hand = Qty(-applied);
-            let cause = StockCause::Shipment;
-            self.changes.push(Change::Stock(StockChange {
-                cell,
-                cause,
-                on_hand,
-                blocked: Qty::ZERO,
-                stated,
-            }));
+        let allocated = count(promised(to)) - count(promised(from));
+        let backordered = count(to == Unit::Backordered) - count(from == Unit::Backordered);
+        cell.allocated += allocated;
+        cell.backordered += backordered;
+        if allocated.is_positive() && !untracked {
+            let most = cell.on_hand + cell.backorder_limit();
+            let sound = cell.allocated <= most;
+            assert!(sound, "I1 broken by {}: {:?}", self.position, state.cell_name(sku, node));
         }
-        self.cells.insert((sku, node));
+        let cell = state.cell_mut(sku, node);
+        // A fact is taken: what was not there cannot leave twice.
+        let left = if to == Unit::Shipped && !untracked { qty.0.min(cell.on_hand.0.max(0)) } else { 0 };
+        cell.on_hand -= Qty(left);
+        let from_stock = if cell.known_outside { allocated - backordered } else { Qty::ZERO };
+        if left != 0 || !from_stock.is_zero() {
+            cell.remember(now, Qty(-left), from_stock);
+        }
+        if to == Unit::Shipped && !untracked {
+            let (cell, stated) = (state.cell_name(sku, node), Some(-qty));
+            let (on_hand, blocked) = (Qty(-left), Qty::ZERO);
+            let cause = StockCause::Shipment;
+            self.changes.push(Change::Stock(StockChange { cell, cause, on_hand, blocked, stated }));
+        }
+        let cell = state.cell_mut(sku, node);
+        cell.shown |= !untracked;
+        if cell.shown {
+            self.cells.insert((sku, node));
+        }
         self.note_availability(state, sku, node, before);
     }
 
-    /// After a cell changed: alerts once when it is oversold, and once when it is not any more; and marks the SKU
-    /// where more became available, so that waiting orders are looked at.
-    pub fn note_availability(&mut self, state: &mut State, sku: u32, node: u32, before: Qty) {
-        let cell = state.skus[sku as usize].cell_mut(node);
-        let (atp, over) = (cell.atp(), cell.oversold_by());
-        let covers = cell.backordered.is_positive() && cell.on_hand > cell.allocated - cell.backordered;
-        let news = over.is_positive() != cell.oversold;
-        cell.oversold = over.is_positive();
-        if atp > before || covers || over.is_positive() {
-            state.dirty.insert(sku, None);
+    /// Keeps the node's open orders and its day's count.
+    fn shift_node(&mut self, state: &mut State, order: &Order, node: u32, to: Unit) {
+        let open = order.fulfilments.iter().any(|f| f.node == node && f.promised().is_positive());
+        let today = nodes::midnight(state, node);
+        let at_node = &mut state.nodes[node as usize];
+        if at_node.day != today {
+            (at_node.day, at_node.assigned) = (today, 0);
+        }
+        let full = at_node.node.capacity_at_once.is_some_and(|c| at_node.orders.len() >= c as usize)
+            || at_node.node.capacity_a_day.is_some_and(|c| at_node.assigned >= c);
+        let key = order.loss_key();
+        if open && !at_node.orders.contains_key(&key) {
+            at_node.orders.insert(key, today);
+            at_node.assigned += 1;
+            nodes::note_full_day(state, node);
+        } else if let Some(day) = at_node.orders.get(&key).copied().filter(|_| !open) {
+            at_node.orders.remove(&key);
+            if to != Unit::Shipped && day == today {
+                // Given back: it does not count against the day.
+                at_node.assigned = at_node.assigned.saturating_sub(1);
+            }
+            if full {
+                state.wake(Some(node));
+            }
+        }
+    }
+
+    /// After a cell changed: alerts once when it is oversold, and once when it is not any more; has orders looked at
+    /// that wait for what became available, and orders relieved that were promised what is not there. `before`: what
+    /// the cell could give.
+    pub fn note_availability(&mut self, state: &mut State, sku: u32, node: u32, before: Standing) {
+        let now = state.standing(sku, node);
+        let now_over = now.over;
+        let cell = state.cell_mut(sku, node);
+        let news = now_over.is_positive() != cell.oversold;
+        cell.oversold = now_over.is_positive();
+        if now.atp > before.atp || now.beyond > before.beyond || cell.arrived().is_positive() {
+            state.mark(sku, false);
+        }
+        if now_over > before.over {
+            state.oversold.insert((sku, node), None);
         }
         if news {
             let name = state.cell_name(sku, node);
-            let event = if over.is_positive() { "oversold" } else { "recovered" };
-            self.alert(state, sku, node, event, over);
-            self.changes.push(match over.is_positive() {
-                true => Change::Exception(Exception::Oversold(name, over)),
+            let event = if now_over.is_positive() { "oversold" } else { "recovered" };
+            self.alert(state, sku, node, event, now_over);
+            self.changes.push(match now_over.is_positive() {
+                true => Change::Exception(Exception::Oversold(name, now_over)),
                 false => Change::Recovered(name),
             });
         }
     }
 
-    pub fn alert(&mut self, state: &State, sku: u32, node: u32, event: &str, qty: Qty) {
-        let (sku, node) = (&state.skus[sku as usize], &state.nodes[node as usize].node);
-        let (topic, partition) = self.target(Topic::StockAlerts);
-        let alert = StockAlert {
-            kind: "stock_alert.v1",
-            event,
-            node: &node.id,
-            sku: &sku.name,
-            bucket: &sku.bucket,
-            qty,
-            position: self.position.clone(),
-            at: state.clock.engine,
-        };
-        self.out.push_json(topic, partition, &alert);
-    }
-
     pub fn decided(&mut self, decision: Decision) {
         self.changes.push(Change::Decided(decision));
-    }
-
-    /// Tells the customer what became of the order.
-    pub fn notify(
-        &mut self,
-        state: &State,
-        order: &Order,
-        event: &str,
-        amount: Option<i64>,
-        tracking: Option<&str>,
-    ) {
-        let display = display(order);
-        let (topic, partition) = self.target(Topic::Notifications);
-        let notice = Notification {
-            kind: "notification.v1",
-            event,
-            order: order.id,
-            channel: &order.identity.channel,
-            external_id: &order.identity.external_id,
-            language: display.language.as_deref(),
-            state: order.state.as_str(),
-            amount,
-            tracking,
-            position: self.position.clone(),
-            at: state.clock.engine,
-        };
-        self.out.push_json(topic, partition, &notice);
-    }
-
-    /// Tells the node what it now has to do for the order, whole.
-    pub fn assign(&mut self, state: &State, order: &Order, node: u32, event: &str) {
-        let display = display(order);
-        let mine = order.fulfilments.iter().filter(|f| f.node == node && f.promised().is_positive());
-        let lines = mine.map(|f| {
-            let line = &order.lines[usize::from(f.line)];
-            let shown = display.lines.get(usize::from(f.line));
-            AssignedLine {
-                line: &line.name,
-                sku: &state.skus[line.sku as usize].name,
-                name: shown.and_then(|s| s.name.as_deref()),
-                options: shown.map_or(&[], |s| s.options.as_slice()),
-                qty: f.promised() - f.backordered,
-                backordered: f.backordered,
-            }
-        });
-        let (topic, partition) = self.target(Topic::Assignments);
-        let assignment = Assignment {
-            kind: "assignment.v1",
-            event,
-            node: &state.nodes[node as usize].node.id,
-            order: order.id,
-            channel: &order.identity.channel,
-            external_id: &order.identity.external_id,
-            number: display.number.as_deref(),
-            day_sequence: display.day_sequence,
-            mode: order.mode,
-            remark: display.remark.as_deref(),
-            lines: lines.collect(),
-            position: self.position.clone(),
-            at: state.clock.engine,
-        };
-        self.out.push_json(topic, partition, &assignment);
-    }
-
-    /// Answers the caller, if one waits.
-    pub fn reply(&mut self, meta: &Meta, answer: Answer) {
-        if let Some(to) = meta.reply {
-            let reply = Reply { correlation: to.correlation, position: self.position.clone(), answer };
-            self.out.push(Topic::Replies, to.partition, &Meta::default(), &reply);
-        }
-    }
-
-    /// The order's answer to who waits for its outcome.
-    pub fn outcome(state: &State, order: &Order) -> reply::Outcome {
-        let nodes = order.open_nodes().iter().map(|n| state.nodes[*n as usize].node.id.clone()).collect();
-        reply::Outcome { order: order.id, state: order.state.clone(), nodes, repeat: false }
     }
 
     /// Begins the next due item; what follows belongs to it.
@@ -293,7 +287,10 @@ impl<'a> Effects<'a> {
 
     /// Ends a due item: its event, unless nothing changed.
     pub fn end_item(&mut self, state: &State) {
-        if !self.is_quiet() {
+        if self.is_quiet() {
+            // The next one may have the number.
+            self.items -= 1;
+        } else {
             self.write(state, None, Vec::new());
         }
         self.item = 0;
@@ -301,24 +298,30 @@ impl<'a> Effects<'a> {
     }
 
     /// Ends the command: its event with the outcome and the rows of all that the command and its items touched.
-    pub fn finish(
-        mut self,
-        state: &State,
-        outcome: Option<Outcome>,
-        orders: &dyn Fn(OrderId) -> Option<OrderRow>,
-    ) {
+    /// `outcome`: `None` for what leaves none unless it changed something.
+    pub fn finish(mut self, state: &State, outcome: Option<Outcome>) {
+        let expected = outcome.is_some();
         if outcome.is_none() && self.is_quiet() && self.orders.is_empty() && self.cells.is_empty() {
             return;
         }
         self.item = 0;
-        let touched = self.orders.iter().filter_map(|id| orders(*id));
-        let mut rows: Vec<Row> = touched.map(|row| Row::Order(Box::new(row))).collect();
+        let touched = self.orders.iter().filter_map(|id| state.orders.get(id));
+        let mut rows: Vec<Row> =
+            touched.map(|order| Row::Order(Box::new(rows::order_row(state, order)))).collect();
         rows.extend(self.cells.iter().map(|(sku, node)| Row::Cell(state.cell_row(*sku, *node))));
         self.write(state, Some(outcome.unwrap_or(Outcome::Applied)), rows);
+        assert!(
+            self.outcomes == 1 || !expected,
+            "I7 broken by {}: {} outcomes",
+            self.position,
+            self.outcomes
+        );
     }
 
+    /// Writes an event; what it cannot hold goes into further ones.
     fn write(&mut self, state: &State, outcome: Option<Outcome>, rows: Vec<Row>) {
-        let event = Event {
+        self.outcomes += usize::from(outcome.is_some());
+        let mut event = Event {
             cause: self.position.clone(),
             item: self.item,
             at: state.clock.engine,
@@ -329,69 +332,15 @@ impl<'a> Effects<'a> {
             rows,
         };
         let (topic, partition) = self.target(Topic::Events);
-        self.out.push(topic, partition, &Meta::default(), &event);
-    }
-}
-
-fn display(order: &Order) -> Display {
-    // Sealed by us before the log; an order without is shown by its ids.
-    postcard::from_bytes(&order.display).unwrap_or_default()
-}
-
-/// The row image of an order.
-pub fn order_row(state: &State, order: &Order) -> OrderRow {
-    let lines = order.lines.iter().enumerate().map(|(i, line)| {
-        let sku = &state.skus[line.sku as usize];
-        let sum = |units: fn(&Fulfilment) -> Qty| order.at_nodes(i).map(units).sum::<Qty>();
-        LineRow {
-            line: line.name.clone(),
-            sku: sku.name.clone(),
-            bucket: sku.bucket.clone(),
-            ordered: line.ordered,
-            open: line.open,
-            held: Qty::ZERO,
-            backordered: sum(|f| f.backordered),
-            allocated: sum(|f| f.allocated + f.picked + f.ready),
-            away: Qty::ZERO,
-            shipped: sum(|f| f.shipped),
-            delivered: line.delivered,
-            returned: sum(|f| f.returned),
-            cancelled: line.cancelled,
-            unit_price: line.unit_price,
+        loop {
+            let (changes, rows) = rows::split(&mut event);
+            self.out.push(topic.clone(), partition, &Meta::default(), &event);
+            if changes.is_empty() && rows.is_empty() {
+                return;
+            }
+            self.items += 1;
+            event = Event { item: self.items, outcome: None, changes, rows, ..event };
         }
-    });
-    let fulfilments = order.fulfilments.iter().map(|f| FulfilmentRow {
-        node: state.nodes[f.node as usize].node.id.clone(),
-        line: f.line,
-        backordered: f.backordered,
-        allocated: f.allocated,
-        picked: f.picked,
-        ready: f.ready,
-        shipped: f.shipped,
-        returned: f.returned,
-    });
-    OrderRow {
-        order: order.id,
-        identity: order.identity.clone(),
-        zone: order.zone.clone(),
-        state: order.state.clone(),
-        payment: order.payment,
-        refunded: order.refunded,
-        version: order.version,
-        created_at: order.created_at,
-        changed_at: order.changed_at,
-        placed_at: order.placed_at,
-        promise: order.promise,
-        not_before: order.not_before,
-        mode: order.mode,
-        to: order.to,
-        priority: order.priority,
-        currency: order.currency,
-        totals: order.totals.clone(),
-        revision: order.revision,
-        lines: lines.collect(),
-        fulfilments: fulfilments.collect(),
-        display: order.display.clone(),
     }
 }
 

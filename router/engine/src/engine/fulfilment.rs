@@ -1,92 +1,235 @@
-//! What a node states of the units it has: picked, ready, shipped, returned.
+//! What a node states of the units it has: picked, ready, shipped, returned. Facts: whatever they contradict.
 
 use router_schemas::{
     command::fulfilment::NodeFact,
-    event::{Change, Exception, Outcome, StockCause, Unit},
+    event::{Exception, Outcome, StockCause, Unit},
+    limits::FULFILMENTS_MOST,
     quantity::Qty,
     reply::Answer,
 };
 
-use super::{Engine, Verdict, effects::Effects, state::Order};
+use super::{Engine, Verdict, effects::Effects, order::Order};
+
+/// A difference up to so many tolerances is reported as short.
+const SHORT_FACTOR: i64 = 5;
+
+/// What one fact does to the units of an order.
+struct Step<'a> {
+    node: u32,
+    /// Taken from these states at the node, in this order.
+    from: &'a [Unit],
+    to: Unit,
+}
 
 impl Engine {
     pub(super) fn picked(&mut self, fact: NodeFact, effects: &mut Effects<'_>) -> Verdict {
-        self.node_fact(fact, &[Unit::Allocated], Unit::Picked, effects)
+        self.node_fact(fact, &[Unit::Allocated, Unit::Backordered], Unit::Picked, effects)
     }
 
     pub(super) fn ready(&mut self, fact: NodeFact, effects: &mut Effects<'_>) -> Verdict {
-        self.node_fact(fact, &[Unit::Picked, Unit::Allocated], Unit::Ready, effects)
+        let from = [Unit::Picked, Unit::Allocated, Unit::Backordered];
+        self.node_fact(fact, &from, Unit::Ready, effects)
     }
 
     pub(super) fn shipped(&mut self, fact: NodeFact, effects: &mut Effects<'_>) -> Verdict {
-        self.node_fact(fact, &[Unit::Ready, Unit::Picked, Unit::Allocated], Unit::Shipped, effects)
+        let from = [Unit::Ready, Unit::Picked, Unit::Allocated, Unit::Backordered];
+        self.node_fact(fact, &from, Unit::Shipped, effects)
     }
 
     pub(super) fn returned(&mut self, fact: NodeFact, effects: &mut Effects<'_>) -> Verdict {
-        self.node_fact(fact, &[Unit::Shipped], Unit::Returned, effects)
+        self.node_fact(fact, &[], Unit::Returned, effects)
     }
 
-    /// Moves units at the node towards `to`, taking them from the states in `from`, in that order. What the
-    /// fact states beyond that is a visible exception.
     fn node_fact(&mut self, fact: NodeFact, from: &[Unit], to: Unit, effects: &mut Effects<'_>) -> Verdict {
+        let known = self.state.orders.contains_key(&fact.order);
+        // Goods may come back to a node that we hear of for the first time.
         let node = self.index.nodes.get(&fact.node).copied();
-        let (Some(node), Some(mut order)) = (node, self.state.orders.remove(&fact.order)) else {
-            effects.change(Change::Exception(Exception::Unmatched));
+        let node = node.or_else(|| (known && to == Unit::Returned).then(|| self.node_number(&fact.node)));
+        let (Some(node), true) = (node, known) else {
+            effects.exception(Exception::Unmatched);
             return (Outcome::Applied, Answer::Done);
         };
-        let before = order.work();
-        let mut moved = Qty::ZERO;
-        for line in 0..order.lines.len() {
-            let named = fact.lines.iter().find(|l| l.line == order.lines[line].name);
-            if !fact.lines.is_empty() && named.is_none() {
-                continue;
-            }
-            let stated = named.and_then(|l| l.qty);
-            let mut left = stated.unwrap_or(router_schemas::limits::QTY_MAX);
-            for unit in from {
-                let part = self.units_there(&mut order, line, node, *unit).0.min(left.0);
-                effects.shift(&mut self.state, &mut order, line as u16, Some(node), (*unit, to), Qty(part));
-                left -= Qty(part);
-                moved += Qty(part);
-                let sku = order.lines[line].sku;
-                if to == Unit::Returned
-                    && fact.restock
-                    && part > 0
-                    && !self.state.skus[sku as usize].untracked()
-                {
-                    self.apply_stock(sku, node, StockCause::Return, Qty(part), Qty::ZERO, None, effects);
+        let step = Step { node, from, to };
+        self.with_order(fact.order, |engine, order| {
+            let before = order.work();
+            let mut moved = Qty::ZERO;
+            if fact.lines.is_empty() {
+                for line in 0..order.lines.len() {
+                    moved += engine.move_all(order, line, &step, fact.restock, effects);
+                }
+                if moved.is_zero() {
+                    effects.exception(Exception::Unmatched);
                 }
             }
-            if stated.is_some() && left.is_positive() {
-                let cancelled = order.lines[line].cancelled.is_positive();
-                effects.change(Change::Exception(match to {
-                    Unit::Shipped if cancelled => Exception::ShippedAfterCancel(left),
-                    Unit::Shipped => Exception::OverShipped(left),
-                    _ => Exception::Unmatched,
-                }));
+            for named in &fact.lines {
+                // An amend may have left units of an older line of that name at the node.
+                let lines = (0..order.lines.len()).filter(|i| order.lines[*i].name == named.line);
+                let mut lines: Vec<usize> = lines.collect();
+                lines.sort_by_key(|i| order.lines[*i].listed);
+                let Some(last) = lines.last().copied() else {
+                    effects.exception(Exception::Unmatched);
+                    continue;
+                };
+                let Some(mut left) = named.qty else {
+                    for line in lines {
+                        moved += engine.move_all(order, line, &step, fact.restock, effects);
+                    }
+                    continue;
+                };
+                for line in lines.into_iter().filter(|line| *line != last) {
+                    let most = engine.units_there(order, line, &step, true);
+                    let part = Qty(left.0.min(most.0));
+                    moved += engine.move_stated(order, line, part, &step, fact.restock, effects);
+                    left -= part;
+                }
+                moved += engine.move_stated(order, last, left, &step, fact.restock, effects);
             }
-        }
-        if fact.lines.iter().any(|l| order.line(&l.line).is_none())
-            || (moved.is_zero() && fact.lines.is_empty())
-        {
-            effects.change(Change::Exception(Exception::Unmatched));
-        }
-        effects.touch_order(order.id);
-        self.settle(&mut order, effects);
-        if to == Unit::Shipped && moved.is_positive() {
-            effects.notify(&self.state, &order, "shipped", None, fact.tracking.as_deref());
-        } else if to == Unit::Returned {
-            self.tell_nodes(&order, &before, effects);
-        }
-        self.state.orders.insert(order.id, order);
+            effects.touch_order(order.id);
+            engine.settle(order, effects);
+            if to == Unit::Shipped && moved.is_positive() {
+                effects.notify(&engine.state, order, "shipped", None, fact.tracking.as_deref());
+                effects.refund_due(&engine.state, order);
+            } else if to == Unit::Returned {
+                effects.tell_nodes(&engine.state, order, &before, false);
+            }
+        });
         (Outcome::Applied, Answer::Done)
     }
 
-    fn units_there(&self, order: &mut Order, line: usize, node: u32, unit: Unit) -> Qty {
-        let found = order.fulfilments.iter_mut().find(|f| f.node == node && usize::from(f.line) == line);
-        found.map_or(Qty::ZERO, |f| {
-            let returned = if unit == Unit::Shipped { f.returned } else { Qty::ZERO };
-            f.units(unit).map_or(Qty::ZERO, |u| *u) - returned
-        })
+    /// Moves all that the node has of a line: what is from stock; only where it has nothing else, what was to come.
+    fn move_all(
+        &mut self,
+        order: &mut Order,
+        line: usize,
+        step: &Step<'_>,
+        restock: bool,
+        effects: &mut Effects<'_>,
+    ) -> Qty {
+        let from_stock = self.units_there(order, line, step, false);
+        let all = if from_stock.is_zero() { self.units_there(order, line, step, true) } else { from_stock };
+        self.move_stated(order, line, all, step, restock, effects)
+    }
+
+    /// Moves so many units of a line at the node, as stated. What the node was not to have comes from what is open,
+    /// else from what was cancelled, else it is more than was ordered.
+    fn move_stated(
+        &mut self,
+        order: &mut Order,
+        line: usize,
+        stated: Qty,
+        step: &Step<'_>,
+        restock: bool,
+        effects: &mut Effects<'_>,
+    ) -> Qty {
+        let Step { node, from, to } = *step;
+        let mut left = stated.floor_zero();
+        if left.is_zero() {
+            return Qty::ZERO;
+        }
+        let fits = order.at_node(line, node).is_some() || order.fulfilments.len() < FULFILMENTS_MOST;
+        let place = Some(node);
+        let number = line as u16;
+        for unit in from {
+            let there = order.at_node(line, node).and_then(|f| f.units(*unit).copied()).unwrap_or_default();
+            let part = Qty(there.0.min(left.0));
+            effects.shift(&mut self.state, order, number, place, (*unit, to), part);
+            left -= part;
+        }
+        if to == Unit::Returned {
+            let out = order.shipped(line) - order.returned(line);
+            let part = if fits { Qty(out.0.min(left.0)) } else { Qty::ZERO };
+            effects.shift(&mut self.state, order, number, place, (Unit::Shipped, to), part);
+            let sku = order.lines[line].sku;
+            if restock && !self.state.skus[sku as usize].untracked() {
+                self.apply_stock(sku, node, StockCause::Return, left, Qty::ZERO, None, effects);
+            }
+            left -= part;
+        }
+        if to == Unit::Shipped {
+            left = self.close_weight(order, line, left, step, effects);
+        }
+        if to == Unit::Shipped && fits && left.is_positive() {
+            let open = Qty(order.lines[line].open.0.min(left.0));
+            effects.shift(&mut self.state, order, number, place, (Unit::Open, to), open);
+            left -= open;
+            let cancelled = Qty(order.lines[line].cancelled.0.min(left.0));
+            if cancelled.is_positive() {
+                effects.exception(Exception::ShippedAfterCancel(cancelled));
+                effects.shift(&mut self.state, order, number, place, (Unit::Cancelled, to), cancelled);
+                left -= cancelled;
+            }
+            if left.is_positive() {
+                effects.exception(Exception::OverShipped(left));
+                effects.shift(&mut self.state, order, number, place, (Unit::Outside, to), left);
+                left = Qty::ZERO;
+            }
+        }
+        if left.is_positive() {
+            effects.exception(Exception::Unmatched);
+        }
+        if to == Unit::Shipped {
+            let here = order.shipped(line) - order.lines[line].delivered;
+            let early = order.lines[line].delivered_early.min(here.floor_zero());
+            order.lines[line].delivered_early -= early;
+            effects.shift(&mut self.state, order, number, None, (Unit::Shipped, Unit::Delivered), early);
+        }
+        stated.floor_zero() - left
+    }
+
+    /// The units of a line that the step can take at the node. `all`: those promised beyond stock as well.
+    fn units_there(&self, order: &mut Order, line: usize, step: &Step<'_>, all: bool) -> Qty {
+        if step.to == Unit::Returned {
+            // Without a quantity: what this node shipped, less what came back anywhere.
+            let here = order.at_node(line, step.node).map_or(Qty::ZERO, |f| f.shipped);
+            let out = order.shipped(line) - order.returned(line);
+            return Qty(here.0.min(out.0));
+        }
+        let wanted = step.from.iter().filter(|u| all || **u != Unit::Backordered);
+        let Some(f) = order.at_node(line, step.node) else { return Qty::ZERO };
+        wanted.filter_map(|u| f.units(*u).copied()).sum()
+    }
+
+    /// Goods sold by weight: a difference within the item's tolerance closes what the node had of the line. `extra`:
+    /// shipped beyond that. Returns how much of it is still to be explained.
+    fn close_weight(
+        &mut self,
+        order: &mut Order,
+        line: usize,
+        extra: Qty,
+        step: &Step<'_>,
+        effects: &mut Effects<'_>,
+    ) -> Qty {
+        let sku = &self.state.skus[order.lines[line].sku as usize];
+        let tolerance = sku.item.as_ref().map_or(0, |i| i64::from(i.tolerance));
+        if tolerance == 0 {
+            return extra;
+        }
+        let from = [Unit::Ready, Unit::Picked, Unit::Allocated];
+        let stock = Step { from: &from, ..*step };
+        let rest = self.units_there(order, line, &stock, true);
+        let shipped = order.at_node(line, step.node).map_or(Qty::ZERO, |f| f.shipped);
+        let within = |difference: Qty, planned: Qty| {
+            i128::from(difference.0) * 1000 <= i128::from(planned.0) * i128::from(tolerance)
+        };
+        if rest.is_positive() && !within(rest, shipped + rest) {
+            // Far less is another parcel to come; a little less is a scale that nobody expected.
+            if within(Qty(rest.0 / SHORT_FACTOR), shipped + rest) {
+                effects.exception(Exception::Short(rest));
+            }
+        } else if rest.is_positive() {
+            effects.exception(Exception::CatchWeight(-rest));
+            for unit in from {
+                let part = order.at_node(line, step.node).and_then(|f| f.units(unit).copied());
+                let moves = (unit, Unit::Cancelled);
+                let part = part.unwrap_or_default();
+                effects.shift(&mut self.state, order, line as u16, Some(step.node), moves, part);
+            }
+        } else if extra.is_positive() && shipped.is_positive() && within(extra, shipped) {
+            effects.exception(Exception::CatchWeight(extra));
+            let moves = (Unit::Outside, Unit::Shipped);
+            effects.shift(&mut self.state, order, line as u16, Some(step.node), moves, extra);
+            return Qty::ZERO;
+        }
+        extra
     }
 }

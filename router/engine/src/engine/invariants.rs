@@ -1,34 +1,54 @@
-//! I2 and I3, asserted after every command for what it touched. A broken one stops the partition.
+//! What must hold after every command, asserted for what it touched: I2, I3, I5. I1 and I7 are asserted where units
+//! are promised and where events are written (`effects.rs`). A broken one stops the partition.
 
-use router_schemas::quantity::Qty;
+use router_schemas::{event::OrderState, quantity::Qty};
 
-use super::{Engine, effects::Effects};
+use super::{Engine, effects::Effects, order::Order};
 
 impl Engine {
     pub(super) fn check_touched(&self, effects: &Effects<'_>) {
         for id in effects.touched_orders() {
             let Some(order) = self.state.orders.get(id) else { continue };
-            for (i, line) in order.lines.iter().enumerate() {
-                let at_nodes: Qty = order.at_nodes(i).map(|f| f.promised() + f.shipped).sum();
-                let whole = line.open + line.cancelled + at_nodes == line.ordered;
-                let positive = [line.open, line.cancelled, line.delivered].iter().all(|q| q.0 >= 0)
-                    && order.at_nodes(i).all(|f| {
-                        [f.backordered, f.allocated, f.picked, f.ready, f.shipped, f.returned]
-                            .iter()
-                            .all(|q| q.0 >= 0)
-                    });
-                assert!(
-                    whole && positive,
-                    "I3 broken by {}: order {id} line {}",
-                    effects.position,
-                    line.name
-                );
-            }
+            let wrong = self.unsound(order);
+            assert!(wrong.is_none(), "{} broken by {}: order {id}", wrong.unwrap_or(""), effects.position);
         }
         for (sku, node) in effects.touched_cells() {
             let Some(cell) = self.state.skus[*sku as usize].cell(*node) else { continue };
             let sound = cell.on_hand.0 >= 0 && cell.backordered.0 >= 0 && cell.allocated >= cell.backordered;
             assert!(sound, "I2 broken by {}: {:?}", effects.position, self.state.cell_name(*sku, *node));
         }
+    }
+
+    /// The invariant that the order breaks.
+    fn unsound(&self, order: &Order) -> Option<&'static str> {
+        let mut sums = vec![(Qty::ZERO, Qty::ZERO, Qty::ZERO); order.lines.len()];
+        for f in &order.fulfilments {
+            let sum = &mut sums[usize::from(f.line)];
+            sum.0 += f.promised();
+            sum.1 += f.shipped;
+            sum.2 += f.returned;
+            let units = [f.backordered, f.allocated, f.picked, f.ready, f.shipped, f.returned];
+            if units.iter().any(|q| q.0 < 0) {
+                return Some("I3");
+            }
+        }
+        for (line, (promised, shipped, returned)) in order.lines.iter().zip(sums) {
+            let whole = line.open + line.cancelled + promised + shipped == line.ordered;
+            let positive = [line.open, line.cancelled, line.delivered].iter().all(|q| q.0 >= 0);
+            if !whole || !positive || returned > shipped || line.delivered > shipped {
+                return Some("I3");
+            }
+        }
+        // It moves on by itself, it ended, or it waits where it is looked at.
+        let documented = match &order.state {
+            OrderState::Parked(_) => order.waits,
+            OrderState::Scheduled => {
+                order.not_before.is_some_and(|at| self.state.timed.contains(&(at, order.id)))
+            }
+            OrderState::Routing | OrderState::Offered | OrderState::Confirming => false,
+            closed if closed.is_closed() => order.closed_at.is_some(),
+            _ => true,
+        };
+        (!documented).then_some("I5")
     }
 }

@@ -1,17 +1,29 @@
 //! ENGINE: one partition of `router.commands`. Reserves stock and chooses nodes.
 
+mod amend;
+mod cancel;
 mod choose;
 mod effects;
+mod field;
 mod fulfilment;
 mod invariants;
-mod orders;
+mod nodes;
+mod notices;
+mod order;
+mod payment;
+mod place;
+mod reference;
+mod relieve;
+mod route;
+mod rows;
 mod state;
 mod stock;
 mod time;
+pub mod trace;
 mod waiting;
 
 use router_schemas::{
-    command::{Command, reference::Reference},
+    command::{Command, Genesis},
     dead_letter::DeadLetter,
     envelope::{self, Meta},
     event::Outcome,
@@ -37,6 +49,9 @@ pub struct Engine {
     index: Index,
 }
 
+/// The behaviour level whose semantics these are.
+const LEVEL: u32 = 1;
+
 /// What became of a command, and what its caller is told.
 type Verdict = (Outcome, Answer);
 
@@ -48,14 +63,14 @@ impl Engine {
 
     /// The engine of a snapshot.
     pub fn restore(topology: Topology, partition: u16, snapshot: &[u8]) -> Result<Self, SnapshotError> {
-        let state: State = snapshot::read(snapshot)?;
-        let index = Index::of(&state);
+        let mut state: State = snapshot::read(snapshot)?;
+        let index = Index::of(&mut state);
         Ok(Self { topology, partition, state, index })
     }
 
     /// An order as it stands; `None`: not known here.
     pub fn order(&self, id: OrderId) -> Option<OrderRow> {
-        self.state.orders.get(&id).map(|order| effects::order_row(&self.state, order))
+        self.state.orders.get(&id).map(|order| rows::order_row(&self.state, order))
     }
 
     /// The cells of a SKU in this partition.
@@ -64,13 +79,19 @@ impl Engine {
         numbers.flat_map(|(n, s)| s.cells.iter().map(move |c| self.state.cell_row(n, c.node))).collect()
     }
 
+    /// Applies a record exactly as [`Stage::apply`] does, and tells what every choice made by it looked at, in
+    /// the order of the choices: those of due work first.
+    pub fn apply_traced(&mut self, input: Input<'_>, out: &mut Outputs) -> Vec<trace::Choice> {
+        self.run(input, out, Some(Vec::new())).unwrap_or_default()
+    }
+
     fn decide(&mut self, meta: &Meta, command: Command, effects: &mut Effects<'_>) -> Verdict {
         if self.is_repeat(meta, &command) {
             return (Outcome::Repeat, Answer::Done);
         }
         match command {
             Command::Place(message) => self.place(message, effects),
-            Command::Amend(_) => refuse(Refusal::Level, "amendments"),
+            Command::Amend(message) => self.amend(message, effects),
             Command::Cancel(cancel) => self.cancel(cancel, effects),
             Command::Payment(fact) => self.payment(fact, effects),
             Command::Delivered(fact) => self.delivered(fact, effects),
@@ -91,10 +112,14 @@ impl Engine {
             Command::Returned(fact) => self.returned(fact, effects),
             Command::Reference(published) => {
                 self.state.control = published.control;
-                self.reference(published.change, effects);
+                self.reference(published.change);
                 (Outcome::Applied, Answer::Done)
             }
-            Command::Genesis(_) | Command::Tick | Command::Continue => (Outcome::Applied, Answer::Done),
+            Command::Genesis(genesis) => {
+                self.check_genesis(&genesis, effects);
+                (Outcome::Applied, Answer::Done)
+            }
+            Command::Tick | Command::Continue => (Outcome::Applied, Answer::Done),
             Command::Part(_) | Command::PartCancel(_) | Command::PartReport(_) => {
                 refuse(Refusal::Level, "parts of orders in other zones")
             }
@@ -104,91 +129,46 @@ impl Engine {
         }
     }
 
-    /// Takes a copy of reference material in.
-    fn reference(&mut self, change: Reference, effects: &mut Effects<'_>) {
-        match change {
-            Reference::Zone(zone) => {
-                if zone.partition == Some(self.partition) {
-                    self.state.zones.insert(zone.id);
-                }
-            }
-            Reference::Node(node) => {
-                let number = self.node_number(&node.id);
-                let held = &mut self.state.nodes[number as usize];
-                held.known = true;
-                held.node = *node;
-                for sku in 0..self.state.skus.len() as u32 {
-                    if self.state.skus[sku as usize].cell(number).is_some() {
-                        // What is available there may have changed in either direction.
-                        effects.touch_cell(sku, number);
-                        self.state.dirty.insert(sku, None);
-                    }
-                }
-            }
-            Reference::Item(item) => {
-                self.sku_number(&item.sku, "");
-                for (number, sku) in (0..).zip(&mut self.state.skus).filter(|(_, sku)| sku.name == item.sku) {
-                    sku.item = Some((*item).clone());
-                    self.state.dirty.insert(number, None);
-                }
-            }
-            Reference::Channel(channel) => {
-                self.state.channels.insert(channel.id.clone(), channel);
-                self.state.dirty.extend((0..self.state.skus.len() as u32).map(|sku| (sku, None)));
-            }
-            Reference::Region(_) | Reference::BehaviourLevel(_) | Reference::Incarnation(..) => {}
-        }
+    /// A log that is not this engine's breaks the partition: it must not be applied to this state.
+    fn check_genesis(&self, found: &Genesis, effects: &Effects<'_>) {
+        let mine = (self.topology.log, Topic::Commands.code(), self.partition);
+        let its = (found.log, found.topic, found.partition);
+        assert!(
+            mine == its && found.level == LEVEL,
+            "{} is the genesis of topic {} partition {} of log {} at level {}; this engine runs partition {} of \
+             the commands of log {} at level {LEVEL}. Point it at its own log, or run a build of that level.",
+            effects.position,
+            found.topic,
+            found.partition,
+            found.log,
+            found.level,
+            self.partition,
+            self.topology.log,
+        );
     }
 
-    /// The number of a node, giving one to a name that is new.
-    fn node_number(&mut self, name: &str) -> u32 {
-        if let Some(number) = self.index.nodes.get(name) {
-            return *number;
-        }
-        let number = self.state.nodes.len() as u32;
-        self.state.nodes.push(state::NodeState::default());
-        self.state.nodes[number as usize].node.id = name.to_owned();
-        self.index.nodes.insert(name.to_owned(), number);
-        number
-    }
-
-    /// The number of a SKU in a bucket, giving one to a name that is new. An item of the SKU serves all buckets.
-    fn sku_number(&mut self, name: &str, bucket: &str) -> u32 {
-        let key = (name.to_owned(), bucket.to_owned());
-        if let Some(number) = self.index.skus.get(&key) {
-            return *number;
-        }
-        let number = self.state.skus.len() as u32;
-        let item = match bucket {
-            "" => None,
-            _ => {
-                let plain = self.index.skus.get(&(key.0.clone(), String::new()));
-                plain.and_then(|n| self.state.skus[*n as usize].item.clone())
-            }
-        };
-        let fresh =
-            state::SkuState { name: key.0.clone(), bucket: key.1.clone(), item, ..Default::default() };
-        self.state.skus.push(fresh);
-        self.index.skus.insert(key, number);
-        number
-    }
-}
-
-impl Stage for Engine {
-    fn apply(&mut self, input: Input<'_>, out: &mut Outputs) {
+    /// Applies a record. `trace`: where to put what the choices look at; `None` costs nothing.
+    fn run(
+        &mut self,
+        input: Input<'_>,
+        out: &mut Outputs,
+        trace: Option<Vec<trace::Choice>>,
+    ) -> Option<Vec<trace::Choice>> {
         let position = Position::new(Topic::Commands, self.partition, input.offset);
         let decoded = envelope::decode::<Command>(input.payload);
         let tick = matches!(&decoded, Ok((_, Command::Tick)));
+        let timers = matches!(&decoded, Ok((_, Command::Tick | Command::Continue)));
         let carried = decoded.as_ref().map_or(0, |(meta, _)| meta.carried);
         self.state.clock.advance(input.at, carried, tick);
         let mut effects = Effects::new(out, self.topology, position.clone());
+        effects.trace = trace;
         let outcome = match decoded {
             Ok((meta, command)) => {
                 let quiet = matches!(command, Command::Genesis(_) | Command::Tick | Command::Continue);
                 // Skipped or not, it is not under way any more.
                 self.state.continuing &= !matches!(command, Command::Continue);
                 if !input.skipped {
-                    self.work_off_due(&mut effects);
+                    self.work_off_due(timers, &mut effects);
                 }
                 let (outcome, answer) = match input.skipped {
                     true => refuse(Refusal::Skipped, ""),
@@ -215,10 +195,18 @@ impl Stage for Engine {
         };
         // A skipped record leaves its outcome and its reply, nothing else: the next one asks.
         if !input.skipped {
-            self.ask_to_continue(&mut effects);
+            self.ask_to_continue(timers, &mut effects);
         }
         self.check_touched(&effects);
-        effects.finish(&self.state, outcome, &|id| self.order(id));
+        let trace = effects.trace.take();
+        effects.finish(&self.state, outcome);
+        trace
+    }
+}
+
+impl Stage for Engine {
+    fn apply(&mut self, input: Input<'_>, out: &mut Outputs) {
+        self.run(input, out, None);
     }
 
     fn state_hash(&self) -> u64 {
@@ -229,13 +217,16 @@ impl Stage for Engine {
         snapshot::write(&self.state, out);
     }
 
+    fn snapshot_to(&self, out: &mut dyn std::io::Write) -> std::io::Result<()> {
+        snapshot::write_to(&self.state, out)
+    }
+
     fn gauges(&self) -> Vec<(&'static str, u64)> {
-        let open = self.state.orders.values().filter(|o| !o.state.is_closed()).count();
-        let cells: usize = self.state.skus.iter().map(|s| s.cells.len()).sum();
         vec![
             ("orders", self.state.orders.len() as u64),
-            ("open_orders", open as u64),
-            ("cells", cells as u64),
+            ("open_orders", self.state.counts.open_orders),
+            ("waiting_orders", self.state.counts.waiting_orders),
+            ("cells", self.state.counts.cells),
             ("nodes", self.state.nodes.len() as u64),
         ]
     }

@@ -5,20 +5,22 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use router_schemas::{
     command::{
         Hash16,
-        order::{DeliveryMode, PaymentState, Totals},
         reference::{Channel, Item, Node},
         stock::{Allowance, CellName},
     },
-    event::{OrderState, Queue, Unit},
-    geo::UnitVector,
-    id::{Identity, OrderId},
-    quantity::{Currency, Qty},
-    reply,
+    id::OrderId,
+    limits,
+    quantity::Qty,
     row::CellRow,
 };
 use serde::{Deserialize, Serialize};
 
-use super::time::Clock;
+pub use super::order::Order;
+use super::{
+    order::{LossKey, WaitKey},
+    reference::Stale,
+    time::Clock,
+};
 
 /// The whole logical content. Collections are ordered, so that equal content has equal bytes.
 #[derive(Debug, Default, Serialize, Deserialize)]
@@ -31,11 +33,27 @@ pub struct State {
     pub skus: Vec<SkuState>,
     pub channels: BTreeMap<String, Channel>,
     pub orders: BTreeMap<OrderId, Order>,
-    /// SKUs of which something became available since the orders that wait for them were last looked at, each
-    /// with the last order looked at since: a look that is cut off goes on behind it, else it would never end.
-    pub dirty: BTreeMap<u32, Option<WaitKey>>,
+    /// SKUs whose waiting orders are to be looked at.
+    pub looks: BTreeMap<u32, Look>,
+    /// The next order of each of them, so that all are served in one order.
+    pub turns: BTreeSet<(WaitKey, u32)>,
+    /// The SKU for which an order is being looked at.
+    #[serde(skip)]
+    pub looking: Option<u32>,
+    /// SKUs that orders wait for.
+    pub waited: BTreeSet<u32>,
+    /// Nodes that may take more orders than before, each with the next SKU to mark; `None`: all nodes.
+    pub woken: BTreeMap<Option<u32>, u32>,
+    /// Whose cell rows do not tell the truth any more, each with the next SKU or node to write.
+    pub stale: BTreeMap<Stale, u32>,
+    /// Cells with more promised than is there, to be relieved, each with the last order looked at.
+    pub oversold: BTreeMap<(u32, u32), Option<LossKey>>,
     /// Orders that wait for a time: engine time, order.
     pub timed: BTreeSet<(i64, OrderId)>,
+    /// Nodes that have all the orders of a day: when their next day begins, node.
+    pub days: BTreeSet<(i64, u32)>,
+    /// Closed orders: when they are forgotten, order.
+    pub closed: BTreeSet<(i64, OrderId)>,
     /// A `continue` of ours is on its way.
     pub continuing: bool,
     /// Keys of facts, with the engine time at which they are forgotten.
@@ -43,32 +61,74 @@ pub struct State {
     pub fact_ages: BTreeSet<(i64, Hash16)>,
     /// Highest (offset, index) taken from each source.
     pub sources: BTreeMap<(String, u32, u16), (u64, u32)>,
+    pub counts: Counts,
+}
+
+/// How far the look at a SKU's waiting orders has come.
+#[derive(Debug, Default, Clone, Copy, Serialize, Deserialize)]
+pub struct Look {
+    /// The order whose turn it is.
+    pub next: WaitKey,
+    /// Look at all, whether something is available or not: more than stock changed.
+    pub all: bool,
+    /// The looks themselves made something available: once more, from the start.
+    pub again: bool,
+}
+
+/// What a cell can give: from stock, beyond it; and what it was promised too much.
+#[derive(Debug, Default, Clone, Copy)]
+pub struct Standing {
+    pub atp: Qty,
+    pub beyond: Qty,
+    pub over: Qty,
+}
+
+/// Numbers kept for metrics.
+#[derive(Debug, Default, Clone, Copy, Serialize, Deserialize)]
+pub struct Counts {
+    pub open_orders: u64,
+    pub waiting_orders: u64,
+    pub cells: u64,
 }
 
 /// Rebuilt from the state, never written: names to numbers.
 #[derive(Debug, Default)]
 pub struct Index {
     pub nodes: HashMap<String, u32>,
-    pub skus: HashMap<(String, String), u32>,
+    pub skus: HashMap<String, SkuNumbers>,
+}
+
+/// The numbers of one SKU: without bucket, and of each bucket.
+#[derive(Debug, Default)]
+pub struct SkuNumbers {
+    pub plain: Option<u32>,
+    pub buckets: BTreeMap<String, u32>,
+}
+
+impl SkuNumbers {
+    pub fn all(&self) -> impl Iterator<Item = u32> {
+        self.plain.into_iter().chain(self.buckets.values().copied())
+    }
 }
 
 impl Index {
-    pub fn of(state: &State) -> Self {
-        let numbered = |n: usize| n as u32;
-        Self {
-            nodes: state
-                .nodes
-                .iter()
-                .enumerate()
-                .map(|(n, node)| (node.node.id.clone(), numbered(n)))
-                .collect(),
-            skus: state
-                .skus
-                .iter()
-                .enumerate()
-                .map(|(n, sku)| ((sku.name.clone(), sku.bucket.clone()), numbered(n)))
-                .collect(),
+    /// The index of a state that was read; the nodes' own lists of SKUs are filled in as well.
+    pub fn of(state: &mut State) -> Self {
+        let mut index = Self::default();
+        for (number, node) in (0u32..).zip(&state.nodes) {
+            index.nodes.insert(node.node.id.clone(), number);
         }
+        for (number, sku) in (0u32..).zip(&state.skus) {
+            let numbers = index.skus.entry(sku.name.clone()).or_default();
+            match sku.bucket.as_str() {
+                "" => numbers.plain = Some(number),
+                bucket => _ = numbers.buckets.insert(bucket.to_owned(), number),
+            }
+            for cell in &sku.cells {
+                state.nodes[cell.node as usize].skus.push(number);
+            }
+        }
+        index
     }
 }
 
@@ -77,12 +137,16 @@ pub struct NodeState {
     pub node: Node,
     /// False for a node that facts named before its reference arrived.
     pub known: bool,
-    /// Orders with unshipped allocations here.
-    pub orders: BTreeSet<OrderId>,
+    /// Orders with unshipped allocations here, who loses first at the end, each with the local midnight of the day
+    /// on which it was assigned.
+    pub orders: BTreeMap<LossKey, i64>,
     /// Local midnight of the day that `assigned` counts.
     pub day: i64,
     /// Orders assigned since then.
     pub assigned: u32,
+    /// SKUs with a cell here, ascending. Rebuilt, never written.
+    #[serde(skip)]
+    pub skus: Vec<u32>,
 }
 
 #[derive(Debug, Default, Serialize, Deserialize)]
@@ -95,9 +159,6 @@ pub struct SkuState {
     /// Orders with open or backordered units of it.
     pub waiting: BTreeSet<WaitKey>,
 }
-
-/// The order in which waiting orders are served: priority, promise end, then who came first.
-pub type WaitKey = (u8, i64, OrderId);
 
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Cell {
@@ -112,8 +173,30 @@ pub struct Cell {
     pub out_of_stock: bool,
     /// An oversold alert is open.
     pub oversold: bool,
-    /// Counter, sequence and observation time of the last count.
-    pub counted: Option<(String, Option<u64>, Option<i64>)>,
+    /// The last count of each counter, the latest at the end.
+    pub counted: Vec<Counted>,
+    /// It has a row: what is promised of a service alone needs none.
+    pub shown: bool,
+    /// A counter states what is available: promises are remembered as movements are.
+    pub known_outside: bool,
+    /// The last movements, the latest at the end.
+    pub recent: Vec<Movement>,
+}
+
+/// A count that was taken.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct Counted {
+    pub counter: String,
+    pub sequence: Option<u64>,
+    pub observed_at: Option<i64>,
+}
+
+/// What changed a cell: engine time, added to on-hand, added to what is promised from stock.
+#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
+pub struct Movement {
+    pub at: i64,
+    pub on_hand: Qty,
+    pub promised: Qty,
 }
 
 impl Cell {
@@ -126,158 +209,44 @@ impl Cell {
     }
 
     /// Units promised from stock beyond what is there.
-    pub fn oversold_by(&self) -> Qty {
+    fn oversold_by(&self) -> Qty {
         (self.allocated - self.backordered - self.on_hand).floor_zero()
     }
 
-    /// Units that may still be backordered.
+    /// Units that may still be backordered; what is oversold uses the allowance up as well.
     pub fn backorder_left(&self) -> Qty {
+        if self.out_of_stock {
+            return Qty::ZERO;
+        }
+        (self.backorder_limit() - self.backordered - self.oversold_by()).floor_zero()
+    }
+
+    /// Units that may be promised beyond stock, used up or not.
+    pub fn backorder_limit(&self) -> Qty {
         match self.allowance {
             Allowance::None => Qty::ZERO,
-            Allowance::Limited(limit) => (limit - self.backordered).floor_zero(),
-            Allowance::Unlimited => router_schemas::limits::QTY_MAX,
-        }
-    }
-}
-
-#[derive(Debug, Serialize, Deserialize)]
-pub struct Order {
-    pub id: OrderId,
-    pub identity: Identity,
-    pub zone: String,
-    pub version: Option<u64>,
-    pub created_at: i64,
-    pub changed_at: i64,
-    pub placed_at: Option<i64>,
-    pub promise: Option<(i64, i64)>,
-    pub not_before: Option<i64>,
-    pub mode: DeliveryMode,
-    pub to: Option<UnitVector>,
-    pub pin: Option<(String, bool)>,
-    pub priority: u8,
-    pub payment: PaymentState,
-    pub refunded: i64,
-    pub currency: Currency,
-    pub totals: Totals,
-    pub lines: Vec<Line>,
-    pub fulfilments: Vec<Fulfilment>,
-    #[serde(with = "serde_bytes")]
-    pub display: Vec<u8>,
-    pub revision: u32,
-    pub state: OrderState,
-    /// Why it waits, where it does.
-    pub queue: Option<Queue>,
-    /// Somebody has to look first: placed longer ago than orders are remembered.
-    pub review: bool,
-    /// The customer was told that it is confirmed.
-    pub confirmed: bool,
-    pub first: Option<reply::Outcome>,
-}
-
-#[derive(Debug, Default, Serialize, Deserialize)]
-pub struct Line {
-    pub name: String,
-    pub sku: u32,
-    pub ordered: Qty,
-    pub open: Qty,
-    pub cancelled: Qty,
-    pub delivered: Qty,
-    pub unit_price: i64,
-    pub pin: Option<(String, bool)>,
-}
-
-/// Units of one line at one node.
-#[derive(Debug, Default, Serialize, Deserialize)]
-pub struct Fulfilment {
-    pub node: u32,
-    pub line: u16,
-    pub backordered: Qty,
-    pub allocated: Qty,
-    pub picked: Qty,
-    pub ready: Qty,
-    pub shipped: Qty,
-    pub returned: Qty,
-}
-
-impl Fulfilment {
-    /// The units in one state here; `None` for states that are not a node's.
-    pub fn units(&mut self, unit: Unit) -> Option<&mut Qty> {
-        match unit {
-            Unit::Backordered => Some(&mut self.backordered),
-            Unit::Allocated => Some(&mut self.allocated),
-            Unit::Picked => Some(&mut self.picked),
-            Unit::Ready => Some(&mut self.ready),
-            Unit::Shipped => Some(&mut self.shipped),
-            Unit::Returned => Some(&mut self.returned),
-            _ => None,
+            Allowance::Limited(limit) => limit,
+            Allowance::Unlimited => limits::QTY_MAX,
         }
     }
 
-    /// Units promised here and not gone.
-    pub fn promised(&self) -> Qty {
-        self.backordered + self.allocated + self.picked + self.ready
-    }
-}
-
-impl Order {
-    pub fn wait_key(&self) -> WaitKey {
-        (self.priority, self.promise.map_or(i64::MAX, |p| p.1), self.id)
-    }
-
-    /// The units of a line that are at nodes or left them.
-    pub fn at_nodes(&self, line: usize) -> impl Iterator<Item = &Fulfilment> {
-        self.fulfilments.iter().filter(move |f| usize::from(f.line) == line)
-    }
-
-    pub fn line(&self, name: &str) -> Option<usize> {
-        self.lines.iter().position(|l| l.name == name)
-    }
-
-    /// What each node has to do: node, line, units from stock, units to come.
-    pub fn work(&self) -> Vec<(u32, u16, Qty, Qty)> {
-        let promised = self.fulfilments.iter().filter(|f| f.promised().is_positive());
-        promised.map(|f| (f.node, f.line, f.promised() - f.backordered, f.backordered)).collect()
-    }
-
-    /// What is to be paid, minor units.
-    pub fn total(&self) -> i64 {
-        let t = &self.totals;
-        t.goods + t.delivery + t.tax - t.discount_platform - t.discount_seller
-    }
-
-    /// Nodes with open allocations, in order of first allocation.
-    pub fn open_nodes(&self) -> Vec<u32> {
-        let mut nodes = Vec::new();
-        for fulfilment in self.fulfilments.iter().filter(|f| f.promised().is_positive()) {
-            if !nodes.contains(&fulfilment.node) {
-                nodes.push(fulfilment.node);
-            }
+    /// Backordered units for which stock is there that may be sold.
+    pub fn arrived(&self) -> Qty {
+        if self.out_of_stock {
+            return Qty::ZERO;
         }
-        nodes
+        let free = self.on_hand - (self.allocated - self.backordered) - self.blocked - self.safety_stock;
+        let free = free.floor_zero();
+        Qty(free.0.min(self.backordered.0))
     }
 
-    /// The state that follows from units, queue and payment, by the documented precedence.
-    pub fn derive(&self, payment_ok: bool, now: i64) -> OrderState {
-        let open = self.lines.iter().any(|l| l.open.is_positive());
-        let promised = self.fulfilments.iter().any(|f| f.promised().is_positive());
-        let shipped = self.fulfilments.iter().any(|f| f.shipped.is_positive());
-        if open && self.review {
-            OrderState::Review
-        } else if open && self.not_before.is_some_and(|t| t > now) {
-            OrderState::Scheduled
-        } else if open && !payment_ok {
-            OrderState::AwaitingPayment
-        } else if let (true, Some(queue)) = (open, self.queue) {
-            OrderState::Parked(queue)
-        } else if open {
-            OrderState::Routing
-        } else if promised {
-            OrderState::InFulfilment
-        } else if shipped {
-            OrderState::Completed
-        } else {
-            OrderState::Cancelled
+    /// Remembers a movement.
+    pub fn remember(&mut self, at: i64, on_hand: Qty, promised: Qty) {
+        self.recent.retain(|m| m.at > at - limits::RECENT_MS);
+        if self.recent.len() == limits::RECENT_MOVEMENTS {
+            self.recent.remove(0);
         }
+        self.recent.push(Movement { at, on_hand, promised });
     }
 }
 
@@ -286,15 +255,19 @@ impl SkuState {
         self.cells.binary_search_by_key(&node, |c| c.node).ok().map(|i| &self.cells[i])
     }
 
-    pub fn cell_mut(&mut self, node: u32) -> &mut Cell {
-        let place = match self.cells.binary_search_by_key(&node, |c| c.node) {
-            Ok(place) => place,
-            Err(place) => {
-                self.cells.insert(place, Cell { node, ..Cell::default() });
-                place
-            }
-        };
-        &mut self.cells[place]
+    /// Units promised from stock beyond what is there; none where stock is without limit.
+    pub fn oversold_by(&self, node: u32) -> Qty {
+        match self.cell(node) {
+            Some(cell) if !self.untracked() => cell.oversold_by(),
+            _ => Qty::ZERO,
+        }
+    }
+
+    /// Whether any order could be given any of it now, or backordered units could turn on-hand.
+    pub fn anything_left(&self) -> bool {
+        let gives =
+            |c: &Cell| c.atp().is_positive() || c.backorder_left().is_positive() || c.arrived().is_positive();
+        self.untracked() || self.cells.iter().any(gives)
     }
 
     pub fn untracked(&self) -> bool {
@@ -313,6 +286,71 @@ impl SkuState {
 }
 
 impl State {
+    /// The cell, made where there is none.
+    pub fn cell_mut(&mut self, sku: u32, node: u32) -> &mut Cell {
+        let cells = &mut self.skus[sku as usize].cells;
+        let place = match cells.binary_search_by_key(&node, |c| c.node) {
+            Ok(place) => place,
+            Err(place) => {
+                cells.insert(place, Cell { node, ..Cell::default() });
+                self.counts.cells += 1;
+                let here = &mut self.nodes[node as usize].skus;
+                if let Err(place) = here.binary_search(&sku) {
+                    here.insert(place, sku);
+                }
+                place
+            }
+        };
+        &mut self.skus[sku as usize].cells[place]
+    }
+
+    /// Has the orders that wait for a SKU looked at. `all`: whether anything is available or not.
+    pub fn mark(&mut self, sku: u32, all: bool) {
+        let Some(next) = self.skus[sku as usize].waiting.first().copied() else { return };
+        let known = self.looks.get(&sku).copied();
+        let all = all || known.is_some_and(|l| l.all);
+        match known {
+            // From the start now, it would never end.
+            Some(look) if self.looking == Some(sku) => {
+                self.looks.insert(sku, Look { all, again: true, ..look });
+            }
+            _ => {
+                if let Some(look) = known {
+                    self.turns.remove(&(look.next, sku));
+                }
+                self.turns.insert((next, sku));
+                self.looks.insert(sku, Look { next, all, again: false });
+            }
+        }
+    }
+
+    /// An order that begins to wait while others are looked at has its turn in its place.
+    pub fn step_in(&mut self, sku: u32, key: WaitKey) {
+        let Some(look) = self.looks.get_mut(&sku).filter(|l| l.next > key) else { return };
+        if self.turns.remove(&(look.next, sku)) {
+            look.next = key;
+            self.turns.insert((key, sku));
+        }
+    }
+
+    /// What a cell can give now.
+    pub fn standing(&self, sku: u32, node: u32) -> Standing {
+        let held = &self.skus[sku as usize];
+        let cell = held.cell(node);
+        Standing {
+            atp: cell.map_or(Qty::ZERO, Cell::atp),
+            beyond: cell.map_or(Qty::ZERO, Cell::backorder_left),
+            over: held.oversold_by(node),
+        }
+    }
+
+    /// Has the orders looked at that wait for something that the node may have; `None`: that any node may have.
+    pub fn wake(&mut self, node: Option<u32>) {
+        if !self.waited.is_empty() {
+            self.woken.insert(node, 0);
+        }
+    }
+
     pub fn cell_name(&self, sku: u32, node: u32) -> CellName {
         let (sku, node) = (&self.skus[sku as usize], &self.nodes[node as usize]);
         CellName { node: node.node.id.clone(), sku: sku.name.clone(), bucket: sku.bucket.clone() }
@@ -329,7 +367,12 @@ impl State {
             held: Qty::ZERO,
             blocked: cell.blocked,
             safety_stock: cell.safety_stock,
-            allowance: cell.allowance,
+            // A service is everywhere without limit.
+            allowance: if self.skus[sku as usize].untracked() {
+                Allowance::Unlimited
+            } else {
+                cell.allowance
+            },
             out_of_stock: cell.out_of_stock,
             atp: if enabled { cell.atp() } else { Qty::ZERO },
         }

@@ -7,21 +7,26 @@ use router_schemas::{
     },
     envelope::Meta,
     event::{Change, Exception, Outcome, StockCause, StockChange},
-    limits::KEY_MS,
+    limits::{COUNTERS, KEY_MS},
     quantity::Qty,
     refusal::Refusal,
     reply::Answer,
 };
 
-use super::{Engine, Verdict, effects::Effects, refuse};
+use super::{Engine, Verdict, effects::Effects, refuse, state::Counted};
+
+/// Keys of facts that one command may forget: more than it can add.
+const KEYS_PER_COMMAND: usize = 8;
 
 impl Engine {
     /// Whether this very fact was applied before: known by its key, else by its source.
     pub(super) fn is_repeat(&mut self, meta: &Meta, command: &Command) -> bool {
         let now = self.state.clock.engine;
-        while let Some((until, key)) =
-            self.state.fact_ages.first().copied().filter(|(until, _)| *until <= now)
-        {
+        for _ in 0..KEYS_PER_COMMAND {
+            let Some((until, key)) = self.state.fact_ages.first().copied().filter(|(until, _)| *until <= now)
+            else {
+                break;
+            };
             self.state.fact_ages.remove(&(until, key));
             self.state.facts.remove(&key);
         }
@@ -35,13 +40,13 @@ impl Engine {
             _ => return false,
         };
         if let Some(key) = key {
-            let fresh = self.state.facts.insert(key, now + KEY_MS);
+            let known = self.state.facts.insert(key, now + KEY_MS);
             self.state.fact_ages.insert((now + KEY_MS, key));
-            if let Some(old) = fresh {
+            if let Some(old) = known.filter(|old| *old != now + KEY_MS) {
                 self.state.fact_ages.remove(&(old, key));
-                self.state.fact_ages.insert((now + KEY_MS, key));
             }
-            return fresh.is_some();
+            // What is due to be forgotten counts as forgotten.
+            return known.is_some_and(|until| until > now);
         }
         let Some(source) = &meta.source else { return false };
         let seen =
@@ -55,31 +60,38 @@ impl Engine {
 
     pub(super) fn count(&mut self, fact: Count, effects: &mut Effects<'_>) -> Verdict {
         let (sku, node) = self.cell_numbers(&fact.cell);
-        let cell = self.state.skus[sku as usize].cell_mut(node);
-        let known = cell.counted.as_ref().filter(|c| c.0 == fact.counter);
-        let stale = known.is_some_and(|(_, sequence, observed)| {
-            match (fact.sequence, sequence, fact.observed_at, observed) {
-                (Some(new), Some(old), ..) => new <= *old,
-                (.., Some(new), Some(old)) => new < *old,
-                _ => false,
-            }
-        });
-        if stale {
+        let cell = self.state.cell_mut(sku, node);
+        let this = Counted { counter: fact.counter, sequence: fact.sequence, observed_at: fact.observed_at };
+        let last = cell.counted.iter().position(|c| c.counter == this.counter);
+        if last.is_some_and(|n| is_stale(&this, &cell.counted[n])) {
             return refuse(Refusal::Stale, "");
         }
         // What nobody had stated before cannot differ.
-        let first = cell.counted.is_none() && cell.on_hand.is_zero();
-        cell.counted = Some((fact.counter.clone(), fact.sequence, fact.observed_at));
+        let first = cell.counted.is_empty() && cell.on_hand.is_zero();
+        match last {
+            Some(n) => _ = cell.counted.remove(n),
+            None if cell.counted.len() == COUNTERS => _ = cell.counted.remove(0),
+            None => {}
+        }
+        cell.counted.push(this);
+        let later = cell.recent.iter().filter(|m| fact.observed_at.is_some_and(|seen| m.at > seen));
+        let (moved, promised) = later
+            .fold((Qty::ZERO, Qty::ZERO), |(moved, promised), m| (moved + m.on_hand, promised + m.promised));
         let found = match fact.basis {
-            Basis::OnHand => fact.qty,
-            Basis::Available => fact.qty + cell.allocated - cell.backordered,
+            Basis::OnHand => fact.qty + moved,
+            Basis::Available => {
+                // Promises made since are not among those that the source knew.
+                let known = cell.allocated - cell.backordered - promised;
+                cell.known_outside |= fact.observed_at.is_some();
+                fact.qty + known + moved
+            }
         };
         let (delta, blocked) = (found.floor_zero() - cell.on_hand, -cell.blocked);
-        self.apply_stock(sku, node, StockCause::Count, delta, blocked, Some(fact.qty), effects);
         if !delta.is_zero() && !first {
-            effects.change(Change::Exception(Exception::Drift(fact.cell, delta)));
+            effects.exception(Exception::Drift(fact.cell, delta));
             effects.alert(&self.state, sku, node, "drift", delta);
         }
+        self.apply_stock(sku, node, StockCause::Count, delta, blocked, Some(fact.qty), effects);
         (Outcome::Applied, Answer::Done)
     }
 
@@ -91,7 +103,7 @@ impl Engine {
 
     pub(super) fn adjust(&mut self, fact: Adjustment, effects: &mut Effects<'_>) -> Verdict {
         let (sku, node) = self.cell_numbers(&fact.cell);
-        let cell = self.state.skus[sku as usize].cell_mut(node);
+        let cell = self.state.cell_mut(sku, node);
         let applied = |now: Qty| Qty(fact.delta.0.max(-now.0));
         let (on_hand, blocked) = match fact.target {
             AdjustTarget::OnHand => (applied(cell.on_hand), Qty::ZERO),
@@ -106,13 +118,13 @@ impl Engine {
             return refuse(Refusal::UnknownNode, &policy.cell.node);
         }
         let (sku, node) = self.cell_numbers(&policy.cell);
-        let cell = self.state.skus[sku as usize].cell_mut(node);
-        let before = cell.atp();
+        let before = self.state.standing(sku, node);
+        let cell = self.state.cell_mut(sku, node);
         (cell.safety_stock, cell.allowance, cell.out_of_stock) =
             (policy.safety_stock, policy.backorder, policy.out_of_stock);
-        effects.touch_cell(sku, node);
+        effects.touch_cell(&mut self.state, sku, node);
         effects.note_availability(&mut self.state, sku, node, before);
-        self.state.dirty.insert(sku, None);
+        self.state.mark(sku, false);
         (Outcome::Applied, Answer::Done)
     }
 
@@ -127,11 +139,16 @@ impl Engine {
         stated: Option<Qty>,
         effects: &mut Effects<'_>,
     ) {
-        let cell = self.state.skus[sku as usize].cell_mut(node);
-        let before = cell.atp();
+        let before = self.state.standing(sku, node);
+        let now = self.state.clock.engine;
+        let cell = self.state.cell_mut(sku, node);
         cell.on_hand += on_hand;
         cell.blocked += blocked;
-        effects.touch_cell(sku, node);
+        // A count states what was, it moves nothing.
+        if cause != StockCause::Count && !on_hand.is_zero() {
+            cell.remember(now, on_hand, Qty::ZERO);
+        }
+        effects.touch_cell(&mut self.state, sku, node);
         let cell = self.state.cell_name(sku, node);
         effects.change(Change::Stock(StockChange { cell, cause, on_hand, blocked, stated }));
         effects.note_availability(&mut self.state, sku, node, before);
@@ -139,5 +156,14 @@ impl Engine {
 
     fn cell_numbers(&mut self, cell: &CellName) -> (u32, u32) {
         (self.sku_number(&cell.sku, &cell.bucket), self.node_number(&cell.node))
+    }
+}
+
+/// Whether a count is older than the last one of the same counter.
+fn is_stale(this: &Counted, last: &Counted) -> bool {
+    match (this.sequence.zip(last.sequence), this.observed_at.zip(last.observed_at)) {
+        (Some((new, old)), _) => new <= old,
+        (None, Some((new, old))) => new < old,
+        (None, None) => false,
     }
 }

@@ -1,79 +1,158 @@
-//! Work that is due: orders whose time has come, and orders that wait for stock. At most
-//! [`ITEMS_PER_COMMAND`] a command; a `continue` carries the rest.
+//! Work that is due: timers, cells to relieve, and orders that wait. At most [`ITEMS_PER_COMMAND`] items a command;
+//! a `continue` carries the rest. Timers fire with ticks and continues only, the rest with every command.
 
 use std::ops::Bound::{Excluded, Unbounded};
 
 use router_schemas::{
-    command::Command, envelope::Meta, event::Unit, limits::ITEMS_PER_COMMAND, position::Topic, quantity::Qty,
+    command::{Ask, Command},
+    envelope::Meta,
+    event::{Change, Unit},
+    id::OrderId,
+    limits::ITEMS_PER_COMMAND,
+    position::Topic,
 };
 
-use super::{Engine, effects::Effects};
+use super::{
+    Engine,
+    effects::Effects,
+    nodes,
+    order::{Order, WaitKey},
+};
 
-/// Orders that one command may touch while working off what is due: bounds the rows it writes.
-const ORDERS_PER_COMMAND: usize = 64;
 /// Looks at waiting orders that count as one item.
 const LOOKS_AN_ITEM: usize = 4;
 
 impl Engine {
-    pub(super) fn work_off_due(&mut self, effects: &mut Effects<'_>) {
+    pub(super) fn work_off_due(&mut self, timers: bool, effects: &mut Effects<'_>) {
         let mut budget = ITEMS_PER_COMMAND;
-        while budget > 0 && effects.touched() < ORDERS_PER_COMMAND {
-            let now = self.state.clock.engine;
-            if let Some((at, id)) = self.state.timed.first().copied().filter(|(at, _)| *at <= now) {
-                self.state.timed.remove(&(at, id));
-                budget -= 1;
-                effects.begin_item();
-                self.with_order(id, |engine, order| {
-                    let before = order.work();
-                    engine.route(order, effects);
-                    engine.settle(order, effects);
-                    engine.tell_nodes(order, &before, effects);
-                });
-                effects.end_item(&self.state);
-                continue;
+        while timers && budget > 0 && !effects.is_full() && self.fire_timer(effects) {
+            budget -= 1;
+        }
+        while budget > 0 && !effects.is_full() {
+            if !self.state.oversold.is_empty() {
+                self.relieve(&mut budget, effects);
+            } else if !self.state.woken.is_empty() {
+                self.mark_woken(&mut budget);
+            } else if !self.state.stale.is_empty() {
+                self.freshen(&mut budget, effects);
+            } else if !self.state.turns.is_empty() {
+                self.look(&mut budget, effects);
+            } else {
+                return;
             }
-            let Some((sku, seen)) = self.state.dirty.pop_first() else { return };
-            let rest = (seen.map_or(Unbounded, Excluded), Unbounded);
-            let waiting = self.state.skus[sku as usize].waiting.range(rest);
-            let waiting: Vec<_> = waiting.take(LOOKS_AN_ITEM * budget + 1).copied().collect();
-            let mut last = seen;
-            for (n, key) in waiting.iter().enumerate() {
-                if budget == 0 || effects.touched() >= ORDERS_PER_COMMAND {
-                    self.state.dirty.insert(sku, last);
-                    return;
-                }
-                last = Some(*key);
-                let id = &key.2;
-                // Only what changes something uses the budget up; a look costs a little and is bounded as well.
-                budget -= usize::from(n % LOOKS_AN_ITEM == 0);
-                effects.begin_item();
-                self.with_order(*id, |engine, order| {
-                    let before = order.work();
-                    engine.turn_on_hand(order, sku, effects);
-                    engine.route(order, effects);
-                    if !effects.is_quiet() {
-                        engine.settle(order, effects);
-                        engine.tell_nodes(order, &before, effects);
-                    }
-                });
-                effects.end_item(&self.state);
-            }
-            // Their own release of stock may have marked it again: what waits has been looked at.
-            self.state.dirty.remove(&sku);
         }
     }
 
     /// Emits a `continue`, if something is left to do and none is on its way.
-    pub(super) fn ask_to_continue(&mut self, effects: &mut Effects<'_>) {
-        let due = self.state.timed.first().is_some_and(|(at, _)| *at <= self.state.clock.engine);
-        if (due || !self.state.dirty.is_empty()) && !self.state.continuing {
+    pub(super) fn ask_to_continue(&mut self, timers: bool, effects: &mut Effects<'_>) {
+        let state = &self.state;
+        let left = !(state.oversold.is_empty()
+            && state.woken.is_empty()
+            && state.stale.is_empty()
+            && state.turns.is_empty());
+        if (left || (timers && self.is_timer_due())) && !self.state.continuing {
             self.state.continuing = true;
             effects.out.push(Topic::Commands, self.partition, &Meta::default(), &Command::Continue);
         }
     }
 
+    fn is_timer_due(&self) -> bool {
+        let now = self.state.clock.engine;
+        self.state.timed.first().is_some_and(|(at, _)| *at <= now)
+            || self.state.days.first().is_some_and(|(at, _)| *at <= now)
+            || self.state.closed.first().is_some_and(|(at, _)| *at <= now)
+    }
+
+    /// Fires one timer that is due. False: none is.
+    fn fire_timer(&mut self, effects: &mut Effects<'_>) -> bool {
+        let now = self.state.clock.engine;
+        if let Some((at, id)) = self.state.timed.first().copied().filter(|(at, _)| *at <= now) {
+            self.state.timed.remove(&(at, id));
+            effects.begin_item();
+            self.with_order(id, |engine, order| engine.retry(order, None, effects));
+            effects.end_item(&self.state);
+        } else if let Some((at, node)) = self.state.days.first().copied().filter(|(at, _)| *at <= now) {
+            self.state.days.remove(&(at, node));
+            nodes::note_full_day(&mut self.state, node);
+            self.state.wake(Some(node));
+        } else if let Some((at, id)) = self.state.closed.first().copied().filter(|(at, _)| *at <= now) {
+            self.state.closed.remove(&(at, id));
+            effects.begin_item();
+            self.forget(id, effects);
+            effects.end_item(&self.state);
+        } else {
+            return false;
+        }
+        true
+    }
+
+    /// A closed order leaves memory, here and at intake.
+    fn forget(&mut self, id: OrderId, effects: &mut Effects<'_>) {
+        let Some(order) = self.state.orders.remove(&id) else { return };
+        effects.forgotten(id);
+        effects.change(Change::Forgotten(id));
+        let partition = order.identity.partition(self.topology.intake);
+        let meta = Meta { carried: self.state.clock.hybrid, ..Meta::default() };
+        let forgotten = Command::Forgotten(Ask { order: id, identity: order.identity });
+        effects.out.push(Topic::Intake, partition, &meta, &forgotten);
+    }
+
+    /// Looks at waiting orders whose turn it is, of all SKUs together in one order.
+    fn look(&mut self, budget: &mut usize, effects: &mut Effects<'_>) {
+        for n in 0..LOOKS_AN_ITEM * *budget {
+            if *budget == 0 || effects.is_full() {
+                return;
+            }
+            let Some((key, sku)) = self.state.turns.pop_first() else { return };
+            let all = self.state.looks.get(&sku).is_some_and(|l| l.all);
+            if all || self.state.skus[sku as usize].anything_left() {
+                // Only what changes something uses the budget up; a look costs a little and is bounded as well.
+                *budget -= usize::from(n % LOOKS_AN_ITEM == 0);
+                self.state.looking = Some(sku);
+                effects.begin_item();
+                self.with_order(key.2, |engine, order| engine.retry(order, Some(sku), effects));
+                effects.end_item(&self.state);
+                self.state.looking = None;
+                if self.next_turn(sku, key) {
+                    continue;
+                }
+            }
+            // All were looked at, or nothing is left for those that follow.
+            let again = self.state.looks.remove(&sku).filter(|l| l.again);
+            if let Some(look) = again {
+                self.state.mark(sku, look.all);
+            }
+        }
+    }
+
+    /// Passes the turn to the order behind `key`. False: there is none.
+    fn next_turn(&mut self, sku: u32, key: WaitKey) -> bool {
+        let behind = (Excluded(key), Unbounded);
+        let next = self.state.skus[sku as usize].waiting.range(behind).next().copied();
+        if let (Some(next), Some(look)) = (next, self.state.looks.get_mut(&sku)) {
+            look.next = next;
+            self.state.turns.insert((next, sku));
+            return true;
+        }
+        false
+    }
+
+    /// Looks at a waiting order again. One that changes nothing leaves no trace.
+    fn retry(&mut self, order: &mut Order, sku: Option<u32>, effects: &mut Effects<'_>) {
+        let before = order.work();
+        if let Some(sku) = sku {
+            self.turn_on_hand(order, sku, effects);
+        }
+        self.route(order, effects);
+        let state = order.derive(self.payment_ok(order), self.state.clock.engine);
+        if !effects.is_quiet() || state != order.state {
+            self.settle(order, effects);
+            effects.tell_nodes(&self.state, order, &before, false);
+        }
+    }
+
     /// Backordered units of the order for which stock has come are allocated.
-    fn turn_on_hand(&mut self, order: &mut super::state::Order, sku: u32, effects: &mut Effects<'_>) {
+    fn turn_on_hand(&mut self, order: &mut Order, sku: u32, effects: &mut Effects<'_>) {
         for place in 0..order.fulfilments.len() {
             let (node, line, backordered) = {
                 let f = &order.fulfilments[place];
@@ -82,17 +161,12 @@ impl Engine {
             if order.lines[usize::from(line)].sku != sku || !backordered.is_positive() {
                 continue;
             }
-            let Some(cell) = self.state.skus[sku as usize].cell(node) else { continue };
-            let there = (cell.on_hand - (cell.allocated - cell.backordered)).floor_zero();
-            let part = Qty(there.0.min(backordered.0));
-            effects.shift(
-                &mut self.state,
-                order,
-                line,
-                Some(node),
-                (Unit::Backordered, Unit::Allocated),
-                part,
-            );
+            let held = &self.state.skus[sku as usize];
+            let Some(cell) = held.cell(node) else { continue };
+            let there = if held.untracked() { backordered } else { cell.arrived() };
+            let part = there.min(backordered);
+            let step = (Unit::Backordered, Unit::Allocated);
+            effects.shift(&mut self.state, order, line, Some(node), step, part);
         }
     }
 }

@@ -7,18 +7,105 @@ use router_schemas::{
         reference::{Node, Reference},
         stock::Count,
     },
-    event::OrderState,
+    envelope::{self, Meta},
+    event::{Change, OrderState},
     geo::UnitVector,
     id::OrderId,
     position::Topic,
     quantity::Qty,
-    stage::Outputs,
+    stage::{Input, Outputs, Stage},
 };
 
 use super::run::*;
-use router_schemas::command::order::{PaymentFact, PaymentState, Totals};
+use router_schemas::command::{
+    fulfilment::NodeFact,
+    order::{LineQty, PaymentFact, PaymentState, Totals},
+    reference::{Channel, RouteWhen},
+    stock::{Allowance, CellPolicy},
+};
+use router_schemas::event::Exception;
+
+mod bounds;
+mod changes;
+mod facts;
 
 impl Run {
+    /// The command that places such an order, not applied.
+    fn placement(&self, lines: &[(&str, i64)]) -> Command {
+        let line = |(i, (sku, units)): (usize, &(&str, i64))| OrderLine {
+            line: (i + 1).to_string(),
+            sku: sku.to_string(),
+            qty: Qty::units(*units),
+            ..OrderLine::default()
+        };
+        let body = OrderBody {
+            to: UnitVector::from_degrees(0.0, 0.0),
+            priority: 100,
+            lines: lines.iter().enumerate().map(line).collect(),
+            ..OrderBody::default()
+        };
+        self.message(body)
+    }
+
+    /// An order of which so much is to be paid.
+    fn place_paid(&mut self, lines: &[(&str, i64)], goods: i64) -> OrderId {
+        let Command::Place(mut message) = self.placement(lines) else { unreachable!() };
+        let mut body: OrderBody = postcard::from_bytes(&message.body).unwrap();
+        body.totals.goods = goods;
+        body.lines.iter_mut().for_each(|l| l.unit_price = 10);
+        message.body = postcard::to_stdvec(&body).unwrap();
+        let order = message.to.as_ref().unwrap().order;
+        self.apply(&Command::Place(message));
+        order
+    }
+
+    /// A node with more or less than the three have.
+    fn node(&mut self, name: &str, change: impl FnOnce(&mut Node)) {
+        let lng = [("near", 1.0), ("mid", 2.0), ("far", 3.0)].into_iter().find(|n| n.0 == name);
+        let place = lng.and_then(|(_, lng)| UnitVector::from_degrees(0.0, lng));
+        let modes = vec![DeliveryMode::Delivery];
+        let mut node =
+            Node { id: name.into(), zone: "z".into(), enabled: true, place, modes, ..Node::default() };
+        change(&mut node);
+        self.publish(Reference::Node(Box::new(node)));
+    }
+
+    fn allow(&mut self, node: &str, sku: &str, backorder: Allowance) {
+        let policy = CellPolicy { cell: cell(node, sku), backorder, ..CellPolicy::default() };
+        self.apply(&Command::CellPolicy(policy));
+    }
+
+    /// A tick and the `continue` commands that it asks for.
+    fn tick(&mut self) {
+        self.apply(&Command::Tick);
+    }
+
+    /// What a node states of line 1, in thousandths.
+    fn fact(
+        &mut self,
+        order: OrderId,
+        node: &str,
+        qty: i64,
+        kind: fn(NodeFact) -> Command,
+    ) -> Vec<Exception> {
+        let lines = vec![LineQty { line: "1".into(), qty: Some(Qty(qty)) }];
+        let fact = NodeFact { order, node: node.into(), lines, restock: true, ..NodeFact::default() };
+        exceptions(&self.step(&kind(fact), false))
+    }
+
+    /// On-hand and allocated units of a cell.
+    fn stock(&self, node: &str, sku: &str) -> (i64, i64) {
+        let cell = self.engine.cells(sku).into_iter().find(|c| c.cell.node == node).unwrap();
+        (cell.on_hand.0 / 1000, cell.allocated.0 / 1000)
+    }
+
+    fn message(&self, body: OrderBody) -> Command {
+        let order = OrderId::new(TOPOLOGY.log, &Topic::Intake, 0, self.offset);
+        let to = Some(Assigned { order, zone: "z".into() });
+        let body = postcard::to_stdvec(&body).unwrap();
+        Command::Place(OrderMessage { to, head: OrderHead::default(), body })
+    }
+
     fn pay(&mut self, order: OrderId, n: u8, state: PaymentState) -> Outputs {
         let to = Some(Assigned { order, zone: "z".into() });
         self.step(&Command::Payment(PaymentFact { to, key: [n; 16], state, ..PaymentFact::default() }), false)
@@ -122,25 +209,13 @@ fn a_waiting_order_is_assigned_once() {
 #[test]
 fn a_store_that_gets_work_by_a_payment_is_told() {
     let mut run = Run::new();
-    let node = Node { id: "near".into(), zone: "z".into(), enabled: true, ..Node::default() };
-    let place = UnitVector::from_degrees(0.0, 1.0);
-    let modes = vec![DeliveryMode::Delivery];
-    run.publish(Reference::Node(Box::new(Node { capacity_at_once: Some(1), place, modes, ..node })));
-    for sku in ["a", "b"] {
-        run.count("near", sku, 5);
-    }
-    run.count("mid", "a", 5);
-    let first = run.place(&[("b", 1)]);
-    let second = run.place(&[("a", 1), ("b", 1)]);
-    assert_eq!(run.nodes(second), at(&[("mid", 1)]));
-    run.ship(first, "near");
-    let out = run.pay(second, 1, PaymentState::Captured);
-    assert_eq!(run.nodes(second), at(&[("mid", 1), ("near", 1)]));
-    assert!(
-        texts(&out, Topic::Assignments).iter().any(|t| t.contains("\"near\"")),
-        "{:#?}",
-        texts(&out, Topic::Assignments)
-    );
+    run.publish(Reference::Channel(Channel { route_when: RouteWhen::Captured, ..Channel::default() }));
+    run.count("near", "a", 5);
+    let order = run.place_paid(&[("a", 1)], 100);
+    assert_eq!(run.nodes(order), at(&[]));
+    let out = run.pay(order, 1, PaymentState::Captured);
+    assert_eq!(run.nodes(order), at(&[("near", 1)]));
+    assert_eq!(texts(&out, Topic::Assignments).len(), 1);
 }
 
 /// The first count of a cell is no drift.
@@ -152,4 +227,58 @@ fn the_first_count_is_no_drift() {
         false,
     );
     assert!(texts(&out, Topic::StockAlerts).is_empty());
+}
+
+/// A choice is explained by the very code that made it, and looking changes nothing.
+#[test]
+fn a_trace_tells_what_was_looked_at_and_changes_nothing() {
+    let (mut run, mut traced) = (Run::new(), Run::new());
+    for run in [&mut run, &mut traced] {
+        let modes = vec![DeliveryMode::Pickup];
+        let odd = Node { id: "odd".into(), zone: "z".into(), enabled: true, modes, ..Node::default() };
+        run.publish(Reference::Node(Box::new(odd)));
+        run.count("mid", "a", 5);
+        run.count("far", "a", 5);
+        run.count("odd", "a", 5);
+    }
+    let command = run.placement(&[("a", 2)]);
+    let out = run.step(&command, false);
+    let payload = envelope::to_vec(None, &Meta::default(), &command);
+    let input = Input {
+        offset: traced.offset,
+        at: 1_000_000 + traced.offset as i64,
+        skipped: false,
+        payload: &payload,
+    };
+    let mut written = Outputs::default();
+    let choices = traced.engine.apply_traced(input, &mut written);
+    let bytes = |out: &Outputs| out.iter().map(|o| out.bytes(o).to_vec()).collect::<Vec<_>>();
+    assert_eq!(bytes(&out), bytes(&written));
+    assert_eq!(run.engine.state_hash(), traced.engine.state_hash());
+    let [choice] = choices.as_slice() else { panic!("{choices:#?}") };
+    let decided = events(&out)[0].changes.iter().find_map(|c| match c {
+        Change::Decided(d) => Some(d.clone()),
+        _ => None,
+    });
+    assert_eq!(Some(&choice.decision), decided.as_ref());
+    let seen: Vec<_> = choice.candidates.iter().map(|c| (c.node.as_str(), c.rank, c.taken)).collect();
+    assert_eq!(
+        seen,
+        [("mid", Some(1), true), ("far", Some(2), false), ("near", None, false), ("odd", None, false)]
+    );
+    let failed = |n: usize| {
+        let filters = choice.candidates[n].filters.iter();
+        filters.filter(|(_, passed)| !passed).map(|(name, _)| *name).collect::<Vec<_>>()
+    };
+    assert_eq!((failed(2), failed(3)), (vec!["stocked"], vec!["delivery_mode"]));
+    assert_eq!(choice.candidates[3].stock, [Qty::units(2)]);
+}
+
+fn exceptions(out: &Outputs) -> Vec<Exception> {
+    let changes = events(out).into_iter().flat_map(|e| e.changes);
+    let exception = |change| match change {
+        Change::Exception(exception) => Some(exception),
+        _ => None,
+    };
+    changes.filter_map(exception).collect()
 }

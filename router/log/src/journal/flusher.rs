@@ -2,7 +2,7 @@
 
 use std::{
     fs::File,
-    io::{self, Seek, SeekFrom, Write},
+    io::{self, IoSlice, Seek, SeekFrom, Write},
     sync::PoisonError,
     time::Duration,
 };
@@ -12,6 +12,8 @@ use crate::{LogState, Ticket, journal::state::Pending};
 
 /// Bytes of one round at most, so that a waiter never waits for more than that.
 const ROUND_BYTES: usize = 16 << 20;
+/// Slices that the system takes in one write.
+const SLICES: usize = 1024;
 const RETRY: Duration = Duration::from_millis(200);
 
 /// Runs until the journal is closed and everything is on disk, or until a write fails for good.
@@ -81,21 +83,37 @@ fn write_round(shared: &Shared, open: &mut Option<Open>, round: &[Pending]) -> i
             *open = Some(with_room(shared, || open_segment(shared, first.segment))?);
         }
         let target = open.as_mut().expect("opened above");
-        let mut block = Vec::with_capacity(now.iter().map(|f| f.bytes.len()).sum());
-        now.iter().for_each(|f| block.extend_from_slice(&f.bytes));
+        let bytes: usize = now.iter().map(|f| f.bytes.len()).sum();
         with_room(shared, || {
             // A write that ran out of room may have left a part: the next try starts at the same place.
             target.file.seek(SeekFrom::Start(target.end))?;
-            target.file.write_all(&block).inspect_err(|_| {
+            write_frames(&mut target.file, now).inspect_err(|_| {
                 // Should the cut fail as well, the next try overwrites the part, and recovery cuts it.
                 let _ = target.file.set_len(target.end);
             })?;
             rustix::fs::fdatasync(&target.file).map_err(io::Error::from)
         })?;
-        target.end += block.len() as u64;
+        target.end += bytes as u64;
         rest = later;
     }
     look_at_room(shared);
+    Ok(())
+}
+
+/// Writes frames one behind the other, without a copy of them.
+fn write_frames(file: &mut File, frames: &[Pending]) -> io::Result<()> {
+    for some in frames.chunks(SLICES) {
+        let mut slices: Vec<_> = some.iter().map(|f| IoSlice::new(&f.bytes)).collect();
+        let mut rest = slices.as_mut_slice();
+        while !rest.is_empty() {
+            match file.write_vectored(rest) {
+                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+                Ok(written) => IoSlice::advance_slices(&mut rest, written),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
     Ok(())
 }
 

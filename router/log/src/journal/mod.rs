@@ -6,6 +6,7 @@
 //! its own output with it. Answers and outside readers wait for the watermark.
 
 mod flusher;
+pub(crate) mod pool;
 mod reader;
 mod recover;
 mod segments;
@@ -47,7 +48,7 @@ impl Default for Options {
         Self {
             create: None,
             segment_bytes: 128 << 20,
-            cache_bytes: 256 << 20,
+            cache_bytes: 64 << 20,
             reserve_bytes: 64 << 20,
             clock: Arc::new(system_clock),
         }
@@ -81,6 +82,8 @@ pub(crate) struct Shared {
     /// The flusher has work.
     pub work: Condvar,
     pub watermark: watch::Sender<Ticket>,
+    /// Buffers of frames.
+    pub pool: Arc<pool::Pool>,
 }
 
 impl Shared {
@@ -196,6 +199,10 @@ impl Log for Journal {
         state.commits.iter().find(|c| &*c.group == group && c.source == *partition).map(|c| c.next)
     }
 
+    fn last(&self) -> Ticket {
+        Ticket(self.shared.lock().next_frame - 1)
+    }
+
     fn wait_durable(&self, ticket: Ticket) -> Result<(), LogError> {
         let mut state = self.shared.lock();
         while state.durable < ticket.0 {
@@ -219,10 +226,25 @@ impl Log for Journal {
         segments::trim(&self.shared, keep, retain_after)
     }
 
+    fn trimmable(
+        &self,
+        keep: &dyn Fn(&TopicPartition) -> u64,
+        retain_after: &dyn Fn(&Topic) -> i64,
+    ) -> Vec<(TopicPartition, u64)> {
+        segments::trimmable(&self.shared.lock(), keep, retain_after)
+    }
+
     fn state(&self) -> LogState {
-        self.shared.lock().log_state.clone()
+        let state = self.shared.lock();
+        match (&state.log_state, &state.scarce) {
+            // What is left is for the stages: nothing new is taken.
+            (LogState::Running, Some(reason)) => LogState::NoRoom(reason.clone()),
+            (state, _) => state.clone(),
+        }
     }
 }
 
+#[cfg(test)]
+mod golden;
 #[cfg(test)]
 mod tests;

@@ -61,8 +61,9 @@ impl JournalReader {
                     return Err(LogError::OutOfRange { partition: at.clone(), offset: *offset, first, next });
                 }
                 let from = partition.entries.partition_point(|e| e.base <= *offset).saturating_sub(1);
-                let entries =
-                    partition.entries.range(from..).take_while(|e| e.frame <= visible).take(records);
+                let wanted =
+                    |e: &&Entry| e.frame <= visible && e.base < offset.saturating_add(records as u64);
+                let entries = partition.entries.range(from..).take_while(wanted);
                 let frames: Vec<_> = match *offset < partition.next {
                     true => entries.map(|e| (*e, state.cached(e.frame).cloned())).collect(),
                     false => Vec::new(),

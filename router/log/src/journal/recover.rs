@@ -44,6 +44,7 @@ impl Recovered {
             settled: Condvar::new(),
             work: Condvar::new(),
             watermark,
+            pool: super::pool::Pool::new(),
         }
     }
 }
@@ -88,11 +89,12 @@ pub(crate) fn recover(folder: &Path, options: &Options, read_only: bool) -> Resu
     let mut numbers = segments::list(folder)?;
     let clean: Option<CleanEnd> = segments::read_checked(&segments::clean_path(folder));
     drop_unborn(folder, &mut numbers, clean.as_ref(), read_only)?;
+    whole(folder, &numbers, clean.as_ref())?;
     for (i, number) in numbers.iter().enumerate() {
         let last = i + 1 == numbers.len();
         match segments::read_checked::<Sidecar>(&segments::sidecar_path(folder, *number)).filter(|_| !last) {
-            Some(sidecar) => recovered.take_sidecar(folder, *number, sidecar)?,
-            None => recovered.scan(folder, *number, last, clean.as_ref(), read_only)?,
+            Some(sidecar) if recovered.fits(&sidecar) => recovered.take_sidecar(folder, *number, sidecar)?,
+            _ => recovered.scan(folder, *number, last, clean.as_ref(), read_only)?,
         }
     }
     if recovered.log.is_none() && options.create.is_none() {
@@ -181,27 +183,56 @@ fn drop_unborn(
     if read_only { Ok(()) } else { fs::remove_file(&path).map_err(LogError::io("cannot remove", &path)) }
 }
 
+/// Every segment from the first to the last is there, and so is the one at which the journal was closed.
+fn whole(folder: &Path, numbers: &[u32], clean: Option<&CleanEnd>) -> Result<(), LogError> {
+    if let Some(missing) = numbers.windows(2).find(|pair| pair[1] != pair[0] + 1).map(|pair| pair[0] + 1) {
+        let reason = "the segment is missing, and the one behind it is there".into();
+        return Err(LogError::Damaged { path: segments::path(folder, missing), byte: 0, reason });
+    }
+    match clean.filter(|clean| numbers.last().is_none_or(|last| *last < clean.segment)) {
+        Some(clean) => Err(LogError::CutShort {
+            path: segments::path(folder, clean.segment),
+            byte: 0,
+            closed: clean.bytes,
+        }),
+        None => Ok(()),
+    }
+}
+
 impl Recovered {
+    /// True where an index names only what it can: one that does not is made anew from its segment.
+    fn fits(&self, sidecar: &Sidecar) -> bool {
+        let known = self.state.topics.iter().map(|t| t.partitions.len());
+        sidecar.topics.len() >= self.state.topics.len()
+            && known.zip(&sidecar.topics).all(|(mine, (_, count))| mine == usize::from(*count))
+            && sidecar.topics.iter().all(|(name, _)| name.parse::<Topic>().is_ok())
+            && sidecar.partitions.iter().all(|(topic, partition, ..)| {
+                sidecar.topics.get(usize::from(*topic)).is_some_and(|(_, count)| partition < count)
+            })
+            && sidecar.last_frame < u64::MAX
+    }
+
     /// Takes over a closed segment from its index; only its first frame is read.
     fn take_sidecar(&mut self, folder: &Path, number: u32, sidecar: Sidecar) -> Result<(), LogError> {
         let path = segments::path(folder, number);
         let file = File::open(&path).map_err(LogError::io("cannot open", &path))?;
         let bytes = file.metadata().map_err(LogError::io("cannot read", &path))?.len();
         let (_, index) = segments::read_frame(&path, &file, 0)?;
-        self.take_head(&index);
+        let damaged = |reason: &str| LogError::Damaged { path: path.clone(), byte: 0, reason: reason.into() };
+        self.take_head(&index).map_err(damaged)?;
         let known = self.state.topics.len();
-        for (name, partitions) in sidecar.topics.iter().skip(known) {
-            self.add_topic(name, usize::from(*partitions));
+        for (number, (name, partitions)) in (0u16..).zip(&sidecar.topics).skip(known) {
+            self.add_topic(number, name, usize::from(*partitions)).map_err(damaged)?;
         }
         for (topic, partition, next, entries) in sidecar.partitions {
-            let held = self.partition(topic, partition);
+            let held = self.partition(topic, partition).map_err(damaged)?;
             if held.entries.is_empty() {
                 held.first = entries.first().map_or(next, |e| e.base);
             }
             held.entries.extend(entries);
             held.next = next;
         }
-        self.state.segments.push_back(Segment { number, bytes, last_at: sidecar.last_at });
+        self.state.segments.push_back(Segment { number, bytes, first_frame: 0, last_at: sidecar.last_at });
         self.state.next_frame = sidecar.last_frame + 1;
         Ok(())
     }
@@ -217,12 +248,16 @@ impl Recovered {
     ) -> Result<(), LogError> {
         let path = segments::path(folder, number);
         let bytes = fs::read(&path).map_err(LogError::io("cannot read", &path))?;
-        self.state.segments.push_back(Segment { number, bytes: 0, last_at: i64::MIN });
+        self.state.segments.push_back(Segment { number, bytes: 0, first_frame: 0, last_at: i64::MIN });
         let mut byte = 0;
         while byte < bytes.len() {
             match frame::decode(&bytes[byte..]) {
                 Ok((head, index)) => {
-                    self.take_frame(number, byte, &head, &index);
+                    self.take_frame(number, byte, &head, &index).map_err(|reason| LogError::Damaged {
+                        path: path.clone(),
+                        byte: byte as u64,
+                        reason: reason.into(),
+                    })?;
                     byte += HEAD + head.length;
                 }
                 Err(reason) => {
@@ -250,15 +285,24 @@ impl Recovered {
         Ok(())
     }
 
-    fn take_frame(&mut self, segment: u32, byte: usize, head: &frame::Head, index: &FrameIndex) {
-        self.take_head(index);
-        for (_, name, partitions) in &index.topics {
-            self.add_topic(name, usize::from(*partitions));
+    /// Takes a frame in; the error says what it names that cannot be, although its checksum fits.
+    fn take_frame(
+        &mut self,
+        segment: u32,
+        byte: usize,
+        head: &frame::Head,
+        index: &FrameIndex,
+    ) -> Result<(), &'static str> {
+        self.take_head(index)?;
+        for (number, name, partitions) in &index.topics {
+            self.add_topic(*number, name, usize::from(*partitions))?;
         }
         for group in &index.groups {
-            let held = self.partition(group.topic, group.partition);
+            let held = self.partition(group.topic, group.partition)?;
             if held.entries.is_empty() {
                 held.first = group.base;
+            } else if held.next != group.base {
+                return Err("its records do not follow those before them");
             }
             held.entries.push_back(Entry {
                 base: group.base,
@@ -266,42 +310,53 @@ impl Recovered {
                 segment,
                 byte: byte as u32,
             });
-            held.next = group.base + u64::from(group.count);
+            held.next = group.base.checked_add(u64::from(group.count)).ok_or("its offsets are too large")?;
         }
         self.state.note_commits(&index.commits);
-        self.state.next_frame = head.number + 1;
+        if head.number < self.state.next_frame {
+            return Err("its number is not above those before it");
+        }
+        self.state.next_frame = head.number.checked_add(1).ok_or("its number is too large")?;
         if let Some(held) = self.state.segments.back_mut() {
             held.bytes = (byte + HEAD + head.length) as u64;
             held.last_at = held.last_at.max(head.at);
         }
+        Ok(())
     }
 
-    fn take_head(&mut self, index: &FrameIndex) {
-        let Some(head) = &index.segment else { return };
+    fn take_head(&mut self, index: &FrameIndex) -> Result<(), &'static str> {
+        let Some(head) = &index.segment else { return Ok(()) };
         self.log = Some(head.log);
         for (topic, name, next) in &head.topics {
             if self.state.topics.len() <= usize::from(*topic) {
-                self.add_topic(name, next.len());
+                self.add_topic(*topic, name, next.len())?;
             }
-            for (partition, next) in next.iter().enumerate() {
-                let held = self.partition(*topic, partition as u16);
+            for (partition, next) in (0u16..).zip(next) {
+                let held = self.partition(*topic, partition)?;
                 if held.entries.is_empty() {
                     (held.first, held.next) = (*next, *next);
                 }
             }
         }
         self.state.note_commits(&head.commits);
+        Ok(())
     }
 
-    fn add_topic(&mut self, name: &str, partitions: usize) {
-        // Only names that parsed once are ever written.
-        let Ok(topic) = name.parse::<Topic>() else { return };
+    fn add_topic(&mut self, number: u16, name: &str, partitions: usize) -> Result<(), &'static str> {
+        let topic = name.parse::<Topic>().map_err(|_| "it names a topic that none can be")?;
+        if usize::from(number) != self.state.topics.len() {
+            return Err("it leaves a topic out");
+        }
         let partitions = (0..partitions).map(|_| PartitionState::default()).collect();
         self.state.topics.push(TopicState { topic, partitions });
+        Ok(())
     }
 
-    fn partition(&mut self, topic: u16, partition: u16) -> &mut PartitionState {
-        &mut self.state.topics[usize::from(topic)].partitions[usize::from(partition)]
+    fn partition(&mut self, topic: u16, partition: u16) -> Result<&mut PartitionState, &'static str> {
+        let topic = self.state.topics.get_mut(usize::from(topic));
+        topic
+            .and_then(|t| t.partitions.get_mut(usize::from(partition)))
+            .ok_or("it names a partition that is not there")
     }
 }
 

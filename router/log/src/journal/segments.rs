@@ -11,7 +11,10 @@ use bytes::Bytes;
 use router_schemas::position::{Topic, TopicPartition};
 use serde::{Deserialize, Serialize};
 
-use super::{Shared, flusher, state::Entry};
+use super::{
+    Shared, flusher,
+    state::{Entry, PartitionState, Segment, State},
+};
 use crate::{
     LogError, Trimmed,
     frame::{self, FrameIndex, HEAD},
@@ -131,6 +134,55 @@ pub(crate) fn mark_clean(shared: &Shared) -> io::Result<()> {
     write_checked(&clean_path(&shared.folder), &end)
 }
 
+/// The offset behind the last record that a partition has in segments up to this one.
+fn behind(partition: &PartitionState, segment: u32) -> u64 {
+    let count = partition.entries.partition_point(|e| e.segment <= segment);
+    partition.entries.get(count).map_or(partition.next, |e| e.base)
+}
+
+/// True where nobody needs the segment, and all before it. `next`: the one behind it.
+fn is_done(
+    state: &State,
+    segment: &Segment,
+    next: &Segment,
+    keep: &dyn Fn(&TopicPartition) -> u64,
+    retain_after: &dyn Fn(&Topic) -> i64,
+) -> bool {
+    // The first frame of the next one repeats what recovery has to know: it must be on disk.
+    let written = next.first_frame <= state.durable;
+    let needed = state.topics.iter().any(|topic| {
+        topic.partitions.iter().enumerate().any(|(p, partition)| {
+            let at = TopicPartition::new(topic.topic.clone(), p as u16);
+            let holds = partition.entries.front().is_some_and(|e| e.segment <= segment.number);
+            holds
+                && (keep(&at) < behind(partition, segment.number)
+                    || retain_after(&topic.topic) <= segment.last_at)
+        })
+    });
+    written && !needed
+}
+
+/// See [`crate::Log::trimmable`].
+pub(crate) fn trimmable(
+    state: &State,
+    keep: &dyn Fn(&TopicPartition) -> u64,
+    retain_after: &dyn Fn(&Topic) -> i64,
+) -> Vec<(TopicPartition, u64)> {
+    let pairs = state.segments.iter().zip(state.segments.iter().skip(1));
+    let done = pairs.take_while(|(segment, next)| is_done(state, segment, next, keep, retain_after));
+    let Some((last, _)) = done.last() else { return Vec::new() };
+    let mut lost = Vec::new();
+    for topic in &state.topics {
+        for (p, partition) in topic.partitions.iter().enumerate() {
+            if partition.entries.front().is_some_and(|e| e.segment <= last.number) {
+                let at = TopicPartition::new(topic.topic.clone(), p as u16);
+                lost.push((at, behind(partition, last.number)));
+            }
+        }
+    }
+    lost
+}
+
 /// Removes the oldest segments that nobody needs; see [`crate::Log::trim`].
 pub(crate) fn trim(
     shared: &Shared,
@@ -141,27 +193,17 @@ pub(crate) fn trim(
     let mut trimmed = Trimmed::default();
     loop {
         let mut state = shared.lock();
-        let Some(oldest) = state.segments.front().filter(|_| state.segments.len() > 1) else {
+        let pair = state.segments.front().zip(state.segments.get(1));
+        let Some((oldest, _)) =
+            pair.filter(|(oldest, next)| is_done(&state, oldest, next, keep, retain_after))
+        else {
             return Ok(trimmed);
         };
-        let (number, bytes, last_at) = (oldest.number, oldest.bytes, oldest.last_at);
-        // Not while its index is still to be written: the next segment's first frame must be on disk.
-        let written = state.pending.front().is_none_or(|p| p.segment > number);
-        let needed = state.topics.iter().any(|topic| {
-            topic.partitions.iter().enumerate().any(|(p, partition)| {
-                let behind = partition.entries.partition_point(|e| e.segment <= number);
-                let next = partition.entries.get(behind).map_or(partition.next, |e| e.base);
-                let at = TopicPartition::new(topic.topic.clone(), p as u16);
-                behind > 0 && (keep(&at) < next || retain_after(&topic.topic) <= last_at)
-            })
-        });
-        if needed || !written {
-            return Ok(trimmed);
-        }
+        let (number, bytes) = (oldest.number, oldest.bytes);
         for topic in &mut state.topics {
             for partition in &mut topic.partitions {
-                let behind = partition.entries.partition_point(|e| e.segment <= number);
-                partition.entries.drain(..behind);
+                let count = partition.entries.partition_point(|e| e.segment <= number);
+                partition.entries.drain(..count);
                 partition.first = partition.entries.front().map_or(partition.next, |e| e.base);
             }
         }

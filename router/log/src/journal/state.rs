@@ -8,7 +8,7 @@ use router_schemas::position::{Topic, TopicPartition};
 use super::Shared;
 use crate::{
     Appended, Commit, LogError, LogState, Record, Ticket, Transaction,
-    frame::{self, FrameIndex, Group, SegmentHead},
+    frame::{Draft, FrameIndex, Group, SegmentHead},
 };
 
 /// Bytes that may wait for the disk before appends wait too.
@@ -59,6 +59,8 @@ pub(crate) struct Entry {
 pub(crate) struct Segment {
     pub number: u32,
     pub bytes: u64,
+    /// Number of its first frame; 0: it was there when the journal was opened.
+    pub first_frame: u64,
     /// Time of its last frame.
     pub last_at: i64,
 }
@@ -106,15 +108,15 @@ impl State {
     }
 
     /// Takes a finished frame: into the cache, the index and the queue for the disk.
-    fn admit(&mut self, shared: &Shared, at: i64, index: &FrameIndex, records: &[u8]) -> Ticket {
+    fn admit(&mut self, shared: &Shared, at: i64, index: &FrameIndex, draft: Draft) -> Ticket {
         let full = self.segments.back().is_none_or(|s| s.bytes >= shared.options.segment_bytes);
         if full && index.segment.is_none() {
             let number = self.segments.back().map_or(1, |s| s.number + 1);
-            self.segments.push_back(Segment { number, bytes: 0, last_at: at });
+            self.segments.push_back(Segment { number, bytes: 0, first_frame: self.next_frame, last_at: at });
             let head = FrameIndex { segment: Some(self.segment_head(shared)), ..FrameIndex::default() };
-            self.admit(shared, at, &head, &[]);
+            self.admit(shared, at, &head, Draft::new(&shared.pool, 0, std::iter::empty()));
         }
-        let bytes = frame::encode(self.next_frame, at, index, records);
+        let bytes = draft.finish(self.next_frame, at, index);
         let number = self.next_frame;
         self.next_frame += 1;
         let segment = self.segments.back_mut().expect("a segment was pushed above where there was none");
@@ -161,7 +163,9 @@ pub(crate) fn append(
     transaction: &Transaction,
     patient: bool,
 ) -> Result<Appended, LogError> {
-    let (records, mut groups, places) = arrange(transaction);
+    let mut groups = arrange(transaction);
+    let areas = transaction.areas().iter().map(|area| area.bytes.as_slice());
+    let draft = Draft::new(&shared.pool, index_room(&groups, &transaction.commits), areas);
     let mut state = shared.lock();
     if shared.read_only {
         return Err(LogError::ReadOnly);
@@ -185,46 +189,39 @@ pub(crate) fn append(
         (group.topic, group.partition) = (topic as u16, partition as u16);
         group.base = state.topics[topic].partitions[partition].next;
     }
-    let offsets =
-        places.iter().map(|(target, nth)| groups[*target as usize].base + u64::from(*nth)).collect();
+    let offsets = transaction
+        .records
+        .iter()
+        .map(|(target, nth)| groups[*target as usize].base + u64::from(*nth))
+        .collect();
     let at = (shared.options.clock)();
     let index = FrameIndex { groups, commits: transaction.commits.clone(), ..FrameIndex::default() };
-    let ticket = state.admit(shared, at, &index, &records);
+    let ticket = state.admit(shared, at, &index, draft);
     drop(state);
     shared.work.notify_one();
     shared.appended.notify_all();
     Ok(Appended { ticket, at, offsets })
 }
 
-/// The records of a transaction, those of one target side by side; the groups; and for each record its target
-/// and its number there.
-fn arrange(transaction: &Transaction) -> (Vec<u8>, Vec<Group>, Vec<(u32, u32)>) {
-    let mut sizes = vec![(0u32, 0u32); transaction.targets.len()];
-    let mut places = Vec::with_capacity(transaction.records.len());
-    for (target, start, end) in &transaction.records {
-        let (count, bytes) = &mut sizes[*target as usize];
-        places.push((*target, *count));
-        *count += 1;
-        *bytes += 4 + end - start;
-    }
+/// The groups of a transaction, before their places are known.
+fn arrange(transaction: &Transaction) -> Vec<Group> {
     let mut start = 0;
-    let mut cursors = Vec::with_capacity(sizes.len());
-    let mut groups = Vec::with_capacity(sizes.len());
-    for (count, bytes) in sizes {
-        groups.push(Group { topic: 0, partition: 0, base: 0, count, start, timed: false });
-        cursors.push(start as usize);
-        start += bytes;
-    }
-    let mut area = vec![0; start as usize];
-    for (target, start, end) in &transaction.records {
-        let payload = &transaction.arena[*start as usize..*end as usize];
-        let cursor = &mut cursors[*target as usize];
-        area[*cursor..*cursor + 4].copy_from_slice(&(payload.len() as u32).to_le_bytes());
-        area[*cursor + 4..*cursor + 4 + payload.len()].copy_from_slice(payload);
-        *cursor += 4 + payload.len();
-    }
-    (area, groups, places)
+    let groups = transaction.areas().iter().map(|area| {
+        let group = Group { topic: 0, partition: 0, base: 0, count: area.count, start, timed: false };
+        start += area.bytes.len() as u32;
+        group
+    });
+    groups.collect()
 }
+
+/// Bytes that an index with these groups and commits takes at most.
+fn index_room(groups: &[Group], commits: &[Commit]) -> usize {
+    let commits: usize = commits.iter().map(|c| c.group.len() + NAME_ROOM + 32).sum();
+    32 * (groups.len() + 1) + commits
+}
+
+/// Bytes of a topic's name as far as it is not a long one.
+const NAME_ROOM: usize = 64;
 
 pub(crate) fn append_replica(
     shared: &Shared,
@@ -263,7 +260,8 @@ pub(crate) fn append_replica(
     };
     let at = records.last().map_or(0, |r| r.at);
     let index = FrameIndex { groups: vec![group], ..FrameIndex::default() };
-    state.admit(shared, at, &index, &area);
+    let draft = Draft::new(&shared.pool, index_room(&index.groups, &[]), std::iter::once(area.as_slice()));
+    state.admit(shared, at, &index, draft);
     drop(state);
     shared.work.notify_one();
     shared.appended.notify_all();
@@ -287,7 +285,7 @@ pub(crate) fn create_topic(shared: &Shared, topic: &Topic, partitions: u16) -> R
         topics: vec![(state.topics.len() as u16, topic.name(), partitions)],
         ..FrameIndex::default()
     };
-    state.admit(shared, at, &index, &[]);
+    state.admit(shared, at, &index, Draft::new(&shared.pool, 0, std::iter::empty()));
     let partitions = (0..partitions).map(|_| PartitionState::default()).collect();
     state.topics.push(TopicState { topic: topic.clone(), partitions });
     drop(state);

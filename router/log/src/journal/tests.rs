@@ -205,12 +205,19 @@ fn trimming_removes_what_nobody_needs() {
     let log = fresh(folder.path());
     (0..60u8).for_each(|i| drop(put(&log, 0, &[&[i; 100]], u64::from(i))));
     settle(&log);
+    assert_eq!(log.last(), *log.durable().borrow());
     let keep_all = log.trim(&|_| 0, &|_| i64::MAX).unwrap();
     assert_eq!(keep_all, Trimmed::default());
     let retained = log.trim(&|_| u64::MAX, &|_| 0).unwrap();
     assert_eq!(retained, Trimmed::default());
+    let said = log.trimmable(&|_| 30, &|_| i64::MAX);
+    assert_eq!(log.range(&at(&Topic::Commands, 0)).unwrap().start, 0, "saying so removes nothing");
     let trimmed = log.trim(&|_| 30, &|_| i64::MAX).unwrap();
     assert!(trimmed.segments > 0);
+    assert_eq!(said.len(), 2, "the partition without records loses none");
+    for (partition, first) in said {
+        assert_eq!(log.range(&partition).unwrap().start, first, "{partition}");
+    }
     let start = log.range(&at(&Topic::Commands, 0)).unwrap().start;
     assert!((1..=30).contains(&start), "{start}");
     let expected = read_all(&log, &at(&Topic::Events, 0), Isolation::Appended);

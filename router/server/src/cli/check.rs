@@ -1,14 +1,19 @@
-//! `router audit` and `router replay`: the checks of a data folder at rest.
+//! `router audit` and `router replay`: what must hold is recomputed.
 
 use std::path::PathBuf;
 
 use clap::Args;
-use router_log::{Journal, Options};
+use router_log::{Journal, LogError};
 use serde_json::json;
 
-use super::{CliError, Common, ask::print};
+use super::{
+    CliError, Common, Format,
+    client::Client,
+    source::{Resting, refusal},
+    text::{self, plain, print},
+};
 use crate::{
-    router::{Folder, Router},
+    router::{Folder, RouterError},
     runner,
 };
 
@@ -19,53 +24,65 @@ pub(super) struct Replay {
     into: PathBuf,
 }
 
-/// Recomputes the invariants from the log, and compares the rows.
+/// Recomputes the invariants from the log, and compares the rows. A router that runs audits itself up to where its
+/// log is now; a folder at rest is read only.
 pub(super) fn audit(common: &Common) -> Result<(), CliError> {
-    at_rest(common)?;
-    let router = Router::start(&common.folder())?;
-    router.settle();
-    let report = router_audit::audit(&*router.log, Some(&*router.store));
-    router.stop();
-    let report = report.map_err(|e| CliError::Usage(e.to_string()))?;
-    print(common, &serde_json::to_value(&report).unwrap_or_default());
-    if report.violations > 0 { Err(CliError::Found) } else { Ok(()) }
+    let report = match Client::running(common)? {
+        Some(client) => {
+            let answer = client.post("/v1/audit", Vec::new())?;
+            if answer.status != 200 {
+                return Err(refusal(common, &answer));
+            }
+            answer.body
+        }
+        None => {
+            let resting = Resting::with_rows(common)?;
+            let mut report = json!(router_audit::audit(&resting.log, resting.store())?);
+            report["rows"] = json!("compared");
+            report
+        }
+    };
+    match common.format {
+        Format::Json => print(common, &report),
+        Format::Text => {
+            let members = report.as_object().into_iter().flatten();
+            for (name, value) in members.filter(|(_, value)| !value.is_array()) {
+                text::line(&format!("{:<12} {}", name.replace('_', " "), plain(value)));
+            }
+            for violation in report["first"].as_array().into_iter().flatten() {
+                text::line(&format!("{}: {}", plain(&violation["code"]), plain(&violation["detail"])));
+            }
+        }
+    }
+    if report["violations"] == 0 { Ok(()) } else { Err(CliError::Found) }
 }
 
 impl Replay {
     pub(super) fn run(self, common: &Common) -> Result<(), CliError> {
-        at_rest(common)?;
+        if Client::running(common)?.is_some() {
+            return Err(CliError::Runs(common.folder().display().to_string()));
+        }
         let used = std::fs::read_dir(&self.into).is_ok_and(|mut entries| entries.next().is_some());
         if used {
             return Err(CliError::Usage(format!("{} is not empty; name a new folder", self.into.display())));
         }
         let folder = Folder(common.folder());
-        let from = Journal::open_read_only(&folder.journal(), Options::default())
-            .map_err(crate::router::RouterError::from)?;
-        let into = Folder(self.into.clone()).journal();
-        let replayed = runner::replay(&from, &into).map_err(crate::router::RouterError::from)?;
+        let from = match Journal::open_read_only(&folder.journal(), common.settings.options()) {
+            Err(LogError::Missing(_)) => Err(RouterError::from(LogError::Missing(folder.0.clone()))),
+            other => other.map_err(RouterError::from),
+        }?;
+        let snapshots = runner::Snapshots::local(&folder.snapshots()).map_err(RouterError::from)?;
+        let into = Folder(self.into.clone());
+        let replayed = runner::replay(&from, &snapshots, &into.journal(), &into.snapshots());
+        let replayed = replayed.map_err(RouterError::from)?;
         let hashes: serde_json::Map<_, _> =
             replayed.hashes.into_iter().map(|(name, hash)| (name, json!(hash))).collect();
         print(
             common,
-            &json!({ "inputs": replayed.inputs, "same": replayed.same, "hashes": hashes,
-            "difference": replayed.difference }),
+            &json!({ "inputs": replayed.inputs, "same": replayed.same, "gone": replayed.gone,
+            "begun": replayed.begun.into_iter().collect::<std::collections::BTreeMap<_, _>>(),
+            "hashes": hashes, "difference": replayed.difference }),
         );
         if replayed.difference.is_some() { Err(CliError::Found) } else { Ok(()) }
     }
-}
-
-/// A router that runs moves on while it is looked at.
-fn at_rest(common: &Common) -> Result<(), CliError> {
-    let folder = common.folder();
-    let place = folder.display();
-    let socket = Folder(folder.clone()).socket();
-    if std::os::unix::net::UnixStream::connect(&socket).is_ok() {
-        return Err(CliError::Usage(format!(
-            "a router runs on {place}; end it first: this looks at a log at rest"
-        )));
-    }
-    if !Folder(common.folder()).journal().is_dir() {
-        return Err(CliError::Usage(format!("{place} holds no log; give --data-dir")));
-    }
-    Ok(())
 }

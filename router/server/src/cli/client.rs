@@ -1,26 +1,33 @@
-//! Asks the router of a data folder: over its socket where one runs, else one that runs for this question only.
+//! Asks a router over the socket of its folder: one that runs, or one that runs for this question only.
 
 use std::{
-    io::{Read, Write},
+    io::{ErrorKind, Read},
     os::unix::net::UnixStream,
+    path::PathBuf,
     sync::Arc,
+    time::Duration,
 };
 
+use axum::body::{Body, Bytes};
+use http_body_util::BodyExt;
+use hyper::{Request, body::Incoming, client::conn::http1};
+use hyper_util::rt::TokioIo;
 use serde_json::Value;
-use tokio::sync::watch;
+use tokio::{runtime::Runtime, sync::watch};
 
 use super::{CliError, Common, run};
-use crate::router::{Folder, Router};
+use crate::router::{Folder, Router, RouterError};
 
 /// Where questions go.
 pub(super) struct Client {
-    socket: std::path::PathBuf,
+    socket: PathBuf,
+    actor: String,
+    runtime: Option<Runtime>,
     own: Option<Own>,
 }
 
 struct Own {
     router: Arc<Router>,
-    runtime: tokio::runtime::Runtime,
     stop: watch::Sender<bool>,
 }
 
@@ -30,21 +37,52 @@ pub(super) struct Response {
     pub body: Value,
 }
 
+/// How long the router may be silent: more than any wait of its gateway, and an audit reads the whole log.
+const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE_FOR_AUDIT: Duration = Duration::from_secs(6 * 3600);
+
 impl Client {
-    /// The router of this folder.
-    pub fn connect(common: &Common) -> Result<Client, CliError> {
+    /// The router that runs on this folder, if one does.
+    pub fn running(common: &Common) -> Result<Option<Client>, CliError> {
         let socket = Folder(common.folder()).socket();
-        if UnixStream::connect(&socket).is_ok() {
-            return Ok(Client { socket, own: None });
+        match UnixStream::connect(&socket) {
+            Ok(_) => {}
+            // No socket, one that was left behind, or a path that no socket can have.
+            Err(e)
+                if matches!(
+                    e.kind(),
+                    ErrorKind::NotFound
+                        | ErrorKind::ConnectionRefused
+                        | ErrorKind::InvalidInput
+                        | ErrorKind::NotADirectory
+                ) =>
+            {
+                return Ok(None);
+            }
+            Err(e) => return Err(CliError::File(socket.display().to_string(), e)),
         }
-        let router = Arc::new(Router::start(&common.folder())?);
+        Ok(Some(Client { socket, actor: actor(), runtime: Some(run::runtime()?), own: None }))
+    }
+
+    /// The router of this folder, started for this question where none runs. A folder without a log is refused:
+    /// its name is more likely wrong than new.
+    pub fn connect(common: &Common) -> Result<Client, CliError> {
+        if let Some(client) = Client::running(common)? {
+            return Ok(client);
+        }
+        let folder = Folder(common.folder());
+        if !folder.journal().is_dir() {
+            return Err(RouterError::from(router_log::LogError::Missing(folder.0)).into());
+        }
+        let router = Arc::new(Router::start_to_ask(&common.settings)?);
         let runtime = run::runtime()?;
         let (stop, stopped) = watch::channel(false);
         {
             let _inside = runtime.enter();
             run::local(router.clone(), common, stopped)?;
         }
-        Ok(Client { socket, own: Some(Own { router, runtime, stop }) })
+        let own = Some(Own { router, stop });
+        Ok(Client { socket: folder.socket(), actor: actor(), runtime: Some(runtime), own })
     }
 
     /// Waits until the rows hold all that the log holds, where the router runs for this question only.
@@ -56,59 +94,162 @@ impl Client {
 
     /// `GET`.
     pub fn get(&self, path: &str) -> Result<Response, CliError> {
-        self.request("GET", path, b"")
+        self.request("GET", path, Body::empty())
     }
 
     /// `POST`.
-    pub fn post(&self, path: &str, body: &[u8]) -> Result<Response, CliError> {
-        self.request("POST", path, body)
+    pub fn post(&self, path: &str, body: Vec<u8>) -> Result<Response, CliError> {
+        self.request("POST", path, Body::from(body))
     }
 
-    /// The lines of an answer, as they come.
-    pub fn post_lines(&self, path: &str, body: &[u8], mut each: impl FnMut(Value)) -> Result<(), CliError> {
-        let (_, text) = self.exchange("POST", path, body)?;
-        let lines = text.split(|b| *b == b'\n').filter(|line| !line.is_empty());
-        lines.filter_map(|line| serde_json::from_slice(line).ok()).for_each(&mut each);
-        Ok(())
+    fn request(&self, method: &str, path: &str, body: Body) -> Result<Response, CliError> {
+        self.block(async {
+            let response = self.exchange(method, path, body).await?;
+            let status = response.status().as_u16();
+            let collected = tokio::time::timeout(PATIENCE, response.into_body().collect()).await;
+            let bytes = collected
+                .map_err(|_| self.silent("no answer came in time"))?
+                .map_err(|e| self.silent(&e))?
+                .to_bytes();
+            let body = serde_json::from_slice(&bytes);
+            let body = body.map_err(|_| CliError::Answer(format!("{method} {path} gave status {status}")))?;
+            Ok(Response { status, body })
+        })
     }
 
-    fn request(&self, method: &str, path: &str, body: &[u8]) -> Result<Response, CliError> {
-        let (status, text) = self.exchange(method, path, body)?;
-        let body = serde_json::from_slice(&text).map_err(|e| CliError::Unreachable(e.to_string()))?;
-        Ok(Response { status, body })
-    }
-
-    /// HTTP/1.0: one exchange a connection, the body ends where the connection does.
-    fn exchange(&self, method: &str, path: &str, body: &[u8]) -> Result<(u16, Vec<u8>), CliError> {
-        let failed = |e: std::io::Error| CliError::Unreachable(format!("{}: {e}", self.socket.display()));
-        let mut stream = UnixStream::connect(&self.socket).map_err(failed)?;
-        let head = format!(
-            "{method} {path} HTTP/1.0\r\nhost: router\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n",
-            body.len()
-        );
-        let mut writer = stream.try_clone().map_err(failed)?;
-        let body = body.to_vec();
-        // Answers come while the body is still on its way.
-        let sent = std::thread::spawn(move || {
-            writer.write_all(head.as_bytes()).and_then(|()| writer.write_all(&body))
+    /// Posts what `body` holds, read as it is sent, and hands over the lines of the answer as they come. Fails
+    /// where the answer is an error as a whole.
+    pub fn post_lines(
+        &self,
+        path: &str,
+        body: impl Read + Send + 'static,
+        mut each: impl FnMut(Value),
+    ) -> Result<(), CliError> {
+        let (sender, receiver) = tokio::sync::mpsc::channel::<Result<Bytes, std::io::Error>>(4);
+        let reading = std::thread::spawn(move || read(body, &sender));
+        let stream = futures_util::stream::unfold(receiver, |mut receiver| async move {
+            receiver.recv().await.map(|chunk| (chunk, receiver))
         });
-        let mut answer = Vec::new();
-        stream.read_to_end(&mut answer).map_err(failed)?;
-        drop(sent.join());
-        let end = answer.windows(4).position(|w| w == b"\r\n\r\n");
-        let end = end.ok_or_else(|| CliError::Unreachable("the answer is cut short".into()))?;
-        let status = answer.get(9..12).and_then(|s| std::str::from_utf8(s).ok()?.parse().ok()).unwrap_or(0);
-        Ok((status, answer.split_off(end + 4)))
+        let answered = self.block(async {
+            let response = self.exchange("POST", path, Body::from_stream(stream)).await?;
+            let status = response.status().as_u16();
+            let mut frames = response.into_body();
+            let mut buffer = Vec::new();
+            loop {
+                let frame = tokio::time::timeout(PATIENCE, frames.frame()).await;
+                let Some(frame) = frame.map_err(|_| self.silent("no answer came in time"))? else { break };
+                let Ok(bytes) = frame.map_err(|e| self.silent(&e))?.into_data() else { continue };
+                buffer.extend_from_slice(&bytes);
+                while let Some(end) = buffer.iter().position(|b| *b == b'\n') {
+                    let line: Vec<u8> = buffer.drain(..=end).collect();
+                    each(serde_json::from_slice(&line).map_err(|e| CliError::Answer(e.to_string()))?);
+                }
+            }
+            if status >= 400 {
+                let problem: Value = serde_json::from_slice(&buffer).unwrap_or_default();
+                return Err(refused(status, &problem));
+            }
+            Ok(())
+        });
+        // Its thread ends with the receiver, at the latest after the next chunk; what it could not read counts.
+        if reading.is_finished()
+            && let Ok(Err(error)) = reading.join()
+        {
+            return Err(CliError::File("the input".into(), error));
+        }
+        answered
     }
+
+    async fn exchange(
+        &self,
+        method: &str,
+        path: &str,
+        body: Body,
+    ) -> Result<hyper::Response<Incoming>, CliError> {
+        let stream = tokio::net::UnixStream::connect(&self.socket).await.map_err(|e| self.silent(&e))?;
+        let (mut sender, connection) =
+            http1::handshake(TokioIo::new(stream)).await.map_err(|e| self.silent(&e))?;
+        // Its errors come out of the request too.
+        tokio::spawn(connection);
+        let patience = if path == "/v1/audit" { PATIENCE_FOR_AUDIT } else { PATIENCE };
+        let request = Request::builder()
+            .method(method)
+            .uri(path)
+            .header("host", "router")
+            .header("content-type", "application/json")
+            .header("router-actor", &self.actor)
+            .body(body)
+            .map_err(|e| CliError::Usage(format!("{path:?} cannot be asked for: {e}")))?;
+        let sent = tokio::time::timeout(patience, sender.send_request(request)).await;
+        sent.map_err(|_| self.silent("no answer came in time"))?.map_err(|e| self.silent(&e))
+    }
+
+    fn silent(&self, why: impl ToString) -> CliError {
+        CliError::Unreachable(self.socket.display().to_string(), why.to_string())
+    }
+
+    fn block<T>(&self, asked: impl Future<Output = Result<T, CliError>>) -> Result<T, CliError> {
+        let runtime = self.runtime.as_ref().expect("it is taken when the client ends only");
+        runtime.block_on(asked)
+    }
+}
+
+/// A request that was turned away as a whole.
+fn refused(status: u16, problem: &Value) -> CliError {
+    match problem["code"].as_str() {
+        Some(code) => {
+            CliError::Refused(format!("{code}: {}", problem["detail"].as_str().unwrap_or_default()))
+        }
+        None => CliError::Answer(format!("status {status}")),
+    }
+}
+
+/// Hands the input over in pieces, as fast as they are taken.
+fn read(
+    mut body: impl Read,
+    sender: &tokio::sync::mpsc::Sender<Result<Bytes, std::io::Error>>,
+) -> Result<(), std::io::Error> {
+    let mut buffer = vec![0; 64 * 1024];
+    loop {
+        match body.read(&mut buffer) {
+            Ok(0) => return Ok(()),
+            Ok(length) => {
+                let chunk = Bytes::copy_from_slice(&buffer[..length]);
+                if sender.blocking_send(Ok(chunk)).is_err() {
+                    return Ok(());
+                }
+            }
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) => {
+                // The body breaks off, so that its last, half line is not taken for a message.
+                let _ = sender.blocking_send(Err(std::io::Error::from(error.kind())));
+                return Err(error);
+            }
+        }
+    }
+}
+
+/// Who asks, for what is logged: the number that the system gives this process's user, and the name that the
+/// user's session has.
+pub(super) fn actor() -> String {
+    use std::os::unix::fs::MetadataExt;
+    let name = std::env::var("SUDO_USER").or_else(|_| std::env::var("USER")).unwrap_or_default();
+    let name: String = name.chars().filter(char::is_ascii_graphic).take(48).collect();
+    let number =
+        std::fs::metadata("/proc/self").map_or_else(|_| "local".into(), |me| format!("uid {}", me.uid()));
+    if name.is_empty() { number } else { format!("{name} ({number})") }
 }
 
 impl Drop for Client {
     fn drop(&mut self) {
-        if let Some(Own { router, runtime, stop }) = self.own.take() {
-            stop.send_replace(true);
-            // Before the router lets go of the folder: afterwards the socket may be another's.
-            let _ = std::fs::remove_file(&self.socket);
-            run::end(runtime, router);
-        }
+        let Some(runtime) = self.runtime.take() else { return };
+        let Some(Own { router, stop }) = self.own.take() else {
+            runtime.shutdown_background();
+            return;
+        };
+        stop.send_replace(true);
+        // Before the router lets go of the folder: afterwards the socket may be another's.
+        let _ = std::fs::remove_file(&self.socket);
+        run::end(runtime, router);
     }
 }

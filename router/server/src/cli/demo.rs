@@ -4,8 +4,9 @@ use std::{net::SocketAddr, sync::Arc};
 
 use clap::Args;
 
-use super::{CliError, Common, Format, ask::print, run};
+use super::{CliError, Common, Format, run, text::print};
 use crate::{
+    config::Settings,
     demo,
     router::{Folder, Router},
 };
@@ -42,16 +43,18 @@ impl Demo {
         if !self.listen.ip().is_loopback() {
             return Err(CliError::Usage(format!("{} is not loopback; the demo has no token", self.listen)));
         }
-        let temporary = common.data_dir.is_none();
-        let folder = match &common.data_dir {
-            Some(folder) => folder.clone(),
-            None => std::env::temp_dir().join(format!("router-demo-{}", std::process::id())),
+        let temporary = !common.folder_named;
+        let folder = match common.folder_named {
+            true => common.folder(),
+            false => std::env::temp_dir().join(format!("router-demo-{}", std::process::id())),
         };
         if Folder(folder.clone()).journal().exists() {
             let place = folder.display();
             return Err(CliError::Usage(format!("{place} holds a log already; name a new folder")));
         }
-        let common = Common { data_dir: Some(folder.clone()), ..common.clone() };
+        run::of_ours(&folder)?;
+        let settings = Settings { data_dir: folder.clone(), ..common.settings.clone() };
+        let common = Common { settings, folder_named: true, format: common.format };
         let played = self.play(&common);
         if temporary {
             let _ = std::fs::remove_dir_all(&folder);
@@ -60,7 +63,7 @@ impl Demo {
     }
 
     fn play(&self, common: &Common) -> Result<(), CliError> {
-        let router = Arc::new(Router::start(&common.folder())?);
+        let router = Arc::new(Router::start(&common.settings)?);
         let runtime = run::runtime()?;
         let place = common.folder().display().to_string();
         let (log, store) = (router.log.clone(), router.store.clone());
@@ -83,11 +86,10 @@ impl Demo {
             }
         });
         run::end(runtime, router);
-        let played: Option<demo::Outcome> = played.map_err(|e| CliError::Unreachable(e.to_string()))?;
+        let played: Option<demo::Outcome> = played?;
         let Some(mut outcome) = played else { return Ok(()) };
         eprintln!("demo: audit");
-        let audit = router_audit::audit(&*log, Some(&*store));
-        let audit = audit.map_err(|e| CliError::Unreachable(e.to_string()))?;
+        let audit = router_audit::audit(&*log, Some(&*store))?;
         outcome.audited(&audit);
         report(common, &outcome);
         if outcome.is_clean() {

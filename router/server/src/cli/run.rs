@@ -1,6 +1,10 @@
 //! `router run`.
 
-use std::{net::SocketAddr, path::PathBuf, sync::Arc};
+use std::{
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use clap::Args;
 use tokio::{
@@ -9,56 +13,72 @@ use tokio::{
     sync::watch,
 };
 
-use super::{CliError, Common};
+use super::{CliError, Common, text, validate};
 use crate::{
+    config::Given,
     gateway::{self, Gateway},
-    router::{Folder, Router},
+    router::{Folder, Router, RouterError},
 };
 
 #[derive(Args)]
 pub(super) struct Run {
-    /// Address of the HTTP gateway. Other than loopback needs a token.
-    #[arg(long, env = "ROUTER_LISTEN", default_value = "127.0.0.1:8080")]
-    listen: SocketAddr,
+    /// Address of the HTTP gateway; other than loopback needs a token [default: 127.0.0.1:8080].
+    #[arg(long)]
+    listen: Option<String>,
     /// File that holds the token which callers have to send.
-    #[arg(long, env = "ROUTER_TOKEN_FILE")]
+    #[arg(long)]
     token_file: Option<PathBuf>,
+    /// Any key of the configuration; wins over file and environment.
+    #[arg(long, value_name = "KEY=VALUE")]
+    set: Vec<String>,
 }
 
 impl Run {
+    /// Hands the flags to the configuration.
+    pub(super) fn give(&self, given: &mut Given) -> Result<(), CliError> {
+        validate::give(&self.set, given)?;
+        if let Some(listen) = &self.listen {
+            given.set("listen", listen.clone(), "--listen");
+        }
+        if let Some(path) = &self.token_file {
+            given.set("token_file", path.display().to_string(), "--token-file");
+        }
+        Ok(())
+    }
+
     pub(super) fn run(self, common: &Common) -> Result<(), CliError> {
-        let token = match &self.token_file {
-            Some(path) => {
-                let text = std::fs::read_to_string(path)
-                    .map_err(|e| CliError::File(path.display().to_string(), e))?;
-                let token = text.trim();
-                if token.len() < 16 {
-                    let place = path.display();
-                    return Err(CliError::Usage(format!(
-                        "the token in {place} has less than 16 characters; make a longer one"
-                    )));
-                }
-                Some(Arc::from(token))
-            }
-            None if !self.listen.ip().is_loopback() => {
-                let listen = self.listen;
-                return Err(CliError::Usage(format!(
-                    "{listen} is not loopback: give --token-file, or listen on 127.0.0.1"
-                )));
-            }
-            None => None,
-        };
-        let router = Arc::new(Router::start(&common.folder())?);
+        let token = common.settings.token().map_err(|finding| CliError::Configuration(vec![*finding]))?;
+        of_ours(&common.folder())?;
+        let router = Arc::new(Router::start(&common.settings)?);
         let runtime = runtime()?;
-        let served = runtime.block_on(serve(router.clone(), common, self.listen, token));
+        let served = runtime.block_on(serve(router.clone(), common, common.settings.listen, token));
         end(runtime, router);
         served
     }
 }
 
+/// Refuses a folder that holds something else: its name is more likely wrong than meant.
+pub(super) fn of_ours(folder: &Path) -> Result<(), CliError> {
+    if Folder(folder.to_owned()).journal().exists() {
+        return Ok(());
+    }
+    // What is not there will be made; what cannot be read is refused where it is opened.
+    let Ok(entries) = std::fs::read_dir(folder) else { return Ok(()) };
+    let names = entries.flatten().map(|entry| entry.file_name().to_string_lossy().into_owned());
+    let other =
+        names.into_iter().find(|name| !name.starts_with('.') && name != "lost+found" && name != "keys");
+    match other {
+        Some(name) => {
+            let place = folder.display();
+            Err(CliError::Foreign(format!("{place} holds {name:?} and no log of a router")))
+        }
+        None => Ok(()),
+    }
+}
+
 pub(super) fn runtime() -> Result<tokio::runtime::Runtime, CliError> {
     let built = tokio::runtime::Builder::new_multi_thread().enable_all().build();
-    built.map_err(|e| CliError::Unreachable(format!("no threads can be started: {e}")))
+    built.map_err(|e| CliError::Router(RouterError::Thread(e)))
 }
 
 pub(super) async fn serve(
@@ -67,12 +87,12 @@ pub(super) async fn serve(
     listen: SocketAddr,
     token: Option<Arc<str>>,
 ) -> Result<(), CliError> {
-    let listener = TcpListener::bind(listen).await.map_err(|e| CliError::File(listen.to_string(), e))?;
+    let listener = TcpListener::bind(listen).await.map_err(|e| CliError::Listen(listen, e))?;
     let address = listener.local_addr().map_err(|e| CliError::File(listen.to_string(), e))?;
     let (stop, stopped) = watch::channel(false);
     let local = local(router.clone(), common, stopped.clone())?;
     let app = gateway::app(Gateway { router, token });
-    eprintln!("router: ready on http://{address}, data in {}", common.folder().display());
+    text::note(&format!("router: ready on http://{address}, data in {}", common.folder().display()));
     let mut terminated = signal(SignalKind::terminate()).map_err(|e| CliError::File("SIGTERM".into(), e))?;
     tokio::spawn(async move {
         tokio::select! {
@@ -81,9 +101,9 @@ pub(super) async fn serve(
         }
         stop.send_replace(true);
     });
-    let served = axum::serve(listener, app).with_graceful_shutdown(wait(stopped)).await;
+    gateway::serve(listener, app, stopped).await;
     let _ = local.await;
-    served.map_err(|e| CliError::File(address.to_string(), e))
+    Ok(())
 }
 
 /// Serves the verbs of the command line on the folder's own socket, which only its owner can open.

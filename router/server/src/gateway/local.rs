@@ -1,6 +1,6 @@
 //! The log as people read it: on the local socket only, since it shows what each platform sent.
 
-use std::time::Duration;
+use std::{sync::PoisonError, time::Duration};
 
 use axum::{
     Json,
@@ -8,25 +8,35 @@ use axum::{
     http::StatusCode,
     response::{IntoResponse, Response},
 };
-use router_log::{Isolation, Log};
+use router_log::{Isolation, Log, LogError};
 use router_schemas::{
-    command::{Command, order::OrderBody},
+    command::{
+        Command,
+        order::OrderBody,
+        reference::{Node, Published, Reference, Table},
+    },
     envelope::{self, Body},
     position::{Position, Topic, TopicPartition},
+    stage::StageName,
 };
 use serde_json::{Value, json};
 
-use super::{Gateway, NOT_FOUND, problem};
+use super::{Gateway, NO_ROOM, NOT_FOUND, problem, respond};
+use crate::router::Router;
 
 pub(super) async fn topics(State(gateway): State<Gateway>) -> Response {
-    let log = &gateway.router.log;
-    let rows: Vec<_> = log.topics().into_iter().flat_map(|(topic, count)| {
+    Json(json!({ "rows": ranges(&*gateway.router.log) })).into_response()
+}
+
+/// Topics, partitions, and the offsets that they hold.
+pub(crate) fn ranges(log: &dyn Log) -> Vec<Value> {
+    let of = |(topic, count): (Topic, u16)| {
         (0..count).filter_map(move |partition| {
             let range = log.range(&TopicPartition::new(topic.clone(), partition))?;
             Some(json!({ "topic": topic.name(), "partition": partition, "from": range.start, "to": range.end }))
         })
-    }).collect();
-    Json(json!({ "rows": rows })).into_response()
+    };
+    log.topics().into_iter().flat_map(of).collect()
 }
 
 #[derive(serde::Deserialize)]
@@ -41,43 +51,158 @@ pub(super) async fn records(
     Query(asked): Query<Asked>,
 ) -> Response {
     let log = gateway.router.log.clone();
-    let read = tokio::task::spawn_blocking(move || read(&*log, &topic, partition, &asked)).await;
+    let gone = || {
+        problem(StatusCode::NOT_FOUND, NOT_FOUND, "", "no such topic or partition, or its records are gone")
+    };
+    let Ok(topic) = topic.parse() else { return gone() };
+    let partition = TopicPartition::new(topic, partition);
+    let limit = asked.limit.unwrap_or(100);
+    let read = tokio::task::spawn_blocking(move || read(&*log, &partition, asked.from, limit)).await;
     match read {
-        Ok(Some(rows)) => Json(json!({ "rows": rows })).into_response(),
-        _ => problem(
-            StatusCode::NOT_FOUND,
-            NOT_FOUND,
-            "",
-            "no such topic or partition, or its records are gone",
-        ),
+        Ok(Ok(rows)) => Json(json!({ "rows": rows })).into_response(),
+        _ => gone(),
     }
 }
 
-fn read(log: &dyn Log, topic: &str, partition: u16, asked: &Asked) -> Option<Vec<Value>> {
-    let topic: Topic = topic.parse().ok()?;
-    let source = TopicPartition::new(topic.clone(), partition);
-    let range = log.range(&source)?;
-    let (from, limit) = (asked.from.unwrap_or(range.start), asked.limit.unwrap_or(100).min(1000));
+/// Records from an offset on, decoded; 1000 at most.
+pub(crate) fn read(
+    log: &dyn Log,
+    partition: &TopicPartition,
+    from: Option<u64>,
+    limit: usize,
+) -> Result<Vec<Value>, LogError> {
+    let range = log.range(partition).ok_or_else(|| LogError::NoPartition(partition.clone()))?;
+    let (from, limit) = (from.unwrap_or(range.start), limit.min(1000));
     if from >= range.end {
-        return Some(Vec::new());
+        return Ok(Vec::new());
     }
-    let mut reader = log.reader(vec![(source, from)], Isolation::Durable).ok()?;
+    let mut reader = log.reader(vec![(partition.clone(), from)], Isolation::Durable)?;
     let mut rows = Vec::new();
     while rows.len() < limit {
-        let Some(batch) = reader.poll(limit - rows.len(), 1 << 20, Duration::from_millis(20)).ok()? else {
+        let Some(batch) = reader.poll(limit - rows.len(), 1 << 20, Duration::from_millis(20))? else {
             break;
         };
         rows.extend(batch.records.iter().map(|record| {
-            let position = Position::new(topic.clone(), partition, record.offset);
-            let mut row = record_json(&record.payload);
-            if let Value::Object(row) = &mut row {
-                row.insert("position".into(), json!(position));
-                row.insert("at".into(), json!(record.at));
+            let position = Position::new(partition.topic.clone(), partition.partition, record.offset);
+            let mut row = json!({ "position": position, "at": record.at });
+            if let (Value::Object(row), Value::Object(record)) = (&mut row, record_json(&record.payload)) {
+                row.extend(record);
             }
             row
         }));
     }
-    Some(rows)
+    Ok(rows)
+}
+
+/// Audits the log up to where it is now, all of that applied, while the router goes on.
+pub(super) async fn audit(State(gateway): State<Gateway>) -> Response {
+    let audited = tokio::task::spawn_blocking(move || audited(&gateway.router)).await;
+    match audited {
+        Ok(Ok(report)) => Json(report).into_response(),
+        Ok(Err(error)) => problem(StatusCode::SERVICE_UNAVAILABLE, NO_ROOM, "", &error.to_string()),
+        Err(_) => {
+            problem(StatusCode::SERVICE_UNAVAILABLE, NO_ROOM, "", "the audit broke off; see the router's log")
+        }
+    }
+}
+
+fn audited(router: &Router) -> Result<Value, router_audit::AuditError> {
+    settle(router);
+    let cut = router_audit::Cut::now(&*router.log);
+    let events = ends(router, &Topic::Events);
+    let followed =
+        || (0..).zip(&events).all(|(p, end)| router.store.position(p).is_ok_and(|next| next >= *end));
+    while !followed() && router.rows.trouble().is_none() {
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    let store = followed().then_some(&*router.store);
+    let report = router_audit::audit_upto(&*router.log, store, &cut, &mut |_| {})?;
+    let mut report = serde_json::to_value(report).unwrap_or_default();
+    report["rows"] =
+        json!(if store.is_some() { "compared" } else { "not compared: they cannot be written now" });
+    Ok(report)
+}
+
+/// Ends of all partitions of a topic.
+fn ends(router: &Router, topic: &Topic) -> Vec<u64> {
+    let count = router.log.partitions(topic).unwrap_or(0);
+    let end = |p| router.log.range(&TopicPartition::new(topic.clone(), p)).map_or(0, |range| range.end);
+    (0..count).map(end).collect()
+}
+
+/// Waits until all that is in the log now is applied, and what that led to: a round for each stage. Unlike
+/// [`Router::settle`] it ends under load too.
+fn settle(router: &Router) {
+    let stopped = || {
+        let status = router.runner.status.lock().unwrap_or_else(PoisonError::into_inner);
+        status.values().any(|cell| cell.stopped.is_some())
+    };
+    for _ in StageName::ALL {
+        let now = StageName::ALL.map(|stage| (stage, ends(router, &stage.input())));
+        let behind = || {
+            now.iter().any(|(stage, ends)| {
+                (0..).zip(ends).any(|(p, end)| {
+                    let partition = TopicPartition::new(stage.input(), p);
+                    router.log.committed(stage.group(), &partition).unwrap_or(0) < *end
+                })
+            })
+        };
+        while behind() && !stopped() {
+            std::thread::sleep(Duration::from_millis(2));
+        }
+    }
+}
+
+/// Pauses or resumes a node: publishes it as it is, with what only the log knows of it, enabled or not.
+pub(super) async fn switch(
+    State(gateway): State<Gateway>,
+    Path((id, to)): Path<(String, String)>,
+) -> Response {
+    let enabled = match to.as_str() {
+        "pause" => false,
+        "resume" => true,
+        _ => return problem(StatusCode::NOT_FOUND, NOT_FOUND, "", "no such path"),
+    };
+    let router = gateway.router.clone();
+    let found = tokio::task::spawn_blocking(move || node(&router, &id)).await;
+    let Ok(Ok(found)) = found else {
+        return problem(StatusCode::SERVICE_UNAVAILABLE, NO_ROOM, "", "the rows cannot be read");
+    };
+    let Some(mut node) = found else {
+        return problem(StatusCode::NOT_FOUND, NOT_FOUND, "", "no such node; `router node list` lists them");
+    };
+    node.enabled = enabled;
+    let command = Command::Reference(Published { control: 0, change: Reference::Node(node) });
+    let answer = match gateway.router.send(&command, false) {
+        Ok(answering) => answering.wait(super::WAIT).await,
+        Err(error) => Err(error),
+    };
+    match answer {
+        Ok(reply) => {
+            let refused = matches!(reply.answer, router_schemas::reply::Answer::Refused { .. });
+            let status = if refused { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK };
+            respond(status, crate::show::reply(&reply))
+        }
+        Err(error) => {
+            let (status, body) = super::write::failure(&error);
+            respond(status, body)
+        }
+    }
+}
+
+fn node(router: &Router, id: &str) -> Result<Option<Box<Node>>, router_sinks::StoreError> {
+    let mut after = None;
+    loop {
+        let page = router.store.references(Table::Nodes, after.as_deref(), 500)?;
+        let found = page.rows.into_iter().find_map(|entry| match entry {
+            Reference::Node(node) if node.id == id => Some(node),
+            _ => None,
+        });
+        if found.is_some() || page.next.is_none() {
+            return Ok(found);
+        }
+        after = page.next;
+    }
 }
 
 /// A record as JSON: what an outside reader gets as it is, ours decoded.
@@ -96,7 +221,8 @@ fn record_json(payload: &[u8]) -> Value {
                 Body::DeadLetter(letter) => (
                     "dead_letter",
                     json!({ "source": letter.position, "code": letter.code,
-                    "pointer": letter.pointer, "detail": letter.detail, "bytes": letter.bytes.len() }),
+                    "pointer": letter.pointer, "detail": letter.detail, "bytes": letter.bytes.len(),
+                    "resolved": letter.resolved }),
                 ),
             };
             json!({ "origin": origin, "actor": meta.actor, "reason": meta.reason, kind: body })
@@ -105,7 +231,7 @@ fn record_json(payload: &[u8]) -> Value {
     }
 }
 
-fn command_json(command: &Command) -> Value {
+pub(super) fn command_json(command: &Command) -> Value {
     let name = command.name();
     match command {
         Command::Place(m) | Command::Amend(m) => {

@@ -1,132 +1,142 @@
 //! What changes nothing: rows, health, metrics.
 
-use std::{collections::HashMap, fmt::Write, sync::PoisonError};
+use std::sync::PoisonError;
 
 use axum::{
     Json,
-    extract::{Path, Query, State},
-    http::StatusCode,
+    extract::{Path, State, rejection::PathRejection},
+    http::{StatusCode, Uri},
     response::{IntoResponse, Response},
 };
 use router_log::LogState;
 use router_schemas::{
     command::reference::Table,
+    event::OrderState,
     id::{Identity, OrderId},
     position::{Topic, TopicPartition},
 };
 use router_sinks::{OrderFilter, StoreError};
-use serde_json::{Value, json};
+use schemars::json_schema;
+use serde::Serialize;
 
-use super::{BAD_QUERY, Gateway, NO_ROOM, NOT_FOUND, problem};
-use crate::show;
+use super::{
+    Failure, Gateway, NOT_FOUND, fresh, openapi,
+    problem::BAD_QUERY,
+    query::{Asked, Parameter},
+};
+use crate::{
+    show,
+    telemetry::{self, TELEMETRY},
+};
 
-type Parameters = Query<HashMap<String, String>>;
+/// Which orders.
+pub(super) const ORDERS: [Parameter; 8] = [
+    Parameter {
+        name: "state",
+        about: "Derived state",
+        schema: || json_schema!({"type": "string", "enum": OrderState::ALL.map(|state| state.as_str())}),
+    },
+    text("channel", "The channel it came by"),
+    text("external_id", "The platform's id of it"),
+    text("zone", "Home zone"),
+    text("node", "A node that has, or had, units of it"),
+    text("sku", "A SKU on one of its lines"),
+    time("from", "First decided on from this time on: RFC 3339, or milliseconds since 1970"),
+    time("to", "First decided on before this time"),
+];
 
-/// Rows of a page at most, and where the caller says nothing.
-const LIMIT: (usize, usize) = (500, 50);
+/// Which stock cells.
+pub(super) const STOCK: [Parameter; 2] = [text("node", "Where"), text("sku", "What")];
 
-pub(super) async fn order(State(gateway): State<Gateway>, Path(id): Path<String>) -> Response {
-    let found = match id.parse::<OrderId>() {
-        Ok(id) => gateway.router.store.order(id),
-        // A platform's name of the order: CHANNEL:ID or CHANNEL/ACCOUNT:ID.
-        Err(_) => match id.split_once(':') {
-            Some((place, external_id)) => {
-                let (channel, account) = place.split_once('/').unwrap_or((place, ""));
-                let (channel, account) = (channel.to_owned(), account.to_owned());
-                let identity = Identity { channel, account, external_id: external_id.to_owned() };
-                let id = gateway.router.store.order_id(&identity);
-                id.and_then(|id| id.map_or(Ok(None), |id| gateway.router.store.order(id)))
-            }
-            None => Ok(None),
-        },
-    };
-    match found {
-        Ok(Some(row)) => Json(show::order(&row)).into_response(),
-        Ok(None) => {
-            problem(StatusCode::NOT_FOUND, NOT_FOUND, "", "no such order, or its row is not written yet")
-        }
-        Err(error) => failed(&error),
-    }
+const fn text(name: &'static str, about: &'static str) -> Parameter {
+    Parameter { name, about, schema: || json_schema!({"type": "string", "maxLength": 128}) }
 }
 
-pub(super) async fn orders(State(gateway): State<Gateway>, Query(asked): Parameters) -> Response {
-    let filter = match filter(&asked) {
-        Ok(filter) => filter,
-        Err(name) => return bad(name),
+const fn time(name: &'static str, about: &'static str) -> Parameter {
+    let schema = || {
+        json_schema!({"anyOf": [{"type": "string", "format": "date-time"},
+            {"type": "integer", "minimum": 0, "maximum": i64::MAX}]})
     };
-    let (after, limit) = match page(&asked) {
-        Ok(page) => page,
-        Err(name) => return bad(name),
-    };
-    answer(gateway.router.store.orders(&filter, after.as_deref(), limit), show::order)
+    Parameter { name, about, schema }
 }
 
-pub(super) async fn stock(State(gateway): State<Gateway>, Query(asked): Parameters) -> Response {
-    let (after, limit) = match page(&asked) {
-        Ok(page) => page,
-        Err(name) => return bad(name),
-    };
-    let text = |name: &str| asked.get(name).map(String::as_str);
-    answer(gateway.router.store.cells(text("node"), text("sku"), after.as_deref(), limit), show::cell)
-}
-
-pub(super) async fn references(
+pub(super) async fn order(
     State(gateway): State<Gateway>,
-    Path(table): Path<String>,
-    Query(asked): Parameters,
-) -> Response {
-    let Ok(table) = serde_json::from_value::<Table>(Value::String(table)) else {
-        return problem(StatusCode::NOT_FOUND, NOT_FOUND, "", "no such path");
+    id: Result<Path<String>, PathRejection>,
+) -> Result<Response, Failure> {
+    let Ok(Path(id)) = id else {
+        return Err(Failure::new(StatusCode::BAD_REQUEST, BAD_QUERY, "the id is no UTF-8"));
     };
-    let (after, limit) = match page(&asked) {
-        Ok(page) => page,
-        Err(name) => return bad(name),
+    let unknown = || Failure::new(StatusCode::NOT_FOUND, NOT_FOUND, "no such order");
+    let router = &gateway.router;
+    let row = if let Ok(id) = id.parse::<OrderId>() {
+        let place = id.position().filter(|place| {
+            let made = OrderId::new(router.log.log_id(), &place.topic, place.partition, place.offset) == id;
+            let source = TopicPartition::new(place.topic.clone(), place.partition);
+            made && router.log.range(&source).is_some_and(|range| place.offset < range.end)
+        });
+        let place = place.filter(|place| place.topic == Topic::Intake).ok_or_else(unknown)?;
+        fresh::order(router, place.partition, |router| router.store.order(id)).await?
+    } else {
+        // A platform's name of the order: CHANNEL:ID or CHANNEL/ACCOUNT:ID.
+        let (place, external_id) = id.split_once(':').ok_or_else(unknown)?;
+        let (channel, account) = place.split_once('/').unwrap_or((place, ""));
+        let (channel, account) = (channel.to_owned(), account.to_owned());
+        let identity = Identity { channel, account, external_id: external_id.to_owned() };
+        let partition = identity.partition(router.runner.topology.intake);
+        let find = |router: &crate::router::Router| match router.store.order_id(&identity)? {
+            Some(id) => router.store.order(id),
+            None => Ok(None),
+        };
+        fresh::order(router, partition, find).await?
     };
-    answer(gateway.router.store.references(table, after.as_deref(), limit), show::reference)
+    Ok(Json(show::order(&row)).into_response())
 }
 
-fn answer<T>(page: Result<router_sinks::Page<T>, StoreError>, show: fn(&T) -> Value) -> Response {
-    match page {
-        Ok(page) => {
-            let rows: Vec<_> = page.rows.iter().map(show).collect();
-            let next = page.next.map(|key| key.iter().map(|b| format!("{b:02x}")).collect::<String>());
-            Json(json!({ "rows": rows, "next": next })).into_response()
-        }
-        Err(error) => failed(&error),
-    }
-}
-
-fn failed(error: &StoreError) -> Response {
-    tracing::error!(%error, "rows cannot be read");
-    problem(StatusCode::SERVICE_UNAVAILABLE, NO_ROOM, "", "the rows cannot be read; see the router's log")
-}
-
-fn bad(name: &str) -> Response {
-    problem(StatusCode::BAD_REQUEST, BAD_QUERY, "", &format!("the parameter {name} is not readable"))
-}
-
-fn page(asked: &HashMap<String, String>) -> Result<(Option<Vec<u8>>, usize), &'static str> {
-    let limit = match asked.get("limit") {
-        Some(text) => text.parse::<usize>().map_err(|_| "limit")?.clamp(1, LIMIT.0),
-        None => LIMIT.1,
+pub(super) async fn orders(State(gateway): State<Gateway>, uri: Uri) -> Result<Response, Failure> {
+    let asked = Asked::read(&uri, &ORDERS)?;
+    let owned = |name: &str| asked.text(name).map(str::to_owned);
+    let states = OrderState::ALL.map(|state| state.as_str()).join(", ");
+    let filter = OrderFilter {
+        state: asked.read_as("state", &format!("one of {states}"), |text| text.parse().ok())?,
+        channel: owned("channel"),
+        external_id: owned("external_id"),
+        zone: owned("zone"),
+        node: owned("node"),
+        sku: owned("sku"),
+        from: asked.time("from")?,
+        to: asked.time("to")?,
     };
-    let bytes = |text: &String| -> Option<Vec<u8>> {
-        let pairs = text.as_bytes().chunks(2).map(|pair| std::str::from_utf8(pair).ok());
-        pairs.map(|pair| pair.filter(|p| p.len() == 2).and_then(|p| u8::from_str_radix(p, 16).ok())).collect()
-    };
-    let after = asked.get("after").map(|text| bytes(text).ok_or("after")).transpose()?;
-    Ok((after, limit))
+    let (after, limit) = asked.page()?;
+    page(&asked, gateway.router.store.orders(&filter, after.as_deref(), limit), show::order)
 }
 
-fn filter(asked: &HashMap<String, String>) -> Result<OrderFilter, &'static str> {
-    let number = |name: &'static str| asked.get(name).map(|t| t.parse().map_err(|_| name)).transpose();
-    Ok(OrderFilter {
-        state: asked.get("state").map(|t| t.parse().map_err(|_| "state")).transpose()?,
-        channel: asked.get("channel").cloned(),
-        node: asked.get("node").cloned(),
-        from: number("from")?,
-        to: number("to")?,
-    })
+pub(super) async fn stock(State(gateway): State<Gateway>, uri: Uri) -> Result<Response, Failure> {
+    let asked = Asked::read(&uri, &STOCK)?;
+    let (after, limit) = asked.page()?;
+    let cells = gateway.router.store.cells(asked.text("node"), asked.text("sku"), after.as_deref(), limit);
+    page(&asked, cells, show::cell)
+}
+
+pub(super) async fn references(table: Table, gateway: Gateway, uri: Uri) -> Result<Response, Failure> {
+    let asked = Asked::read(&uri, &[])?;
+    let (after, limit) = asked.page()?;
+    page(&asked, gateway.router.store.references(table, after.as_deref(), limit), show::reference)
+}
+
+fn page<T, S: Serialize>(
+    asked: &Asked,
+    page: Result<router_sinks::Page<T>, StoreError>,
+    show: fn(&T) -> S,
+) -> Result<Response, Failure> {
+    let page = page.map_err(|error| fresh::no_rows(&error))?;
+    let rows = page.rows.iter().map(show).collect();
+    let next = page.next.map(|key| asked.token(&key));
+    Ok(Json(show::Page { rows, next }).into_response())
+}
+
+pub(super) async fn live() -> &'static str {
+    "ok\n"
 }
 
 pub(super) async fn ready(State(gateway): State<Gateway>) -> Response {
@@ -138,28 +148,44 @@ pub(super) async fn ready(State(gateway): State<Gateway>) -> Response {
     let status = gateway.router.runner.status.lock().unwrap_or_else(PoisonError::into_inner).clone();
     reasons
         .extend(status.iter().filter_map(|(name, cell)| Some(format!("{name}: {}", cell.stopped.as_ref()?))));
+    reasons.extend(gateway.router.rows.trouble());
     let code = if reasons.is_empty() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    let body = json!({ "ready": reasons.is_empty(), "reasons": reasons, "log": gateway.router.log.log_id().to_string(), "stages": status });
+    let stages = status.into_iter().map(|(name, cell)| {
+        (name, show::StageStatus { next: cell.next, gauges: cell.gauges, stopped: cell.stopped })
+    });
+    let log = gateway.router.log.log_id().to_string();
+    let body = show::Readiness { ready: reasons.is_empty(), reasons, log, stages: stages.collect() };
     (code, Json(body)).into_response()
 }
 
 pub(super) async fn metrics(State(gateway): State<Gateway>) -> Response {
     let router = &gateway.router;
-    let mut text = String::new();
     let status = router.runner.status.lock().unwrap_or_else(PoisonError::into_inner).clone();
-    // Writing to a String cannot fail.
+    let number = |value: u64| i64::try_from(value).unwrap_or(i64::MAX);
     for (name, cell) in &status {
-        let _ = writeln!(text, "router_applied_total{{stage=\"{name}\"}} {}", cell.next);
-        let _ = writeln!(text, "router_stopped{{stage=\"{name}\"}} {}", u8::from(cell.stopped.is_some()));
-        for (gauge, value) in &cell.gauges {
-            let _ = writeln!(text, "router_{gauge}{{stage=\"{name}\"}} {value}");
+        let (stage, partition) = name.split_once('/').unwrap_or((name, "0"));
+        let (stage, partition) = (stage.to_owned(), partition.to_owned());
+        for (kind, value) in &cell.gauges {
+            let items = telemetry::Items { stage: stage.clone(), partition: partition.clone(), kind };
+            TELEMETRY.items.get_or_create(&items).set(number(*value));
         }
+        let labels = telemetry::Cell { stage, partition };
+        TELEMETRY.positions.get_or_create(&labels).set(number(cell.next));
+        TELEMETRY.stopped.get_or_create(&labels).set(i64::from(cell.stopped.is_some()));
     }
     for partition in 0..router.runner.topology.events {
         let end = router.log.range(&TopicPartition::new(Topic::Events, partition)).map_or(0, |r| r.end);
         let lag = router.store.position(partition).map_or(end, |position| end.saturating_sub(position));
-        let _ = writeln!(text, "router_rows_lag_events{{partition=\"{partition}\"}} {lag}");
+        let labels = telemetry::Partition { partition: partition.to_string() };
+        TELEMETRY.rows_lag.get_or_create(&labels).set(number(lag));
     }
-    let _ = writeln!(text, "router_requests_waiting {}", router.waiting());
-    ([("content-type", "text/plain; version=0.0.4")], text).into_response()
+    TELEMETRY.waiting.set(number(router.waiting() as u64));
+    ([("content-type", telemetry::CONTENT_TYPE)], TELEMETRY.text()).into_response()
+}
+
+/// The document, made once.
+pub(super) async fn document() -> Response {
+    use std::sync::LazyLock;
+    static TEXT: LazyLock<String> = LazyLock::new(openapi::text);
+    ([("content-type", "application/json")], TEXT.as_str()).into_response()
 }

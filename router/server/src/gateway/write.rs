@@ -1,111 +1,107 @@
 //! What changes something: each message becomes a command, and the answer is the one of the stage that decided.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use axum::{
-    body::{Body, Bytes},
-    extract::{State, rejection::BytesRejection},
-    http::{HeaderMap, StatusCode, Uri},
+    extract::Request,
+    http::{HeaderValue, StatusCode},
     response::{IntoResponse, Response},
 };
-use router_ingest::decode::{self, Context, Rejected};
+use router_ingest::{
+    decode::{self, Context, Rejected},
+    json::Kind,
+};
+use router_log::LogState;
 use router_schemas::{
     command::{Command, order::Arrival},
-    limits,
     refusal::Refusal,
     reply::{Answer, Reply},
 };
-use serde_json::{Value, json};
+use serde_json::Value;
 
-use super::{BUSY, Gateway, LATE, NO_ROOM, NOT_FOUND, TOO_LARGE, WAIT, problem, problem_body, respond};
-use crate::{
-    router::{Answering, SubmitError},
-    show,
+use super::{
+    BUSY, Failure, Gateway, LATE, NO_ROOM, WAIT,
+    problem::BEHIND,
+    problem_body,
+    request::{Headers, Prefer},
+    respond,
 };
+use crate::{router::SubmitError, show, telemetry::TELEMETRY};
 
-type Payload = Result<Bytes, BytesRejection>;
+/// Behind more than this, the engine gets nothing new.
+const BEHIND_MOST: Duration = Duration::from_secs(1);
 
-/// What each path takes.
-const KINDS: [(&str, &str); 18] = [
-    ("/v1/orders", "order.v1"),
-    ("/v1/amends", "amend.v1"),
-    ("/v1/cancels", "cancel.v1"),
-    ("/v1/payments", "payment.v1"),
-    ("/v1/deliveries", "delivered.v1"),
-    ("/v1/stock/counts", "count.v1"),
-    ("/v1/stock/receipts", "receipt.v1"),
-    ("/v1/stock/adjustments", "adjustment.v1"),
-    ("/v1/stock/policies", "policy.v1"),
-    ("/v1/fulfilments/picked", "picked.v1"),
-    ("/v1/fulfilments/ready", "ready.v1"),
-    ("/v1/fulfilments/shipped", "shipped.v1"),
-    ("/v1/fulfilments/returned", "returned.v1"),
-    ("/v1/zones", "zone.v1"),
-    ("/v1/nodes", "node.v1"),
-    ("/v1/items", "item.v1"),
-    ("/v1/channels", "channel.v1"),
-    ("/v1/regions", "region.v1"),
-];
-
-/// One message; its path, or the CloudEvent around it, says its kind.
-pub(super) async fn message(
-    State(gateway): State<Gateway>,
-    uri: Uri,
-    headers: HeaderMap,
-    body: Payload,
-) -> Response {
-    let Some((_, kind)) = KINDS.iter().find(|(path, _)| *path == uri.path()) else {
-        return problem(StatusCode::NOT_FOUND, NOT_FOUND, "", "no such path");
-    };
-    let Ok(body) = body else {
-        return problem(StatusCode::PAYLOAD_TOO_LARGE, TOO_LARGE, "", TOO_LARGE.summary);
-    };
-    let header = |name: &str| headers.get(name).and_then(|v| v.to_str().ok());
-    let binary = header("ce-type").filter(|_| header("ce-specversion").is_some());
-    let prefer = Prefer::read(header("prefer").unwrap_or(""));
-    let kind = binary.unwrap_or(kind);
-    let sent = send(&gateway, kind, &body, header("idempotency-key"), prefer.outcome.is_some());
-    let (status, answer) = answered(sent, prefer.outcome.unwrap_or(WAIT)).await;
-    respond(status, answer)
-}
-
-/// What the caller would like: `Prefer: wait=N`.
-struct Prefer {
-    outcome: Option<Duration>,
-}
-
-impl Prefer {
-    fn read(text: &str) -> Prefer {
-        let wait = text.split([',', ';']).find_map(|part| part.trim().strip_prefix("wait="));
-        let seconds = wait.and_then(|seconds| seconds.parse::<u64>().ok());
-        Prefer { outcome: seconds.map(|s| Duration::from_secs(s.clamp(1, 60))) }
+/// One message of the kind that the path takes.
+pub(super) async fn message(kind: &'static Kind, gateway: Gateway, request: Request) -> Response {
+    match taken(kind, &gateway, request).await {
+        Ok(response) => response,
+        Err(failure) => failure.into_response(),
     }
 }
 
-/// A message that was sent, or its answer where it could not be.
-type Sent = Result<(Command, Answering), (StatusCode, Value)>;
-
-/// Reads a message and sends it; what cannot be sent has its answer at once.
-fn send(gateway: &Gateway, kind: &str, body: &[u8], key: Option<&str>, outcome: bool) -> Sent {
-    let context = Context { keys: &gateway.router.keys, arrival: Arrival::Http, key };
-    let command = decode::message(kind, body, &context)
-        .map_err(|rejected| (StatusCode::UNPROCESSABLE_ENTITY, rejection(&rejected)))?;
-    let answering = gateway.router.send(&command, outcome).map_err(|error| failure(&error))?;
-    Ok((command, answering))
-}
-
-async fn answered(sent: Sent, most: Duration) -> (StatusCode, Value) {
-    let (command, answering) = match sent {
-        Ok(sent) => sent,
-        Err(refused) => return refused,
-    };
-    match answering.wait(most).await {
-        Ok(reply) => (status(&reply, &command), show::reply(&reply)),
-        Err(error) => failure(&error),
+async fn taken(kind: &'static Kind, gateway: &Gateway, request: Request) -> Result<Response, Failure> {
+    let (head, body) = request.into_parts();
+    let headers = Headers::read(&head.headers)?;
+    if headers.kind.as_deref().is_some_and(|given| given != kind.name) {
+        let detail = format!("ce-type: only {} is taken here", kind.name);
+        return Err(Failure::new(StatusCode::UNPROCESSABLE_ENTITY, decode::KIND, detail));
     }
+    let bytes = super::request::body(&head.headers, body).await?;
+    let router = &gateway.router;
+    // Before anything is sealed: a key that nobody needs takes room as well.
+    if let LogState::NoRoom(reason) | LogState::Failed(reason) = router.log.state() {
+        return Err(Failure::new(StatusCode::SERVICE_UNAVAILABLE, NO_ROOM, reason));
+    }
+    let started = Instant::now();
+    let context = Context { keys: &router.keys, arrival: Arrival::Http, key: headers.key.as_deref() };
+    let read = decode::only(kind.name, &bytes, &context);
+    TELEMETRY.decode.observe(started.elapsed().as_secs_f64());
+    let command = read.map_err(|rejected| not_taken(&rejected))?;
+    let lag = router.lag_of(&command);
+    if lag > BEHIND_MOST {
+        return Err(Failure::new(StatusCode::TOO_MANY_REQUESTS, BEHIND, BEHIND.summary));
+    }
+    let Prefer { wait, respond_async } = headers.prefer;
+    let (status, answer) = if respond_async {
+        match router.append(&command, WAIT).await {
+            Ok(position) => {
+                let appended = show::Taken::Appended { position: show::Place(position) };
+                (StatusCode::ACCEPTED, show::json(&appended))
+            }
+            Err(error) => failure(&error),
+        }
+    } else {
+        let place = matches!(command, Command::Place(_));
+        match router.send(&command, wait.is_some()) {
+            Ok(answering) => match answering.wait(wait.unwrap_or(WAIT)).await {
+                Ok(reply) => (status(&reply, place), show::reply(&reply)),
+                Err(error) => failure(&error),
+            },
+            Err(error) => failure(&error),
+        }
+    };
+    let order = answer["order"].as_str().filter(|_| status == StatusCode::CREATED);
+    let location = order.map(|order| format!("/v1/orders/{order}"));
+    let mut response = respond(status, answer);
+    // Both are plain ASCII.
+    for (name, value) in [("location", location), ("preference-applied", headers.prefer.applied())] {
+        if let Some(value) = value.and_then(|value| HeaderValue::from_str(&value).ok()) {
+            response.headers_mut().insert(name, value);
+        }
+    }
+    Ok(response)
 }
 
-fn failure(error: &SubmitError) -> (StatusCode, Value) {
+fn not_taken(rejected: &Rejected) -> Failure {
+    let status = match rejected.is_ours() {
+        true => StatusCode::SERVICE_UNAVAILABLE,
+        false => StatusCode::UNPROCESSABLE_ENTITY,
+    };
+    let (pointer, detail) = (rejected.pointer.clone(), rejected.detail.clone());
+    Failure { status, code: rejected.code(), pointer, detail }
+}
+
+pub(super) fn failure(error: &SubmitError) -> (StatusCode, Value) {
     let (status, code) = match error {
         SubmitError::Busy => (StatusCode::TOO_MANY_REQUESTS, BUSY),
         SubmitError::NoRoom(_) => (StatusCode::SERVICE_UNAVAILABLE, NO_ROOM),
@@ -115,82 +111,18 @@ fn failure(error: &SubmitError) -> (StatusCode, Value) {
     (status, problem_body(code, "", &error.to_string()))
 }
 
-fn rejection(rejected: &Rejected) -> Value {
-    serde_json::to_value(rejected).unwrap_or_default()
+pub(super) fn rejection(rejected: &Rejected) -> Value {
+    problem_body(rejected.code(), &rejected.pointer, &rejected.detail)
 }
 
-fn status(reply: &Reply, command: &Command) -> StatusCode {
+/// The status of an answer; `place`: to a new order.
+pub(super) fn status(reply: &Reply, place: bool) -> StatusCode {
     match &reply.answer {
-        Answer::Accepted(_) if matches!(command, Command::Place(_)) => StatusCode::CREATED,
-        Answer::Outcome(outcome) if !outcome.repeat && matches!(command, Command::Place(_)) => {
-            StatusCode::CREATED
-        }
+        Answer::Accepted(_) if place => StatusCode::CREATED,
+        Answer::Outcome(outcome) if !outcome.repeat && place => StatusCode::CREATED,
         Answer::Early => StatusCode::ACCEPTED,
         Answer::Refused { refusal: Refusal::Conflict, .. } => StatusCode::CONFLICT,
         Answer::Refused { .. } => StatusCode::UNPROCESSABLE_ENTITY,
         _ => StatusCode::OK,
-    }
-}
-
-/// Messages by the line, any number of them: each a CloudEvent in structured form, or an order. A line of the
-/// answer for each, in their order.
-pub(super) async fn batch(State(gateway): State<Gateway>, body: Body) -> Response {
-    let (lines, mut to_answer) = tokio::sync::mpsc::channel::<tokio::task::JoinHandle<Value>>(1024);
-    tokio::spawn(read_lines(gateway, body, lines));
-    let (sender, receiver) = tokio::sync::mpsc::channel::<Result<Bytes, std::io::Error>>(16);
-    tokio::spawn(async move {
-        while let Some(answer) = to_answer.recv().await {
-            let line = answer.await.unwrap_or_else(|_| json!({ "status": 500 }));
-            if sender.send(Ok(Bytes::from(format!("{line}\n")))).await.is_err() {
-                return;
-            }
-        }
-    });
-    let answers = futures_util::stream::unfold(receiver, |mut receiver| async move {
-        receiver.recv().await.map(|line| (line, receiver))
-    });
-    ([("content-type", "application/x-ndjson")], Body::from_stream(answers)).into_response()
-}
-
-async fn read_lines(
-    gateway: Gateway,
-    body: Body,
-    lines: tokio::sync::mpsc::Sender<tokio::task::JoinHandle<Value>>,
-) {
-    use futures_util::StreamExt;
-    let mut chunks = body.into_data_stream();
-    let (mut buffer, mut number) = (Vec::new(), 0u64);
-    loop {
-        let chunk = chunks.next().await;
-        let ended = chunk.is_none();
-        let Ok(chunk) = chunk.unwrap_or_else(|| Ok(Bytes::from_static(b"\n"))) else { return };
-        buffer.extend_from_slice(&chunk);
-        let mut start = 0;
-        while let Some(length) = buffer[start..].iter().position(|b| *b == b'\n') {
-            let line = buffer[start..start + length].to_vec();
-            start += length + 1;
-            number += 1;
-            if line.iter().all(u8::is_ascii_whitespace) {
-                continue;
-            }
-            // At most as many as the channel holds are under way: the rest of the body waits.
-            let Ok(place) = lines.reserve().await else { return };
-            let sent = send(&gateway, "order.v1", &line, None, false);
-            place.send(tokio::spawn(async move {
-                let (status, answer) = answered(sent, WAIT).await;
-                json!({ "line": number, "status": status.as_u16(), "answer": answer })
-            }));
-        }
-        buffer.drain(..start);
-        if buffer.len() > limits::MESSAGE_BYTES {
-            let answer =
-                problem_body(TOO_LARGE, "", "the line is too long; it and all behind it were not read");
-            let detail = json!({ "line": number + 1, "status": 413, "answer": answer });
-            let _ = lines.send(tokio::spawn(async move { detail })).await;
-            return;
-        }
-        if ended {
-            return;
-        }
     }
 }

@@ -12,7 +12,7 @@ use router_schemas::{
 use super::RunnerError;
 
 /// The behaviour level that this build starts new logs with, and the highest that it knows.
-pub(super) const LEVEL: u32 = 1;
+pub(crate) const LEVEL: u32 = 1;
 
 /// Makes topics and genesis records where they are missing, and checks them where they are there. Must end before
 /// anyone else writes.
@@ -69,7 +69,7 @@ pub(crate) fn bootstrap(log: &dyn Log, partitions: u16) -> Result<Topology, Runn
 }
 
 /// What stages have to know of a log that has its topics.
-pub(super) fn topology(log: &dyn Log, partitions: u16) -> Topology {
+pub(crate) fn topology(log: &dyn Log, partitions: u16) -> Topology {
     let count = |topic, configured| log.partitions(&topic).unwrap_or(configured);
     Topology {
         log: log.log_id(),

@@ -6,6 +6,7 @@ use std::{
     sync::{PoisonError, RwLock},
 };
 
+use router_engine::control::Control;
 use router_schemas::{
     command::{Command, reference::Reference},
     envelope::Meta,
@@ -29,6 +30,14 @@ impl Directory {
     /// The partition of `router.commands` that owns a node.
     pub fn partition(&self, node: &str) -> Option<u16> {
         self.tables.read().unwrap_or_else(PoisonError::into_inner).nodes.get(node).copied()
+    }
+
+    /// Takes in all that CONTROL knows.
+    pub fn fill(&self, control: &Control) {
+        let own = |(name, partition): (&str, u16)| (name.to_owned(), partition);
+        let mut tables = self.tables.write().unwrap_or_else(PoisonError::into_inner);
+        tables.zones.extend(control.zones().map(own));
+        tables.nodes.extend(control.nodes().map(own));
     }
 
     /// Takes in what a stage wrote, where it is a copy of CONTROL's to the first partition of intake.

@@ -28,7 +28,7 @@ impl Numbers {
 
 /// What the numbers say of a record.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Seen {
+pub(crate) enum Seen {
     /// To be applied.
     New,
     /// Applied before.
@@ -37,7 +37,7 @@ pub(super) enum Seen {
 
 /// The numbers of one stage partition; kept in its snapshot.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub(super) struct Ledger {
+pub(crate) struct Ledger {
     seen: Numbers,
     written: Numbers,
     /// Written to topics without a code of their own: dead letters.
@@ -79,6 +79,19 @@ impl Ledger {
         };
         *last += 1;
         *last
+    }
+
+    /// The last number given to a target; 0: none.
+    pub fn written(&self, target: &TopicPartition) -> u64 {
+        let last = match target.topic.code() {
+            0 => self.written_named.get(&(target.topic.name(), target.partition)),
+            code => self
+                .written
+                .rows
+                .get(usize::from(code))
+                .and_then(|row| row.get(usize::from(target.partition))),
+        };
+        last.copied().unwrap_or(0)
     }
 }
 

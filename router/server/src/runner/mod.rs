@@ -1,80 +1,58 @@
 //! Runs the stages over a log: each record once, in order, its outputs and the progress in one transaction.
 //!
-//! A stage partition is a [`cell::Cell`]. A worker thread owns some of them. After a start the cells are brought
-//! to where the log says they were by applying the log again with output off; everything they wrote is in the log
-//! already, in the same transaction as their progress.
+//! A stage partition is a [`cell::Cell`]. A [`worker`] thread owns some of them. After a start the cells are brought
+//! to where the log says they were from snapshots and the log behind them, with output off; everything they wrote is
+//! in the log already, in the same transaction as their progress. [`upkeep`] makes the snapshots.
 
 mod bootstrap;
 mod cell;
 mod directory;
+mod error;
+mod lag;
 mod ledger;
+mod recover;
 mod replay;
+mod settings;
+mod snapshots;
+#[cfg(test)]
+mod tests;
+mod trim;
+mod upkeep;
+mod words;
+mod worker;
 
 use std::{
     collections::BTreeMap,
-    sync::{
-        Arc, Mutex, PoisonError,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::{Arc, Mutex, atomic::Ordering},
     thread::JoinHandle,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 pub(crate) use bootstrap::bootstrap;
-pub(crate) use cell::Cell;
+pub(crate) use cell::{Cell, Machine};
 pub(crate) use directory::Directory;
+pub(crate) use error::CODES;
+pub(crate) use error::{RunnerError, StopReason, Stopped, WordError};
+pub(crate) use recover::rebuild;
 pub(crate) use replay::replay;
-use router_log::{Commit, Isolation, Log, LogError, Transaction, scan};
+use router_log::{Log, Transaction};
 use router_schemas::{
     command::Command,
     envelope::{self, Meta},
-    limits::TICK_MS,
-    position::{LogId, Position, Topic, TopicPartition},
-    stage::{Outputs, StageName, Topology},
+    position::{Position, Topic, TopicPartition},
+    stage::{StageName, Topology},
 };
+pub(crate) use settings::Settings;
+pub(crate) use snapshots::{Snapshots, SnapshotsError};
+pub(crate) use trim::Followers;
 
-/// Records applied in one transaction at most, and bytes at which no more are read.
-const BATCH: (usize, usize) = (1024, 1 << 20);
-
-/// The runner could not start.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum RunnerError {
-    #[error(transparent)]
-    Log(#[from] LogError),
-    #[error(
-        "E2201: {topic} has {present} partitions, {wanted} are configured; a log keeps its count for ever"
-    )]
-    Partitions { topic: Topic, present: u16, wanted: u16 },
-    #[error("E2202: {partition} is no partition of this log: {reason}; put the right folder there")]
-    Genesis { partition: TopicPartition, reason: String },
-    #[error("E2203: the log runs at behaviour level {present}, this build knows {known}; run a later build")]
-    Level { present: u32, known: u32 },
-    #[error("E2204: {0}")]
-    Stopped(Stopped),
-    #[error("E2205: cannot start a thread: {0}")]
-    Thread(std::io::Error),
-}
-
-/// Why a stage partition does not go on.
-#[derive(Clone, Debug, PartialEq, thiserror::Error)]
-pub(crate) enum StopReason {
-    #[error("the record belongs to log {0}")]
-    Foreign(LogId),
-    #[error("number {expected} of {origin} is missing: {found} follows")]
-    Gap { origin: TopicPartition, expected: u64, found: u64 },
-    #[error("an invariant is broken: {0}")]
-    Broken(String),
-    #[error("the log: {0}")]
-    Log(String),
-}
-
-/// A stage partition stopped at this record.
-#[derive(Clone, Debug, PartialEq, thiserror::Error)]
-#[error("stopped at {position}: {reason}; nothing behind it is applied. Report it with this record")]
-pub(crate) struct Stopped {
-    pub position: Position,
-    pub reason: StopReason,
-}
+use self::{
+    lag::Lags,
+    recover::History,
+    upkeep::Upkeep,
+    words::{Word, Words},
+    worker::{Shared, Worker},
+};
 
 /// What can be seen of a stage partition from outside.
 #[derive(Clone, Debug, Default, serde::Serialize)]
@@ -84,164 +62,180 @@ pub(crate) struct CellStatus {
     pub gauges: BTreeMap<&'static str, u64>,
     /// Set: it does not go on.
     pub stopped: Option<String>,
+    /// The record that it is stopped at.
+    pub stopped_at: Option<Position>,
 }
 
 /// By stage and partition, for example `engine/3`.
 pub(crate) type Status = Arc<Mutex<BTreeMap<String, CellStatus>>>;
+
+/// Every stage partition of a log.
+fn cells(topology: &Topology) -> Vec<(StageName, u16)> {
+    let intake = (0..topology.intake).map(|p| (StageName::Intake, p));
+    let engine = (0..topology.commands).map(|p| (StageName::Engine, p));
+    // The engines take longest: they begin first.
+    engine.chain(intake).chain([(StageName::Control, 0)]).collect()
+}
 
 /// The running stages.
 pub(crate) struct Runner {
     pub status: Status,
     pub directory: Arc<Directory>,
     pub topology: Topology,
-    stop: Arc<AtomicBool>,
-    workers: Vec<JoinHandle<()>>,
+    shared: Shared,
+    workers: Vec<JoinHandle<Vec<Cell>>>,
+    upkeep: Option<JoinHandle<()>>,
 }
 
 impl Runner {
-    /// Brings all cells to where they were, and starts the workers.
-    pub fn start(log: &Arc<dyn Log>, partitions: u16) -> Result<Runner, RunnerError> {
-        let topology = bootstrap(&**log, partitions)?;
-        let mut groups = [vec![Cell::new(StageName::Control, topology, 0)], Vec::new()];
-        groups[0].extend((0..topology.intake).map(|p| Cell::new(StageName::Intake, topology, p)));
-        groups[1].extend((0..topology.commands).map(|p| Cell::new(StageName::Engine, topology, p)));
-        let stop = Arc::new(AtomicBool::new(false));
-        let status = Status::default();
+    /// Brings all cells to where they were, and starts the workers. `followers` read what the stages write.
+    pub fn start(
+        log: &Arc<dyn Log>,
+        snapshots: &Arc<Snapshots>,
+        settings: &Settings,
+        followers: Followers,
+    ) -> Result<Runner, RunnerError> {
+        let topology = bootstrap(&**log, settings.partitions)?;
+        snapshots.sweep()?;
+        let history = History { log: &**log, snapshots, topology };
+        let given = history.words()?;
+        check_followers(&**log, &followers)?;
         let directory = Arc::new(Directory::default());
-        // Both groups recover side by side.
-        let recovered = std::thread::scope(|scope| {
-            let recover = |cells: Vec<Cell>| {
-                let (log, directory) = (log.clone(), &directory);
-                scope.spawn(move || {
-                    let recovered = cells.into_iter().map(|mut cell| {
-                        let end = log.committed(cell.stage.group(), &cell.source()).unwrap_or(0);
-                        recover(&*log, &mut cell, end, directory).map(|()| cell)
-                    });
-                    recovered.collect::<Result<Vec<_>, RunnerError>>()
-                })
-            };
-            let threads = groups.map(recover);
-            threads.map(|t| t.join().expect("cells catch the panics of their stages"))
-        });
+        let recovered = history.recover(&cells(&topology), &given, &directory)?;
+        let shared = Shared {
+            log: log.clone(),
+            snapshots: snapshots.clone(),
+            words: Arc::new(Words::new(given)),
+            lags: Arc::new(Lags::new(topology.commands)),
+            status: Status::default(),
+            directory: directory.clone(),
+            settings: settings.clone(),
+            stop: Arc::default(),
+        };
+        let (engines, others) = recovered.into_iter().partition(|cell| cell.stage == StageName::Engine);
         let mut workers = Vec::new();
-        for cells in recovered {
-            let (directory, status) = (directory.clone(), status.clone());
-            let mut worker =
-                Worker { log: log.clone(), cells: cells?, status, directory, stop: stop.clone() };
-            worker.report();
-            let name = worker.cells.first().map_or("stages", |c| c.stage.group());
+        for (name, cells) in [("intake", others), ("engine", engines)] {
+            let worker = Worker::new(shared.clone(), cells);
             let thread = std::thread::Builder::new().name(name.into());
             workers.push(thread.spawn(move || worker.run()).map_err(RunnerError::Thread)?);
         }
-        Ok(Runner { status, directory, topology, stop, workers })
+        let upkeep = settings.upkeep.then(|| {
+            let upkeep = Upkeep {
+                log: log.clone(),
+                snapshots: snapshots.clone(),
+                topology,
+                settings: settings.clone(),
+                followers,
+                stop: shared.stop.clone(),
+            };
+            std::thread::Builder::new().name("upkeep".into()).spawn(move || upkeep.run())
+        });
+        let upkeep = upkeep.transpose().map_err(RunnerError::Thread)?;
+        let status = shared.status.clone();
+        Ok(Runner { status, directory, topology, shared, workers, upkeep })
     }
 
-    /// Ends the workers after their current batch.
+    /// Age of the oldest command that waits in a partition of `router.commands`; cheap enough for every request.
+    #[allow(dead_code, reason = "asked by the gateway")]
+    pub fn lag(&self, partition: u16) -> Duration {
+        self.shared.lags.of(partition, (self.shared.settings.clock)())
+    }
+
+    /// Passes over the record at which a stage partition is stopped, in every replay; it leaves its outcome and its
+    /// reply, nothing else. The partition goes on by itself. Returns the place of the operator's word, which is on
+    /// disk.
+    pub fn skip(
+        &self,
+        position: &Position,
+        reason: &str,
+        actor: Option<&str>,
+    ) -> Result<Position, WordError> {
+        self.say(Word::Skip, position, reason, actor)
+    }
+
+    /// Takes the record at which a stage partition is stopped for being ahead of the clock, and what follows it
+    /// closely. Returns the place of the operator's word, which is on disk.
+    pub fn accept(
+        &self,
+        position: &Position,
+        reason: &str,
+        actor: Option<&str>,
+    ) -> Result<Position, WordError> {
+        self.say(Word::Accept, position, reason, actor)
+    }
+
+    fn say(
+        &self,
+        word: Word,
+        position: &Position,
+        reason: &str,
+        actor: Option<&str>,
+    ) -> Result<Position, WordError> {
+        let log = &self.shared.log;
+        let stage = StageName::ALL.into_iter().find(|stage| stage.input() == position.topic);
+        let range = log.range(&TopicPartition::new(position.topic.clone(), position.partition));
+        if stage.is_none() || !range.is_some_and(|range| range.contains(&position.offset)) {
+            return Err(WordError::Unknown(position.clone()));
+        }
+        let command = match word {
+            Word::Skip => Command::Skip(position.clone()),
+            Word::Accept => Command::Accept(position.clone()),
+        };
+        let meta = Meta {
+            actor: actor.map(str::to_owned),
+            reason: Some(reason.to_owned()).filter(|reason| !reason.is_empty()),
+            ..Meta::default()
+        };
+        let mut transaction = Transaction::default();
+        transaction.push(&Topic::Control, 0, &envelope::to_vec(None, &meta, &command));
+        let appended = self.shared.words.say(word, position, || log.append(&transaction))?;
+        log.wait_durable(appended.ticket)?;
+        Ok(Position::new(Topic::Control, 0, appended.offsets.first().copied().unwrap_or_default()))
+    }
+
+    /// Ends the workers after their current batch. What would make the next start long gets its snapshot now.
     pub fn stop(mut self) {
-        self.stop.store(true, Ordering::Relaxed);
+        self.shared.stop.store(true, Ordering::Relaxed);
+        if let Some(upkeep) = self.upkeep.take() {
+            upkeep.thread().unpark();
+            // A thread that panicked has said so; there is nothing left to end.
+            let _ = upkeep.join();
+        }
         for worker in self.workers.drain(..) {
-            // A worker that panicked has said so; there is nothing left to end.
-            let _ = worker.join();
-        }
-    }
-}
-
-/// Applies the log up to `end` with output off.
-pub(crate) fn recover(
-    log: &dyn Log,
-    cell: &mut Cell,
-    end: u64,
-    directory: &Directory,
-) -> Result<(), RunnerError> {
-    let mut outputs = Outputs::default();
-    scan(log, &cell.source(), cell.next..end, Isolation::Appended, |records| {
-        records.iter().try_for_each(|record| {
-            let stage = cell.stage;
-            let note = |outputs: &Outputs, output: &_, _: &_| directory.note(stage, outputs, output);
-            cell.apply(record, &mut outputs, note).map_err(RunnerError::Stopped)
-        })
-    })
-}
-
-struct Worker {
-    log: Arc<dyn Log>,
-    cells: Vec<Cell>,
-    status: Status,
-    directory: Arc<Directory>,
-    stop: Arc<AtomicBool>,
-}
-
-impl Worker {
-    fn run(&mut self) {
-        if let Err(error) = self.work() {
-            tracing::error!(%error, "a worker ended");
-            for cell in &mut self.cells {
-                cell.stopped.get_or_insert_with(|| error.to_string());
-            }
-            self.report();
-        }
-    }
-
-    fn work(&mut self) -> Result<(), LogError> {
-        let from = self.cells.iter().map(|c| (c.source(), c.next)).collect();
-        let mut reader = self.log.reader(from, Isolation::Appended)?;
-        let (mut outputs, mut transaction) = (Outputs::default(), Transaction::default());
-        let (mut ticked, mut reported) = (None::<Instant>, Instant::now());
-        while !self.stop.load(Ordering::Relaxed) {
-            if ticked.is_none_or(|at| at.elapsed() >= Duration::from_millis(TICK_MS as u64)) {
-                ticked = Some(Instant::now());
-                self.tick()?;
-            }
-            if reported.elapsed() > Duration::from_millis(500) {
-                reported = Instant::now();
-                self.report();
-            }
-            let Some(batch) = reader.poll(BATCH.0, BATCH.1, Duration::from_millis(50))? else { continue };
-            let Some(cell) = self.cells.iter_mut().find(|c| c.source() == batch.source) else { continue };
-            if cell.stopped.is_some() {
-                continue;
-            }
-            transaction.clear();
-            let (stage, directory) = (cell.stage, &self.directory);
-            for record in &batch.records {
-                let applied = cell.apply(record, &mut outputs, |outputs, output, origin| {
-                    directory.note(stage, outputs, output);
-                    let target = &output.target;
-                    transaction.push_with(&target.topic, target.partition, |out| {
-                        outputs.record(output, origin, out)
-                    });
-                });
-                if let Err(stopped) = applied {
-                    tracing::error!(%stopped, "a stage partition stopped");
-                    cell.stopped = Some(stopped.to_string());
-                    break;
+            for cell in worker.join().unwrap_or_default() {
+                if let Err(error) = self.shared.keep(&self.topology, &cell) {
+                    tracing::error!(stage = cell.name(), %error, "no snapshot could be made");
                 }
             }
-            let group = Arc::from(cell.stage.group());
-            transaction.commit(Commit { group, source: cell.source(), next: cell.next });
-            cell.new_letters(&*self.log)?;
-            self.log.append(&transaction)?;
         }
-        Ok(())
     }
+}
 
-    fn tick(&self) -> Result<(), LogError> {
-        let mut transaction = Transaction::default();
-        let tick = envelope::to_vec(None, &Meta::default(), &Command::Tick);
-        for cell in self.cells.iter().filter(|c| c.stopped.is_none() && c.stage != StageName::Control) {
-            transaction.push(&cell.stage.input(), cell.partition, &tick);
+/// What a follower still needs must be there: it would miss records without a word.
+fn check_followers(log: &dyn Log, followers: &Followers) -> Result<(), RunnerError> {
+    for (topic, count) in log.topics() {
+        for partition in (0..count).map(|p| TopicPartition::new(topic.clone(), p)) {
+            let first = log.range(&partition).map_or(0, |range| range.start);
+            let needed = followers.iter().filter_map(|follower| follower(&partition)).min();
+            if let Some(needed) = needed.filter(|needed| *needed < first) {
+                return Err(RunnerError::Behind { partition, needed, first });
+            }
         }
-        if !transaction.is_empty() {
-            self.log.append(&transaction)?;
-        }
-        Ok(())
     }
+    Ok(())
+}
 
-    fn report(&self) {
-        let mut status = self.status.lock().unwrap_or_else(PoisonError::into_inner);
-        for cell in &self.cells {
-            let (next, gauges, stopped) = (cell.next, cell.gauges(), cell.stopped.clone());
-            status.insert(cell.name(), CellStatus { next, gauges, stopped });
+impl Shared {
+    /// Makes a snapshot of a cell at rest, where its tail is long.
+    fn keep(&self, topology: &Topology, cell: &Cell) -> Result<(), RunnerError> {
+        let whole = cell.stopped.as_ref().is_none_or(|stopped| !stopped.reason.is_broken());
+        let newest = self.snapshots.list(cell.stage, cell.partition)?.first().copied();
+        let tail = cell.next.saturating_sub(newest.map_or(0, |name| name.position));
+        if !self.settings.upkeep || !whole || tail < self.settings.worth_at_end() {
+            return Ok(());
         }
+        self.log.wait_durable(self.log.last())?;
+        let kept = self.settings.snapshots_kept;
+        upkeep::write(&self.snapshots, topology, cell, newest, kept, &mut |_| {})
     }
 }

@@ -1,20 +1,35 @@
-//! `kill -9` at random moments under load: every acknowledged order is there exactly once, nothing is oversold, the
-//! rows are those of the log, and a replay writes the same bytes. `KILLS=200 cargo test --test crash` for more.
+//! `kill -9` at random moments under load of every kind: every acknowledged order is there exactly once, every receipt
+//! counted once, nothing is oversold, sealed recipients open, the rows are those of the log, and a replay writes the
+//! same bytes. `make crash KILLS=200` for more.
 
+mod load;
 #[path = "../running/mod.rs"]
 mod running;
 
 use std::{
     collections::BTreeMap,
-    sync::atomic::{AtomicU64, Ordering},
-    time::Duration,
+    fs,
+    path::Path,
+    sync::atomic::AtomicU64,
+    time::{Duration, Instant},
 };
 
+use load::{SKUS, STORES, Sent, load, order, receive};
+use router_ingest::seal::Keys;
+use router_log::{Isolation, Journal, Log, LogError, Options, scan};
+use router_schemas::{
+    command::{
+        Command,
+        order::{Display, OrderBody},
+    },
+    envelope,
+    position::{Topic, TopicPartition},
+};
 use running::{Running, printed, router};
 
 const CLIENTS: u64 = 4;
-const STORES: u64 = 3;
-const SKUS: u64 = 5;
+/// Units of each cell before anything is sold.
+const COUNTED: u64 = 150;
 
 #[test]
 fn kill_nine_loses_and_doubles_nothing() {
@@ -25,17 +40,11 @@ fn kill_nine_loses_and_doubles_nothing() {
     furnish(&running);
     running.kill();
 
-    let numbers = AtomicU64::new(0);
-    let mut acknowledged = BTreeMap::new();
-    let mut unsure: Vec<u64> = Vec::new();
+    let (numbers, began) = (AtomicU64::new(0), Instant::now());
+    let mut all = Sent::default();
     for round in 0..kills {
         let running = Running::start(&data);
-        // What had no answer is sent again first: it may be there or not, but once.
-        let mut client = running.client();
-        for number in unsure.drain(..) {
-            let answer = client.must("/v1/orders", &order(number));
-            acknowledged.insert(number, answer["order"].as_str().unwrap().to_owned());
-        }
+        settle(&running, &mut all);
         let results: Vec<_> = std::thread::scope(|scope| {
             let clients: Vec<_> = (0..CLIENTS).map(|_| scope.spawn(|| load(&running, &numbers))).collect();
             // Different in every round, the same in every run.
@@ -45,29 +54,104 @@ fn kill_nine_loses_and_doubles_nothing() {
             clients.into_iter().map(|client| client.join().unwrap()).collect()
         });
         running.kill();
-        for (taken, lost) in results {
-            acknowledged.extend(taken);
-            unsure.extend(lost);
+        results.into_iter().for_each(|sent| all.add(sent));
+        if (round + 1) % 10 == 0 {
+            let (orders, answers, receipts) = (all.orders.len(), all.answers, all.receipts.len());
+            let seconds = began.elapsed().as_secs();
+            eprintln!(
+                "{} of {kills} kills: {answers} answers, {orders} orders, {receipts} receipts, {seconds} s",
+                round + 1
+            );
         }
     }
-    assert!(acknowledged.len() as u64 > kills, "only {} orders were taken", acknowledged.len());
+    let running = Running::start(&data);
+    settle(&running, &mut all);
+    running.end();
+    assert!(all.orders.len() as u64 > kills, "only {} orders were taken", all.orders.len());
+    // A few rounds may end before anybody had a receipt to send.
+    assert!(kills < 10 || !all.receipts.is_empty(), "no receipt was taken");
 
     let report = printed(&router(&["audit"], &data));
-    assert_eq!(report["violations"], 0, "{report}");
-    assert_eq!(report["oversold"], 0, "{report}");
-    let running = Running::start(&data);
+    assert_eq!((&report["violations"], &report["oversold"]), (&0.into(), &0.into()), "{report}");
+    assert_eq!(report["orders"].as_u64(), Some(all.orders.len() as u64), "{report}");
+    compare(&data, &all);
+    let opened = recipients(&data);
+    assert_eq!(opened.len(), all.orders.len(), "recipients that open");
+    opened.iter().for_each(|(id, name)| assert_eq!(*name, format!("N{id}")));
+
+    // Rows made again from the log are the same.
+    fs::remove_dir_all(data.join("rows")).unwrap();
+    let again = printed(&router(&["audit"], &data));
+    assert_eq!(again["violations"], 0, "{again}");
+    let into = folder.path().join("again");
+    let replayed = printed(&router(&["replay", "--into", into.to_str().unwrap()], &data));
+    assert!(replayed["same"].as_u64().unwrap() > all.orders.len() as u64, "{replayed}");
+    let orders = all.orders.len();
+    eprintln!("{kills} kills: {orders} orders, each there once; {} records the same again", replayed["same"]);
+}
+
+/// What had no answer is sent again: it may be there or not, but once.
+fn settle(running: &Running, all: &mut Sent) {
     let mut client = running.client();
-    for (number, id) in &acknowledged {
+    for number in std::mem::take(&mut all.unsure) {
+        let answer = client.must("/v1/orders", &order(number));
+        all.orders.insert(number, answer["order"].as_str().unwrap().to_owned());
+    }
+    for number in std::mem::take(&mut all.unsure_receipts) {
+        let (status, answer) = receive(&mut client, number).expect("the connection holds");
+        assert_eq!(status, 200, "receipt {number}: {answer}");
+        all.receipts.push(number);
+    }
+}
+
+/// Every order under the id that was answered, every receipt counted once.
+fn compare(data: &Path, all: &Sent) {
+    let running = Running::start(data);
+    let mut client = running.client();
+    for (number, id) in &all.orders {
         let (status, row) = client.get(&format!("/v1/orders/web:{number}"));
         assert_eq!((status, row["order"].as_str()), (200, Some(id.as_str())), "order {number}");
         let again = client.must("/v1/orders", &order(*number));
         assert_eq!((again["answer"].as_str(), again["order"].as_str()), (Some("repeat"), Some(id.as_str())));
     }
+    let mut expected = BTreeMap::new();
+    for number in &all.receipts {
+        *expected
+            .entry((format!("s{}", number % STORES), format!("k{}", number % SKUS)))
+            .or_insert(COUNTED) += 1;
+    }
+    let (_, page) = client.get("/v1/stock?limit=500");
+    for row in page["rows"].as_array().unwrap() {
+        let text = |name: &str| row[name].as_str().unwrap().to_owned();
+        let wanted = expected.get(&(text("node"), text("sku"))).copied().unwrap_or(COUNTED);
+        assert_eq!(row["on_hand"].as_u64(), Some(wanted), "{row}");
+    }
     drop(client);
     running.end();
-    let replayed =
-        printed(&router(&["replay", "--into", folder.path().join("again").to_str().unwrap()], &data));
-    assert!(replayed["same"].as_u64().unwrap() > acknowledged.len() as u64, "{replayed}");
+}
+
+/// The names of all recipients in the log, opened with their keys, by the platform's id.
+fn recipients(data: &Path) -> BTreeMap<String, String> {
+    let log = Journal::open_read_only(&data.join("journal"), Options::default()).unwrap();
+    let keys = Keys::open(&data.join("keys")).unwrap();
+    let mut found = BTreeMap::new();
+    for partition in 0..log.partitions(&Topic::Intake).unwrap() {
+        let at = TopicPartition::new(Topic::Intake, partition);
+        let range = log.range(&at).unwrap();
+        let read = scan(&log, &at, range, Isolation::Durable, |records| {
+            for record in records {
+                let Ok((_, Command::Place(message))) = envelope::decode(&record.payload) else { continue };
+                let body: OrderBody = postcard::from_bytes(&message.body).unwrap();
+                let display: Display = postcard::from_bytes(&body.display).unwrap();
+                let plain = keys.open_sealed(&display.recipient.unwrap()).unwrap();
+                let plain: serde_json::Value = serde_json::from_slice(&plain).unwrap();
+                found.insert(message.head.identity.external_id, plain["name"].as_str().unwrap().to_owned());
+            }
+            Ok::<_, LogError>(())
+        });
+        read.unwrap();
+    }
+    found
 }
 
 fn furnish(running: &Running) {
@@ -80,37 +164,8 @@ fn furnish(running: &Running) {
             &format!(r#"{{"id":"s{store}","zone":"z","latitude":50,"longitude":{store}}}"#),
         );
         for sku in 0..SKUS {
-            let count = format!(r#"{{"node":"s{store}","sku":"k{sku}","qty":150}}"#);
+            let count = format!(r#"{{"node":"s{store}","sku":"k{sku}","qty":{COUNTED}}}"#);
             client.must("/v1/stock/counts", &count);
-        }
-    }
-}
-
-fn order(number: u64) -> String {
-    let (a, b) = (number % SKUS, (number + 1) % SKUS);
-    format!(
-        r#"{{"channel":"web","id":"{number}","recipient":{{"name":"N{number}","latitude":50,"longitude":{}}},
-            "lines":[{{"sku":"k{a}","qty":1}},{{"sku":"k{b}","qty":2}}]}}"#,
-        number % STORES
-    )
-}
-
-/// Sends orders until the connection breaks: those that were answered, and those that were not.
-fn load(running: &Running, numbers: &AtomicU64) -> (Vec<(u64, String)>, Vec<u64>) {
-    let mut client = running.client();
-    let mut taken = Vec::new();
-    loop {
-        let number = numbers.fetch_add(1, Ordering::Relaxed);
-        match client.post("/v1/orders", &order(number)) {
-            Some((201, answer)) => {
-                taken.push((number, answer["order"].as_str().unwrap().to_owned()));
-                if number % 7 == 3 {
-                    // Unanswered or not: a cancel of a known order changes no promise of the test.
-                    let _ = client.post("/v1/cancels", &format!(r#"{{"channel":"web","id":"{number}"}}"#));
-                }
-            }
-            Some((status, answer)) => panic!("order {number}: {status} {answer}"),
-            None => return (taken, vec![number]),
         }
     }
 }

@@ -20,9 +20,21 @@ pub struct Running {
 impl Running {
     /// Starts `router run` on the folder and waits until it is ready.
     pub fn start(folder: &Path) -> Running {
+        Running::start_with(folder, &[])
+    }
+
+    /// With more arguments.
+    pub fn start_with(folder: &Path, arguments: &[&str]) -> Running {
+        Running::start_on_trial(folder, arguments, "")
+    }
+
+    /// With more arguments, and what only tests set (`router/server/src/trial.rs`).
+    pub fn start_on_trial(folder: &Path, arguments: &[&str], trial: &str) -> Running {
         let mut child = Command::new(env!("CARGO_BIN_EXE_router"))
             .args(["run", "--listen", "127.0.0.1:0", "--data-dir"])
             .arg(folder)
+            .args(arguments)
+            .env("ROUTER_TRIAL", trial)
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
@@ -51,10 +63,15 @@ impl Running {
     }
 
     pub fn client(&self) -> Client {
-        let stream = TcpStream::connect(&self.address).unwrap();
+        self.try_client().expect("the router takes connections")
+    }
+
+    /// `None`: the router is gone.
+    pub fn try_client(&self) -> Option<Client> {
+        let stream = TcpStream::connect(&self.address).ok()?;
         stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
         stream.set_nodelay(true).unwrap();
-        Client { stream: BufReader::new(stream) }
+        Some(Client { stream: BufReader::new(stream) })
     }
 }
 
@@ -114,6 +131,25 @@ impl Client {
     pub fn get(&mut self, path: &str) -> (u16, Value) {
         self.ask("GET", path, "", "").expect("the connection holds")
     }
+}
+
+/// Exit status and what was said of a `router run` that does not come up.
+pub fn refused(folder: &Path) -> (Option<i32>, String) {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_router"))
+        .args(["run", "--listen", "127.0.0.1:0", "--data-dir"])
+        .arg(folder)
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut said = String::new();
+    for line in BufReader::new(child.stderr.take().unwrap()).lines().map_while(Result::ok) {
+        said.push_str(&line);
+        said.push('\n');
+        if line.contains("ready on http://") {
+            child.kill().unwrap();
+        }
+    }
+    (child.wait().unwrap().code(), said)
 }
 
 /// Runs a verb of the built program.

@@ -1,0 +1,186 @@
+//! A small world for the steps: keys, stages that know zones and nodes and stock, and orders as every step gets them.
+
+use router_engine::engine::Engine;
+use router_ingest::{
+    decode::{self, Context},
+    intake::Intake,
+    seal::Keys,
+};
+use router_loadtest::orders::Orders;
+use router_schemas::{
+    command::{Command, order::Arrival},
+    envelope::{self, Meta, Origin, ReplyTo},
+    position::{LogId, Topic},
+    stage::{Input, Outputs, Stage, Topology},
+};
+
+const TOPOLOGY: Topology = Topology { log: LogId([7; 16]), intake: 1, commands: 1, events: 1 };
+/// Time of the first record, ms.
+const START: i64 = 1_750_000_000_000;
+
+pub(crate) struct Market {
+    pub keys: Keys,
+    pub orders: Orders,
+    pub intake: Intake,
+    pub engine: Engine,
+    outputs: Outputs,
+    /// Number of the next order.
+    number: u64,
+    /// Offsets of the next records of intake and engine.
+    offsets: (u64, u64),
+    _folder: tempfile::TempDir,
+}
+
+impl Market {
+    /// One zone of so many nodes, each of which has all of so many SKUs.
+    pub fn new(nodes: u32, skus: u32) -> Market {
+        let folder = tempfile::tempdir().expect("the temporary folder takes files");
+        let mut market = Market {
+            keys: Keys::open(folder.path()).expect("a new folder takes keys"),
+            orders: Orders::new(1, 1, skus),
+            intake: Intake::new(TOPOLOGY, 0),
+            engine: Engine::new(TOPOLOGY, 0),
+            outputs: Outputs::default(),
+            number: 0,
+            offsets: (0, 0),
+            _folder: folder,
+        };
+        market.know("zone.v1", r#"{"id":"zone-0000","partition":0}"#);
+        market.know("channel.v1", r#"{"id":"load","default_zone":"zone-0000"}"#);
+        for node in 0..nodes {
+            let (latitude, longitude) =
+                (20.0 + f64::from(node % 97) / 97.0, 100.0 + f64::from(node % 89) / 89.0);
+            market.know("node.v1", &format!(
+                r#"{{"id":"node-{node:05}","zone":"zone-0000","latitude":{latitude:.4},"longitude":{longitude:.4}}}"#
+            ));
+        }
+        for sku in 0..skus {
+            for node in 0..nodes {
+                market.know("count.v1", &format!(
+                    r#"{{"node":"node-{node:05}","sku":"sku-{sku:06}","qty":500000000,"source":"c","sequence":1}}"#
+                ));
+            }
+        }
+        market
+    }
+
+    /// Lets both stages know what a message says.
+    fn know(&mut self, kind: &str, message: &str) {
+        let command = self.decode(kind, message.as_bytes());
+        let record = record(&command);
+        if matches!(command, Command::Reference(_)) {
+            self.after_intake(&record);
+        }
+        self.after_engine(&record);
+    }
+
+    pub fn decode(&self, kind: &str, bytes: &[u8]) -> Command {
+        let context = Context { keys: &self.keys, arrival: Arrival::Http, key: None };
+        decode::message(kind, bytes, &context).expect("messages made here are good")
+    }
+
+    /// Orders as callers send them.
+    pub fn messages(&mut self, count: usize) -> Vec<Vec<u8>> {
+        let made = (0..count).map(|_| {
+            let mut bytes = Vec::new();
+            self.orders.write(self.number, &mut bytes);
+            self.number += 1;
+            bytes
+        });
+        made.collect()
+    }
+
+    /// Orders as intake reads them.
+    pub fn for_intake(&mut self, count: usize) -> Vec<Vec<u8>> {
+        let messages = self.messages(count);
+        messages.iter().map(|message| record(&self.decode("order.v1", message))).collect()
+    }
+
+    /// Orders as the engine reads them.
+    pub fn for_engine(&mut self, count: usize) -> Vec<Vec<u8>> {
+        let records = self.for_intake(count);
+        records
+            .iter()
+            .flat_map(|record| self.after_intake(record))
+            .filter(|(topic, _)| *topic == Topic::Commands)
+            .map(|(_, r)| r)
+            .collect()
+    }
+
+    /// Cancels of orders, as the engine reads them.
+    pub fn cancels(&mut self, placed: &[Vec<u8>]) -> Vec<Vec<u8>> {
+        let cancels = placed.iter().map(|record| {
+            let (meta, command) = envelope::decode::<Command>(record).expect("records made here decode");
+            let Command::Place(message) = command else { unreachable!("only orders were made") };
+            let id = &message.head.identity.external_id;
+            let Command::Cancel(mut cancel) =
+                self.decode("cancel.v1", format!(r#"{{"channel":"load","id":"{id}"}}"#).as_bytes())
+            else {
+                unreachable!("a cancel is a cancel")
+            };
+            cancel.to = message.to;
+            envelope::to_vec(None, &meta, &Command::Cancel(cancel))
+        });
+        cancels.collect()
+    }
+
+    /// Events of orders that the engine decides.
+    pub fn events(&mut self, count: usize) -> Vec<Vec<u8>> {
+        let records = self.for_engine(count);
+        records
+            .iter()
+            .flat_map(|record| self.after_engine(record))
+            .filter(|(topic, _)| *topic == Topic::Events)
+            .map(|(_, r)| r)
+            .collect()
+    }
+
+    /// What intake writes.
+    pub fn after_intake(&mut self, record: &[u8]) -> Vec<(Topic, Vec<u8>)> {
+        self.intake(record);
+        written(&self.outputs)
+    }
+
+    /// What the engine writes.
+    pub fn after_engine(&mut self, record: &[u8]) -> Vec<(Topic, Vec<u8>)> {
+        self.engine(record);
+        written(&self.outputs)
+    }
+
+    /// Intake alone.
+    pub fn intake(&mut self, payload: &[u8]) {
+        self.outputs.clear();
+        let offset = self.offsets.0;
+        self.offsets.0 += 1;
+        self.intake.apply(
+            Input { offset, at: START + offset as i64 / 100, skipped: false, payload },
+            &mut self.outputs,
+        );
+    }
+
+    /// The engine alone.
+    pub fn engine(&mut self, payload: &[u8]) {
+        self.outputs.clear();
+        let offset = self.offsets.1;
+        self.offsets.1 += 1;
+        self.engine.apply(
+            Input { offset, at: START + offset as i64 / 100, skipped: false, payload },
+            &mut self.outputs,
+        );
+    }
+}
+
+fn record(command: &Command) -> Vec<u8> {
+    let reply = Some(ReplyTo { partition: 0, correlation: [1; 16], outcome: false });
+    envelope::to_vec(None, &Meta { reply, ..Meta::default() }, command)
+}
+
+fn written(outputs: &Outputs) -> Vec<(Topic, Vec<u8>)> {
+    let all = outputs.iter().map(|output| {
+        let origin = Origin { log: TOPOLOGY.log, topic: 1, partition: 0, sequence: 1 };
+        let mut bytes = Vec::new();
+        outputs.record(output, &origin, &mut bytes);
+        (output.target.topic.clone(), bytes)
+    });
+    all.collect()
+}

@@ -1,0 +1,3 @@
+//! The orders of a measurement, for whoever measures.
+
+pub mod orders;

@@ -1,0 +1,178 @@
+//! What a command tells others: stores, customers, those who watch stock, and who waits for an answer.
+
+use router_schemas::{
+    command::order::Display,
+    envelope::Meta,
+    event::Exception,
+    id::OrderId,
+    limits,
+    notice::{AssignedLine, Assignment, Notification, StockAlert},
+    position::Topic,
+    quantity::Qty,
+    reply::{self, Answer, Reply},
+};
+
+use super::{
+    effects::Effects,
+    order::{Fulfilment, Order},
+    state::State,
+};
+
+impl Effects<'_> {
+    /// What people see of the order, decoded once for all that one command tells of it.
+    fn display(&mut self, order: &Order) -> (OrderId, Display) {
+        match self.shown.take() {
+            Some((id, display)) if id == order.id => (id, display),
+            // Encoded by us before the log; an order without is shown by its ids.
+            _ => (order.id, postcard::from_bytes(&order.display).unwrap_or_default()),
+        }
+    }
+
+    /// Tells every node whose work for the order changed, and those that lost all of it. `before`: [`Order::work`]
+    /// as they were last told. `all`: also those whose work is the same, as what they see of it changed.
+    pub fn tell_nodes(&mut self, state: &State, order: &Order, before: &[(u32, u16, Qty, Qty)], all: bool) {
+        let now = order.work();
+        let mut nodes: Vec<u32> = Vec::new();
+        for (node, ..) in now.iter().chain(before) {
+            if !nodes.contains(node) {
+                nodes.push(*node);
+            }
+        }
+        for node in nodes {
+            let of = |work: &[(u32, u16, Qty, Qty)]| -> Vec<_> {
+                work.iter().filter(|w| w.0 == node).copied().collect()
+            };
+            let event = match (of(before), of(&now)) {
+                (old, new) if old == new && !all => continue,
+                (old, _) if old.is_empty() => "assigned",
+                (_, new) if new.is_empty() => "withdrawn",
+                _ => "changed",
+            };
+            self.assign(state, order, node, event);
+        }
+    }
+
+    /// Tells the customer what is to be paid back, if something is.
+    pub fn refund_due(&mut self, state: &State, order: &mut Order) {
+        let due = order.refund_left();
+        if due > 0 {
+            order.refund_due = order.refund_due.max(order.refunded) + due;
+            self.exception(Exception::RefundDue(due));
+            self.notify(state, order, "refund_due", Some(due), None);
+        }
+    }
+
+    /// Tells the customer what became of the order.
+    pub fn notify(
+        &mut self,
+        state: &State,
+        order: &Order,
+        event: &str,
+        amount: Option<i64>,
+        tracking: Option<&str>,
+    ) {
+        let (id, display) = self.display(order);
+        let (topic, partition) = self.target(Topic::Notifications);
+        let notice = Notification {
+            kind: "notification.v1",
+            event,
+            order: order.id,
+            channel: &order.identity.channel,
+            external_id: &order.identity.external_id,
+            language: display.language.as_deref(),
+            state: order.state.as_str(),
+            amount,
+            tracking,
+            position: self.position.clone(),
+            at: state.clock.engine,
+        };
+        self.out.push_json(topic, partition, &notice);
+        self.shown = Some((id, display));
+    }
+
+    /// Tells the node what it now has to do for the order, whole.
+    pub fn assign(&mut self, state: &State, order: &Order, node: u32, event: &str) {
+        let (id, display) = self.display(order);
+        let (topic, partition) = self.target(Topic::Assignments);
+        let before = self.out.len();
+        self.push_assignment(state, order, node, event, &display, (topic.clone(), partition));
+        let too_large = self.out.iter().last().is_some_and(|o| self.out.bytes(o).len() > limits::EVENT_BYTES);
+        if too_large {
+            // Texts that JSON blows up: the store sees lines and SKUs, and the order's row has the rest.
+            self.out.truncate(before);
+            self.push_assignment(state, order, node, event, &Display::default(), (topic, partition));
+        }
+        self.shown = Some((id, display));
+    }
+
+    fn push_assignment(
+        &mut self,
+        state: &State,
+        order: &Order,
+        node: u32,
+        event: &str,
+        display: &Display,
+        (topic, partition): (Topic, u16),
+    ) {
+        let mine =
+            order.fulfilments.iter().filter(|f: &&Fulfilment| f.node == node && f.promised().is_positive());
+        let lines = mine.map(|f| {
+            let line = &order.lines[usize::from(f.line)];
+            let shown = display.lines.get(usize::from(f.line));
+            AssignedLine {
+                line: &line.name,
+                sku: &state.skus[line.sku as usize].name,
+                name: shown.and_then(|s| s.name.as_deref()),
+                options: shown.map_or(&[], |s| s.options.as_slice()),
+                qty: f.promised() - f.backordered,
+                backordered: f.backordered,
+            }
+        });
+        let assignment = Assignment {
+            kind: "assignment.v1",
+            event,
+            node: &state.nodes[node as usize].node.id,
+            order: order.id,
+            channel: &order.identity.channel,
+            external_id: &order.identity.external_id,
+            number: display.number.as_deref(),
+            day_sequence: display.day_sequence,
+            mode: order.mode,
+            remark: display.remark.as_deref(),
+            lines: lines.collect(),
+            position: self.position.clone(),
+            at: state.clock.engine,
+        };
+        self.out.push_json(topic, partition, &assignment);
+    }
+
+    pub fn alert(&mut self, state: &State, sku: u32, node: u32, event: &str, qty: Qty) {
+        let (sku, node) = (&state.skus[sku as usize], &state.nodes[node as usize].node);
+        let (topic, partition) = self.target(Topic::StockAlerts);
+        let alert = StockAlert {
+            kind: "stock_alert.v1",
+            event,
+            node: &node.id,
+            sku: &sku.name,
+            bucket: &sku.bucket,
+            qty,
+            position: self.position.clone(),
+            at: state.clock.engine,
+        };
+        self.out.push_json(topic, partition, &alert);
+    }
+
+    /// Answers the caller, if one waits.
+    pub fn reply(&mut self, meta: &Meta, answer: Answer) {
+        if let Some(to) = meta.reply {
+            let reply = Reply { correlation: to.correlation, position: self.position.clone(), answer };
+            self.out.push(Topic::Replies, to.partition, &Meta::default(), &reply);
+        }
+    }
+
+    /// The order's answer to who waits for its outcome.
+    pub fn outcome(state: &State, order: &Order) -> reply::Outcome {
+        let nodes = order.open_nodes().iter().map(|n| state.nodes[*n as usize].node.id.clone()).collect();
+        reply::Outcome { order: order.id, state: order.state.clone(), nodes, repeat: false }
+    }
+}

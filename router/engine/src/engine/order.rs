@@ -1,0 +1,255 @@
+//! An order as the engine holds it: its lines, its units at nodes, and what follows from them.
+
+use router_schemas::{
+    command::{
+        Hash16,
+        order::{DeliveryMode, PaymentState, Totals},
+    },
+    event::{OrderState, Queue, Unit},
+    geo::UnitVector,
+    id::{Identity, OrderId},
+    quantity::{Currency, Qty},
+    reply,
+};
+use serde::{Deserialize, Serialize};
+
+/// The order in which waiting orders are served: priority, promise end, then who came first.
+pub type WaitKey = (u8, i64, OrderId);
+/// The order in which orders keep what they were promised: priority, then who came first. The last loses first.
+pub type LossKey = (u8, i64, OrderId);
+
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Order {
+    pub id: OrderId,
+    pub identity: Identity,
+    pub zone: String,
+    pub version: Option<u64>,
+    pub created_at: i64,
+    pub changed_at: i64,
+    /// Since when it is closed.
+    pub closed_at: Option<i64>,
+    pub placed_at: Option<i64>,
+    pub promise: Option<(i64, i64)>,
+    pub not_before: Option<i64>,
+    pub mode: DeliveryMode,
+    pub to: Option<UnitVector>,
+    pub pin: Option<(String, bool)>,
+    pub priority: u8,
+    pub payment: PaymentState,
+    /// Minor units: captured, refunded, and told to be refunded.
+    pub paid: i64,
+    pub refunded: i64,
+    pub refund_due: i64,
+    /// The greatest total that it had, minor units.
+    pub billed: i64,
+    pub currency: Currency,
+    pub totals: Totals,
+    pub lines: Vec<Line>,
+    pub fulfilments: Vec<Fulfilment>,
+    /// Keyed hash of the recipient.
+    pub recipient: Option<Hash16>,
+    #[serde(with = "serde_bytes")]
+    pub display: Vec<u8>,
+    pub revision: u32,
+    pub state: OrderState,
+    /// Why it waits, where it does.
+    pub queue: Option<Queue>,
+    /// It is among the orders that wait for its SKUs.
+    pub waits: bool,
+    /// Somebody has to look first: placed longer ago than orders are remembered.
+    pub review: bool,
+    /// The customer was told that it is confirmed.
+    pub confirmed: bool,
+    pub first: Option<reply::Outcome>,
+}
+
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub struct Line {
+    pub name: String,
+    pub sku: u32,
+    /// What the source last ordered, whatever was cancelled or sent beyond it since.
+    pub asked: Qty,
+    pub ordered: Qty,
+    pub open: Qty,
+    pub cancelled: Qty,
+    pub delivered: Qty,
+    /// Told to be delivered before they were told to be shipped.
+    pub delivered_early: Qty,
+    /// Units that were shipped although they were cancelled.
+    pub after_cancel: Qty,
+    pub unit_price: i64,
+    pub discount: i64,
+    pub pin: Option<(String, bool)>,
+    /// Among the lines as the source last stated them.
+    pub listed: bool,
+}
+
+/// Units of one line at one node.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub struct Fulfilment {
+    pub node: u32,
+    pub line: u16,
+    pub backordered: Qty,
+    pub allocated: Qty,
+    pub picked: Qty,
+    pub ready: Qty,
+    pub shipped: Qty,
+    pub returned: Qty,
+}
+
+impl Fulfilment {
+    /// The units in one state here; `None` for states that are not a node's.
+    pub fn units(&mut self, unit: Unit) -> Option<&mut Qty> {
+        match unit {
+            Unit::Backordered => Some(&mut self.backordered),
+            Unit::Allocated => Some(&mut self.allocated),
+            Unit::Picked => Some(&mut self.picked),
+            Unit::Ready => Some(&mut self.ready),
+            Unit::Shipped => Some(&mut self.shipped),
+            Unit::Returned => Some(&mut self.returned),
+            _ => None,
+        }
+    }
+
+    /// Units promised here and not gone.
+    pub fn promised(&self) -> Qty {
+        self.backordered + self.allocated + self.picked + self.ready
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.promised().is_zero() && self.shipped.is_zero() && self.returned.is_zero()
+    }
+}
+
+impl Order {
+    pub fn wait_key(&self) -> WaitKey {
+        (self.priority, self.promise.map_or(i64::MAX, |p| p.1), self.id)
+    }
+
+    pub fn loss_key(&self) -> LossKey {
+        (self.priority, self.created_at, self.id)
+    }
+
+    /// The units of a line that are at nodes or left them.
+    pub fn at_nodes(&self, line: usize) -> impl Iterator<Item = &Fulfilment> {
+        self.fulfilments.iter().filter(move |f| usize::from(f.line) == line)
+    }
+
+    /// The units of a line at a node.
+    pub fn at_node(&mut self, line: usize, node: u32) -> Option<&mut Fulfilment> {
+        self.fulfilments.iter_mut().find(|f| f.node == node && usize::from(f.line) == line)
+    }
+
+    /// The line of that name; where an amend replaced one, the newer.
+    pub fn line(&self, name: &str) -> Option<usize> {
+        let listed = self.lines.iter().position(|l| l.listed && l.name == name);
+        listed.or_else(|| self.lines.iter().rposition(|l| l.name == name))
+    }
+
+    /// What each node has to do: node, line, units from stock, units to come.
+    pub fn work(&self) -> Vec<(u32, u16, Qty, Qty)> {
+        let promised = self.fulfilments.iter().filter(|f| f.promised().is_positive());
+        promised.map(|f| (f.node, f.line, f.promised() - f.backordered, f.backordered)).collect()
+    }
+
+    /// What is to be paid, minor units.
+    pub fn total(&self) -> i64 {
+        let t = &self.totals;
+        t.goods + t.delivery + t.tax - t.discount_platform - t.discount_seller
+    }
+
+    /// Whether anything of it is wanted or was sent.
+    fn is_live(&self) -> bool {
+        self.lines.iter().any(|l| l.ordered > l.cancelled)
+    }
+
+    /// What of the total is still owed, minor units: each cancelled unit takes its share of the total without the
+    /// delivery fee; with the last unit the delivery fee goes too. Shares are rounded down.
+    pub fn owed(&self) -> i64 {
+        if !self.is_live() {
+            return 0;
+        }
+        let value = |l: &Line, qty: Qty| match l.asked.0 {
+            0 => 0,
+            asked => {
+                let whole = i128::from(l.unit_price) * i128::from(asked) / 1000 - i128::from(l.discount);
+                whole.max(0) * i128::from(qty.0.min(asked)) / i128::from(asked)
+            }
+        };
+        let all: i128 = self.lines.iter().map(|l| value(l, l.asked)).sum();
+        let gone: i128 = self.lines.iter().map(|l| value(l, l.cancelled)).sum();
+        // Both to 62 bits at most, so that the product fits.
+        let shift = (128 - all.leading_zeros()).saturating_sub(62);
+        let goods = i128::from(self.total() - self.totals.delivery);
+        let share = match all >> shift {
+            0 => 0,
+            all => goods * (gone >> shift) / all,
+        };
+        (i128::from(self.total()) - share).max(0) as i64
+    }
+
+    /// What is to go back to the customer and was not yet told, minor units.
+    pub fn refund_left(&self) -> i64 {
+        let due = match self.is_live() {
+            true => self.paid.min(self.billed) - self.owed(),
+            false => self.paid,
+        };
+        (due - self.refund_due.max(self.refunded)).max(0)
+    }
+
+    /// Nodes with open allocations, in order of first allocation.
+    pub fn open_nodes(&self) -> Vec<u32> {
+        let mut nodes = Vec::new();
+        for fulfilment in self.fulfilments.iter().filter(|f| f.promised().is_positive()) {
+            if !nodes.contains(&fulfilment.node) {
+                nodes.push(fulfilment.node);
+            }
+        }
+        nodes
+    }
+
+    /// Which lines have units that wait: open, or promised beyond stock.
+    pub fn waiting_lines(&self) -> Vec<bool> {
+        let mut waits: Vec<bool> = self.lines.iter().map(|l| l.open.is_positive()).collect();
+        for f in self.fulfilments.iter().filter(|f| f.backordered.is_positive()) {
+            waits[usize::from(f.line)] = true;
+        }
+        waits
+    }
+
+    pub fn shipped(&self, line: usize) -> Qty {
+        self.at_nodes(line).map(|f| f.shipped).sum()
+    }
+
+    pub fn returned(&self, line: usize) -> Qty {
+        self.at_nodes(line).map(|f| f.returned).sum()
+    }
+
+    /// The state that follows from units, queue and payment, by the documented precedence.
+    pub fn derive(&self, payment_ok: bool, now: i64) -> OrderState {
+        let open = self.lines.iter().any(|l| l.open.is_positive());
+        let promised = self.fulfilments.iter().any(|f| f.promised().is_positive());
+        let shipped = self.fulfilments.iter().any(|f| f.shipped.is_positive());
+        let stray =
+            |(i, l): (usize, &Line)| l.after_cancel.is_positive() && l.after_cancel > self.returned(i);
+        if open && self.review {
+            OrderState::Review
+        } else if open && self.not_before.is_some_and(|t| t > now) {
+            OrderState::Scheduled
+        } else if open && !payment_ok {
+            OrderState::AwaitingPayment
+        } else if let (true, Some(queue)) = (open, self.queue) {
+            OrderState::Parked(queue)
+        } else if open {
+            OrderState::Routing
+        } else if promised {
+            OrderState::InFulfilment
+        } else if self.lines.iter().enumerate().any(stray) {
+            OrderState::ShippedAfterCancel
+        } else if shipped {
+            OrderState::Completed
+        } else {
+            OrderState::Cancelled
+        }
+    }
+}

@@ -1,0 +1,152 @@
+//! A new order.
+
+use router_schemas::{
+    command::order::{OrderBody, OrderLine, OrderMessage, PaymentState, Pin},
+    event::{OrderState, Outcome, Unit},
+    limits::{self, LINES, REMEMBER_MS},
+    quantity::Qty,
+    refusal::Refusal,
+    reply::Answer,
+};
+
+use super::{
+    Engine, Verdict,
+    effects::Effects,
+    order::{Line, Order},
+    refuse,
+};
+
+/// A pin as it is kept: the node, and whether it is the only one.
+pub fn pinned(pin: Option<Pin>) -> Option<(String, bool)> {
+    pin.map(|p| (p.node, p.hard))
+}
+
+/// The body of an order message, within the limits.
+pub fn body(message: &OrderMessage) -> Result<OrderBody, Verdict> {
+    let body: OrderBody = match postcard::from_bytes(&message.body) {
+        Ok(body) => body,
+        Err(error) => return Err(refuse(Refusal::Undecodable, &error.to_string())),
+    };
+    if let Some(line) = body.lines.iter().find(|l| l.buckets.len() > 1) {
+        return Err(refuse(Refusal::Level, &format!("line {} asks for several buckets", line.line)));
+    }
+    if body.lines.len() > limits::LINES || body.display.len() > limits::DISPLAY_BYTES {
+        return Err(refuse(Refusal::Limit, "lines, or bytes of texts"));
+    }
+    Ok(body)
+}
+
+impl Engine {
+    /// A new order: reserve stock, choose nodes.
+    pub(super) fn place(&mut self, message: OrderMessage, effects: &mut Effects<'_>) -> Verdict {
+        let Some(to) = &message.to else {
+            return refuse(Refusal::WrongZone, "the order did not come through intake");
+        };
+        if let Some(known) = self.state.orders.get(&to.order) {
+            return (Outcome::Repeat, Answer::Outcome(Effects::outcome(&self.state, known)));
+        }
+        if !self.state.zones.contains(&to.zone) {
+            return refuse(Refusal::WrongZone, &to.zone);
+        }
+        let body = match body(&message) {
+            Ok(body) => body,
+            Err(verdict) => return verdict,
+        };
+        let now = self.state.clock.engine;
+        let (head, to) = (message.head, to.clone());
+        let mut order = Order {
+            id: to.order,
+            identity: head.identity,
+            zone: to.zone,
+            version: head.version,
+            created_at: now,
+            changed_at: now,
+            closed_at: None,
+            placed_at: head.placed_at,
+            promise: body.promise,
+            not_before: body.not_before,
+            mode: body.mode,
+            to: body.to,
+            pin: pinned(head.pin),
+            priority: body.priority,
+            payment: body.payment,
+            paid: 0,
+            refunded: 0,
+            refund_due: 0,
+            billed: 0,
+            currency: body.currency,
+            totals: body.totals,
+            lines: Vec::with_capacity(body.lines.len()),
+            fulfilments: Vec::new(),
+            recipient: body.recipient,
+            display: body.display,
+            revision: 0,
+            state: OrderState::Routing,
+            queue: None,
+            waits: false,
+            review: head.placed_at.is_some_and(|t| t < now - REMEMBER_MS),
+            confirmed: false,
+            first: None,
+        };
+        order.billed = order.total();
+        if matches!(
+            order.payment,
+            PaymentState::Captured | PaymentState::PartRefunded | PaymentState::Refunded
+        ) {
+            order.paid = order.total();
+        }
+        for line in body.lines {
+            self.add_line(&mut order, line, effects);
+        }
+        if let Some(at) = order.not_before.filter(|at| *at > now) {
+            self.state.timed.insert((at, order.id));
+        }
+        self.state.counts.open_orders += 1;
+        self.route(&mut order, effects);
+        self.settle(&mut order, effects);
+        effects.tell_nodes(&self.state, &order, &[], false);
+        let outcome = Effects::outcome(&self.state, &order);
+        order.first = Some(outcome.clone());
+        self.state.orders.insert(order.id, order);
+        (Outcome::Applied, Answer::Outcome(outcome))
+    }
+
+    /// Adds a line with all its units open, in the place of one that is gone where there is no room for more. Returns
+    /// its place.
+    pub(super) fn add_line(
+        &mut self,
+        order: &mut Order,
+        line: OrderLine,
+        effects: &mut Effects<'_>,
+    ) -> usize {
+        let sku = self.sku_number(&line.sku, line.buckets.first().map_or("", String::as_str));
+        let asked: Qty = line.qty;
+        let is_free = |(i, l): (usize, &Line)| {
+            !l.listed && l.ordered.is_zero() && order.at_nodes(i).all(|f| f.is_empty())
+        };
+        let free = match order.lines.len() < LINES {
+            true => None,
+            false => order.lines.iter().enumerate().position(is_free),
+        };
+        let fresh = Line {
+            name: line.line,
+            sku,
+            asked,
+            unit_price: line.unit_price,
+            discount: line.discount,
+            pin: pinned(line.pin),
+            listed: true,
+            ..Line::default()
+        };
+        let place = free.unwrap_or(order.lines.len());
+        match free {
+            Some(place) => {
+                order.fulfilments.retain(|f| usize::from(f.line) != place);
+                order.lines[place] = fresh;
+            }
+            None => order.lines.push(fresh),
+        }
+        effects.shift(&mut self.state, order, place as u16, None, (Unit::Outside, Unit::Open), asked);
+        place
+    }
+}

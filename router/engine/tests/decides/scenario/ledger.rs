@@ -1,0 +1,320 @@
+//! I1 to I3, I5 and I7 from outside: sums over the events, compared with the row images and with what the engine
+//! answers. Nothing here knows how the engine decides.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use router_engine::engine::Engine;
+use router_schemas::{
+    command::{
+        Command,
+        reference::Reference,
+        stock::{Allowance, CellName},
+    },
+    event::{Change, Event, Unit},
+    id::OrderId,
+    quantity::Qty,
+    row::{CellRow, LineRow, OrderRow, Row},
+};
+
+/// Node, SKU, bucket.
+type Cell = (String, String, String);
+type Units = BTreeMap<Unit, i64>;
+
+#[derive(Default)]
+pub struct Ledger {
+    cells: BTreeMap<Cell, CellSum>,
+    orders: BTreeMap<OrderId, OrderSum>,
+    untracked: BTreeSet<String>,
+    enabled: BTreeMap<String, bool>,
+    order_rows: BTreeMap<OrderId, OrderRow>,
+    cell_rows: BTreeMap<Cell, CellRow>,
+    forgotten: BTreeSet<OrderId>,
+    time: u64,
+    /// What the last record named.
+    fresh: (BTreeSet<OrderId>, BTreeSet<Cell>),
+}
+
+#[derive(Default)]
+struct CellSum {
+    on_hand: i64,
+    blocked: i64,
+    allocated: i64,
+    backordered: i64,
+}
+
+#[derive(Default)]
+struct OrderSum {
+    /// SKU, bucket, and units by state; what comes from outside counts as ordered.
+    lines: Vec<(String, String, Units)>,
+    at: BTreeMap<(String, u16), Units>,
+}
+
+fn cell(name: &CellName) -> Cell {
+    (name.node.clone(), name.sku.clone(), name.bucket.clone())
+}
+
+fn count(units: &Units, unit: Unit) -> i64 {
+    units.get(&unit).copied().unwrap_or(0)
+}
+
+fn ensure(holds: bool, why: impl FnOnce() -> String) -> Result<(), String> {
+    if holds { Ok(()) } else { Err(why()) }
+}
+
+impl Ledger {
+    /// Takes in what one record did.
+    pub fn record(&mut self, command: &Command, skipped: bool, events: &[Event]) -> Result<(), String> {
+        self.fresh = Default::default();
+        self.form(command, skipped, events)?;
+        if let (Command::Reference(published), false) = (command, skipped) {
+            match &published.change {
+                Reference::Node(node) => _ = self.enabled.insert(node.id.clone(), node.enabled),
+                Reference::Item(item) if item.untracked => _ = self.untracked.insert(item.sku.clone()),
+                _ => {}
+            }
+        }
+        // Rows close a record, and name the lines that its moves are about.
+        for row in events.iter().flat_map(|event| &event.rows) {
+            match row {
+                Row::Order(row) => {
+                    let sum = self.orders.entry(row.order).or_default();
+                    for line in row.lines.iter().skip(sum.lines.len()) {
+                        sum.lines.push((line.sku.clone(), line.bucket.clone(), Units::new()));
+                    }
+                    self.order_rows.insert(row.order, (**row).clone());
+                    self.fresh.0.insert(row.order);
+                }
+                Row::Cell(row) => {
+                    self.cell_rows.insert(cell(&row.cell), row.clone());
+                    self.fresh.1.insert(cell(&row.cell));
+                }
+                Row::Reference(_) => {}
+            }
+        }
+        for event in events {
+            for change in &event.changes {
+                self.change(event, change).map_err(|why| format!("{why}, by {change:?}"))?;
+            }
+        }
+        for order in self.fresh.0.clone() {
+            self.check_order(order)?;
+        }
+        self.fresh.1.clone().iter().try_for_each(|cell| self.check_cell(cell))
+    }
+
+    /// I7: one outcome a command. And the form: items dense, time onward, a row once.
+    fn form(&mut self, command: &Command, skipped: bool, events: &[Event]) -> Result<(), String> {
+        let outcomes = events.iter().filter(|event| event.outcome.is_some()).count();
+        let silent = matches!(command, Command::Genesis(_) | Command::Tick | Command::Continue) && !skipped;
+        ensure(outcomes == 1 || silent && outcomes == 0, || {
+            format!("I7: {outcomes} outcomes of one command")
+        })?;
+        let items: BTreeSet<u16> = events.iter().map(|event| event.item).collect();
+        let told = events.iter().all(|event| event.outcome.is_none() || event.item == 0);
+        ensure(items.len() == events.len() && told, || "items of one command are counted twice".into())?;
+        for event in events {
+            let once = event.time == events[0].time && event.time > self.time;
+            ensure(once, || format!("hybrid time {} after {}", event.time, self.time))?;
+        }
+        self.time = events.first().map_or(self.time, |event| event.time);
+        let mut rows: Vec<String> = Vec::new();
+        for row in events.iter().flat_map(|event| &event.rows) {
+            let key = match row {
+                Row::Order(row) => row.order.to_string(),
+                Row::Cell(row) => format!("{:?}", row.cell),
+                Row::Reference(entry) => format!("{:?}/{}", entry.table(), entry.key()),
+            };
+            ensure(!rows.contains(&key), || format!("the row {key} is written twice"))?;
+            rows.push(key);
+        }
+        Ok(())
+    }
+
+    fn change(&mut self, event: &Event, change: &Change) -> Result<(), String> {
+        match change {
+            Change::Units { node, moves } => {
+                let order = event.order.ok_or("units move in an event about no order")?;
+                moves.iter().try_for_each(|step| self.step(order, node.as_deref(), *step))
+            }
+            Change::Stock(change) => {
+                let sum = self.cells.entry(cell(&change.cell)).or_default();
+                sum.on_hand += change.on_hand.0;
+                sum.blocked += change.blocked.0;
+                self.fresh.1.insert(cell(&change.cell));
+                Ok(())
+            }
+            Change::Forgotten(order) => {
+                let sum = self.orders.remove(order).ok_or("an order is forgotten that nobody knew")?;
+                self.order_rows.remove(order);
+                self.fresh.0.remove(order);
+                self.forgotten.insert(*order);
+                let promised = |units: &Units| PROMISED.iter().any(|unit| count(units, *unit) > 0);
+                ensure(!sum.at.values().any(promised), || "an order with promised units is forgotten".into())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn step(
+        &mut self,
+        order: OrderId,
+        node: Option<&str>,
+        (line, from, to, qty): (u16, Unit, Unit, Qty),
+    ) -> Result<(), String> {
+        ensure(qty.is_positive(), || format!("{qty} units move"))?;
+        self.fresh.0.insert(order);
+        let sum = self.orders.get_mut(&order).ok_or("units of an order without a row move")?;
+        let (sku, bucket, units) =
+            sum.lines.get_mut(usize::from(line)).ok_or("a line without a row moves")?;
+        // What was delivered or came back counts as shipped as well.
+        let stays = matches!(to, Unit::Delivered | Unit::Returned);
+        let shift = |units: &mut Units| {
+            if !stays {
+                *units.entry(from).or_default() -= qty.0;
+            }
+            *units.entry(to).or_default() += qty.0;
+        };
+        shift(units);
+        let Some(node) = node else { return Ok(()) };
+        let name = (node.to_owned(), sku.clone(), bucket.clone());
+        let untracked = self.untracked.contains(sku);
+        shift(sum.at.entry((node.to_owned(), line)).or_default());
+        let cell = self.cells.entry(name.clone()).or_default();
+        for (unit, sign) in [(from, -1), (to, 1)] {
+            cell.allocated += if PROMISED.contains(&unit) { sign * qty.0 } else { 0 };
+            cell.backordered += if unit == Unit::Backordered { sign * qty.0 } else { 0 };
+        }
+        let row = self.cell_rows.get(&name);
+        let (safety, allowance) = row.map_or((0, Allowance::None), |row| (row.safety_stock.0, row.allowance));
+        if untracked {
+            return Ok(());
+        }
+        self.fresh.1.insert(name.clone());
+        match (from, to) {
+            (Unit::Backordered, Unit::Allocated) => {
+                let needed = cell.allocated - cell.backordered + cell.blocked + safety;
+                ensure(needed <= cell.on_hand, || format!("I1: {needed} of {} at {name:?}", cell.on_hand))
+            }
+            (Unit::Open | Unit::Held | Unit::Outside, Unit::Allocated) => {
+                let needed = cell.allocated + cell.blocked + safety;
+                ensure(needed <= cell.on_hand, || format!("I1: {needed} of {} at {name:?}", cell.on_hand))
+            }
+            (_, Unit::Backordered) => {
+                let within = match allowance {
+                    Allowance::None => false,
+                    Allowance::Limited(limit) => cell.backordered <= limit.0,
+                    Allowance::Unlimited => true,
+                };
+                ensure(within, || format!("I1: {} backordered at {name:?}", cell.backordered))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// I3, and that the row says what the moves add up to.
+    fn check_order(&self, order: OrderId) -> Result<(), String> {
+        let (sum, row) = (&self.orders[&order], &self.order_rows[&order]);
+        for (number, (line, (sku, bucket, units))) in row.lines.iter().zip(&sum.lines).enumerate() {
+            let of = |unit| count(units, unit);
+            let ordered = Qty(-of(Unit::Outside));
+            let wanted = LineRow {
+                line: line.line.clone(),
+                sku: sku.clone(),
+                bucket: bucket.clone(),
+                ordered,
+                open: Qty(of(Unit::Open)),
+                held: Qty(of(Unit::Held)),
+                backordered: Qty(of(Unit::Backordered)),
+                allocated: Qty(of(Unit::Allocated) + of(Unit::Picked) + of(Unit::Ready)),
+                away: Qty(of(Unit::Away)),
+                shipped: Qty(of(Unit::Shipped)),
+                delivered: Qty(of(Unit::Delivered)),
+                returned: Qty(of(Unit::Returned)),
+                cancelled: Qty(of(Unit::Cancelled)),
+                ..line.clone()
+            };
+            ensure(wanted == *line, || format!("the row says {line:?}, the moves add up to {wanted:?}"))?;
+            let parts = [line.open, line.held, line.backordered, line.allocated, line.away, line.shipped];
+            let whole = parts.into_iter().sum::<Qty>() + line.cancelled == line.ordered;
+            let sound = parts.iter().chain([&line.cancelled]).all(|qty| qty.0 >= 0);
+            let after = line.returned <= line.shipped && line.delivered <= line.shipped;
+            ensure(whole && sound && after, || format!("I3: {line:?}"))?;
+            for ((node, _), at) in sum.at.iter().filter(|((_, n), _)| usize::from(*n) == number) {
+                let found = row.fulfilments.iter().find(|f| f.node == *node && usize::from(f.line) == number);
+                let stated = found.map_or([Qty::ZERO; 6], |f| {
+                    [f.backordered, f.allocated, f.picked, f.ready, f.shipped, f.returned]
+                });
+                let [b, a, p, r] = PROMISED;
+                let summed = [b, a, p, r, Unit::Shipped, Unit::Returned].map(|unit| Qty(count(at, unit)));
+                ensure(stated == summed, || {
+                    format!("at {node} the row says {stated:?}, the moves {summed:?}")
+                })?;
+            }
+        }
+        self.check_state(row)
+    }
+
+    /// I5: the state is the one that the units allow.
+    fn check_state(&self, row: &OrderRow) -> Result<(), String> {
+        let any = |field: fn(&LineRow) -> Qty| row.lines.iter().any(|line| field(line).is_positive());
+        let (open, promised) = (any(|l| l.open), any(|l| l.allocated + l.backordered));
+        let legal = match row.state.as_str() {
+            "in_fulfilment" => !open && promised,
+            "completed" | "shipped_after_cancel" => !open && !promised && any(|l| l.shipped),
+            "cancelled" => !open && !promised && !any(|l| l.shipped),
+            _ => open,
+        };
+        ensure(legal, || format!("I5: {} with {:?}", row.state, row.lines))
+    }
+
+    /// I2, and that the row says what the changes add up to.
+    fn check_cell(&self, name: &Cell) -> Result<(), String> {
+        let Some(row) = self.cell_rows.get(name) else {
+            return Err(format!("{name:?} changed without a row"));
+        };
+        let empty = CellSum::default();
+        let sum = self.cells.get(name).unwrap_or(&empty);
+        let stated = [row.on_hand, row.blocked, row.allocated, row.backordered].map(|qty| qty.0);
+        let summed = [sum.on_hand, sum.blocked, sum.allocated, sum.backordered];
+        ensure(stated == summed, || {
+            format!("I2: {name:?} has {stated:?}, its changes add up to {summed:?}")
+        })?;
+        ensure(summed.iter().all(|n| *n >= 0), || format!("I2: {name:?} has {summed:?}"))?;
+        let usable = self.enabled.get(&name.0).copied().unwrap_or(false) && !row.out_of_stock;
+        let left = sum.on_hand - sum.allocated - sum.blocked - row.safety_stock.0;
+        // A SKU without limit has no numbers of its own.
+        let usable = usable && !self.untracked.contains(&name.1);
+        let atp = if usable { left.max(0) } else { 0 };
+        ensure(row.atp.0 == atp, || format!("ATP of {name:?} is {}, not {}", row.atp, Qty(atp)))
+    }
+
+    /// What the engine answers is what the last row of it said: of all, or of what the last record named.
+    pub fn agrees_with(&self, engine: &Engine, all: bool) -> Result<(), String> {
+        for (id, row) in self.order_rows.iter().filter(|(id, _)| all || self.fresh.0.contains(id)) {
+            let now = engine.order(*id);
+            ensure(now.as_ref() == Some(row), || {
+                format!("the last row was {row:?}, the engine has {now:?}")
+            })?;
+        }
+        for id in &self.forgotten {
+            ensure(engine.order(*id).is_none(), || format!("{id} was forgotten and is known"))?;
+        }
+        for (name, row) in self.cell_rows.iter().filter(|(name, _)| all || self.fresh.1.contains(*name)) {
+            let now = engine.cells(&name.1).into_iter().find(|now| now.cell == row.cell);
+            ensure(now.as_ref() == Some(row), || {
+                format!("the last row was {row:?}, the engine has {now:?}")
+            })?;
+        }
+        Ok(())
+    }
+
+    pub fn forgot(&self, order: OrderId) -> bool {
+        self.forgotten.contains(&order)
+    }
+
+    pub fn rows(&self) -> impl Iterator<Item = &OrderRow> {
+        self.order_rows.values()
+    }
+}
+
+const PROMISED: [Unit; 4] = [Unit::Backordered, Unit::Allocated, Unit::Picked, Unit::Ready];

@@ -1,0 +1,122 @@
+//! `router node`: reference tables.
+
+use clap::Subcommand;
+use serde_json::{Value, json};
+
+use super::{
+    CliError, Common, Format,
+    client::Client,
+    order::Input,
+    source::{Ask, Source, encoded, said},
+    text::{self, Table, plain},
+};
+
+#[derive(Subcommand)]
+pub(super) enum Node {
+    /// Publish entries by the line; 1 where one was refused.
+    #[command(
+        after_help = "Example:\n  router node set zones.ndjson --table zones && router node set nodes.ndjson"
+    )]
+    Set {
+        #[command(flatten)]
+        input: Input,
+        /// `zones`, `nodes`, `items`, `channels` or `regions`.
+        #[arg(long, default_value = "nodes", value_parser = TABLES)]
+        table: String,
+    },
+    /// List a table.
+    #[command(after_help = "Examples:\n  router node list\n  router node list --table zones --format json")]
+    List {
+        /// `zones`, `nodes`, `items`, `channels` or `regions`.
+        #[arg(long, default_value = "nodes", value_parser = TABLES)]
+        table: String,
+        /// Entries at most.
+        #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u64).range(1..))]
+        limit: u64,
+    },
+    /// Show a node.
+    #[command(after_help = "Example:\n  router node show berlin-1")]
+    Show { id: String },
+    /// Give a node no more orders; what it has stays with it.
+    #[command(after_help = "Example:\n  router node pause berlin-1")]
+    Pause { id: String },
+    /// Let a paused node have orders again.
+    #[command(after_help = "Example:\n  router node resume berlin-1")]
+    Resume { id: String },
+}
+
+const TABLES: [&str; 5] = ["zones", "nodes", "items", "channels", "regions"];
+
+impl Node {
+    pub(super) fn run(self, common: &Common) -> Result<(), CliError> {
+        match self {
+            Node::Set { input, table } => {
+                input.open()?;
+                set(common, &input, &table)
+            }
+            Node::List { table, limit } => list(common, &table, limit),
+            Node::Show { id } => {
+                let node = find(common, &Source::rows(common)?, &id)?;
+                text::print(common, &node);
+                Ok(())
+            }
+            Node::Pause { id } => switch(common, &id, "pause"),
+            Node::Resume { id } => switch(common, &id, "resume"),
+        }
+    }
+}
+
+fn set(common: &Common, input: &Input, table: &str) -> Result<(), CliError> {
+    let client = Client::connect(common)?;
+    let path = format!("/v1/{}", encoded(table));
+    let mut refused = false;
+    input.each(|number, line| {
+        let answer = client.post(&path, line.to_vec())?;
+        match said(common, &answer) {
+            Ok(()) => {}
+            Err(CliError::Refused(why)) => {
+                refused = true;
+                text::note(&format!("router: line {number}: {why}"));
+            }
+            Err(CliError::Found) => refused = true,
+            Err(other) => return Err(other),
+        }
+        Ok(())
+    })?;
+    if refused { Err(CliError::Found) } else { Ok(()) }
+}
+
+fn list(common: &Common, table: &str, limit: u64) -> Result<(), CliError> {
+    let source = Source::rows(common)?;
+    let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+    let ask = Ask::References(table.to_owned());
+    if common.format == Format::Json || table != "nodes" {
+        return source.each(common, &ask, limit, |row| text::print(common, row));
+    }
+    let names =
+        ["id", "zone", "name", "enabled", "default", "modes", "groups", "capacity_at_once", "capacity_a_day"];
+    let heads = ["NODE", "ZONE", "NAME", "ENABLED", "DEFAULT", "MODES", "GROUPS", "AT ONCE", "A DAY"];
+    let mut shown = Table::new(&heads);
+    source.each(common, &ask, limit, |row| {
+        shown.row(names.iter().map(|name| plain(&row[*name])).collect());
+    })?;
+    shown.print(0);
+    Ok(())
+}
+
+fn find(common: &Common, source: &Source, id: &str) -> Result<Value, CliError> {
+    let mut found = None;
+    source.each(common, &Ask::References("nodes".into()), usize::MAX, |row| {
+        if row["id"] == json!(id) {
+            found = Some(row.clone());
+        }
+    })?;
+    found.ok_or_else(|| CliError::Refused(format!("E4004: no node {id:?}; `router node list` lists them")))
+}
+
+/// Publishes the node as it is, enabled or not.
+fn switch(common: &Common, id: &str, to: &str) -> Result<(), CliError> {
+    let client = Client::connect(common)?;
+    client.settle();
+    said(common, &client.post(&format!("/v1/local/nodes/{}/{to}", encoded(id)), Vec::new())?)
+}

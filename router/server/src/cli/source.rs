@@ -1,0 +1,345 @@
+//! Questions that change nothing: asked of the router that runs on the folder, else read from the folder at rest.
+//! At rest the log is opened for reading only and nothing is appended to it; the rows, which are made of it, are
+//! brought to its end first.
+
+use std::{sync::atomic::AtomicBool, time::Duration};
+
+use router_log::{Isolation, Journal, Log, LogError, scan};
+use router_schemas::{
+    command::{Command, reference::Table},
+    envelope,
+    id::{Identity, OrderId},
+    position::TopicPartition,
+    stage::StageName,
+};
+use router_sinks::{FjallStore, OrderFilter, Page, Store, StoreError, follow};
+use serde_json::{Value, json};
+
+use super::{
+    CliError, Common, Format,
+    client::{Client, Response},
+    text,
+};
+use crate::{
+    gateway::local,
+    router::{Folder, RouterError},
+    show,
+};
+
+/// Rows of one page.
+pub(super) const PAGE: usize = 500;
+
+/// Who answers.
+pub(super) enum Source {
+    Running(Client),
+    Resting(Resting),
+}
+
+/// A folder on which no router runs.
+pub(super) struct Resting {
+    pub log: Journal,
+    store: Option<FjallStore>,
+}
+
+/// A question about rows.
+pub(super) enum Ask {
+    /// An order by our id, or by CHANNEL:ID or CHANNEL/ACCOUNT:ID.
+    Order(String),
+    Orders {
+        state: Option<String>,
+        channel: Option<String>,
+        node: Option<String>,
+    },
+    Cells {
+        node: Option<String>,
+        sku: Option<String>,
+    },
+    References(String),
+}
+
+impl Source {
+    /// The router of this folder, or the folder at rest with its log and its rows.
+    pub fn rows(common: &Common) -> Result<Source, CliError> {
+        Ok(match Client::running(common)? {
+            Some(client) => Source::Running(client),
+            None => Source::Resting(Resting::with_rows(common)?),
+        })
+    }
+
+    /// The router of this folder, or the folder at rest with its log only.
+    pub fn log(common: &Common) -> Result<Source, CliError> {
+        Ok(match Client::running(common)? {
+            Some(client) => Source::Running(client),
+            None => Source::Resting(Resting::open(common)?),
+        })
+    }
+
+    /// A page of rows behind `after`, or the one row asked for.
+    pub fn ask(&self, ask: &Ask, after: Option<&str>, limit: usize) -> Result<Response, CliError> {
+        match self {
+            Source::Running(client) => client.get(&path(ask, after, limit)),
+            Source::Resting(resting) => resting.answer(ask, after, limit),
+        }
+    }
+
+    /// All rows up to a limit, each handed to `take`.
+    pub fn each(
+        &self,
+        common: &Common,
+        ask: &Ask,
+        limit: usize,
+        mut take: impl FnMut(&Value),
+    ) -> Result<(), CliError> {
+        let (mut left, mut after) = (limit, None::<String>);
+        while left > 0 {
+            let answer = self.ask(ask, after.as_deref(), left.min(PAGE))?;
+            if answer.status != 200 {
+                return Err(refusal(common, &answer));
+            }
+            let page = answer.body["rows"].as_array().map(Vec::as_slice).unwrap_or_default();
+            left = left.saturating_sub(page.len());
+            page.iter().for_each(&mut take);
+            after = answer.body["next"].as_str().map(str::to_owned);
+            if after.is_none() {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Topics, partitions, and the offsets that they hold.
+    pub fn ranges(&self) -> Result<Vec<Value>, CliError> {
+        match self {
+            Source::Running(client) => {
+                let answer = client.get("/v1/log")?;
+                Ok(answer.body["rows"].as_array().cloned().unwrap_or_default())
+            }
+            Source::Resting(resting) => Ok(local::ranges(&resting.log)),
+        }
+    }
+
+    /// Records from an offset on, decoded.
+    pub fn records(
+        &self,
+        common: &Common,
+        partition: &TopicPartition,
+        from: u64,
+        limit: usize,
+    ) -> Result<Vec<Value>, CliError> {
+        match self {
+            Source::Running(client) => {
+                let topic = encoded(&partition.topic.name());
+                let path = format!("/v1/log/{topic}/{}?from={from}&limit={limit}", partition.partition);
+                let answer = client.get(&path)?;
+                if answer.status != 200 {
+                    return Err(refusal(common, &answer));
+                }
+                Ok(answer.body["rows"].as_array().cloned().unwrap_or_default())
+            }
+            Source::Resting(resting) => {
+                Ok(local::read(&resting.log, partition, Some(from), limit).map_err(RouterError::from)?)
+            }
+        }
+    }
+}
+
+impl Resting {
+    /// Opens the log for reading only.
+    pub fn open(common: &Common) -> Result<Resting, CliError> {
+        let folder = Folder(common.folder());
+        let log = Journal::open_read_only(&folder.journal(), common.settings.options());
+        let log = log.map_err(|e| match e {
+            // The folder that was asked for, not the one within.
+            LogError::Missing(_) => LogError::Missing(folder.0),
+            other => other,
+        });
+        Ok(Resting { log: log.map_err(RouterError::from)?, store: None })
+    }
+
+    /// Opens log and rows, and brings the rows to the end of the log. Says where commands are not applied yet.
+    pub fn with_rows(common: &Common) -> Result<Resting, CliError> {
+        let resting = Resting::open(common)?;
+        let store = open_rows(&Folder(common.folder()))?;
+        let followed = follow::follow(&resting.log, &store, &AtomicBool::new(false), true);
+        followed.map_err(|e| CliError::Refused(e.to_string()))?;
+        let waiting = waiting(&resting.log).map_err(RouterError::from)?;
+        if waiting > 0 {
+            text::note(&format!(
+                "router: {waiting} commands of the log are not applied yet, so rows may be behind; `router run` \
+                 applies them"
+            ));
+        }
+        Ok(Resting { store: Some(store), ..resting })
+    }
+
+    /// The rows; there where it was opened with them.
+    pub fn store(&self) -> Option<&dyn Store> {
+        self.store.as_ref().map(|store| store as &dyn Store)
+    }
+
+    fn answer(&self, ask: &Ask, after: Option<&str>, limit: usize) -> Result<Response, CliError> {
+        let Some(store) = &self.store else { return Ok(missing("the rows were not opened")) };
+        let after = after.map(bytes);
+        let after = after.as_deref();
+        let failed = |e: StoreError| CliError::Router(e.into());
+        let body = match ask {
+            Ask::Order(id) => match find(store, id).map_err(failed)? {
+                Some(row) => show::json(&show::order(&row)),
+                None => return Ok(missing("no such order")),
+            },
+            Ask::Orders { state, channel, node } => {
+                let state = match state.as_deref().map(str::parse) {
+                    Some(Err(_)) => return Ok(unreadable("state")),
+                    Some(Ok(state)) => Some(state),
+                    None => None,
+                };
+                let (channel, node) = (channel.clone(), node.clone());
+                let filter = OrderFilter { state, channel, node, ..OrderFilter::default() };
+                page(store.orders(&filter, after, limit).map_err(failed)?, |row| {
+                    show::json(&show::order(row))
+                })
+            }
+            Ask::Cells { node, sku } => {
+                let cells = store.cells(node.as_deref(), sku.as_deref(), after, limit).map_err(failed)?;
+                page(cells, |row| show::json(&show::cell(row)))
+            }
+            Ask::References(table) => match serde_json::from_value::<Table>(json!(table)) {
+                Ok(table) => page(store.references(table, after, limit).map_err(failed)?, show::reference),
+                Err(_) => return Ok(missing("no such table: zones, nodes, items, channels, regions")),
+            },
+        };
+        Ok(Response { status: 200, body })
+    }
+}
+
+/// Two questions at once wait for each other: the tables have one owner at a time.
+fn open_rows(folder: &Folder) -> Result<FjallStore, CliError> {
+    let mut tries = 40;
+    loop {
+        let error = match FjallStore::open(&folder.rows()) {
+            Ok(store) => return Ok(store),
+            Err(error) => error,
+        };
+        let text = error.to_string();
+        if text.contains("Locked") && tries > 0 {
+            tries -= 1;
+            std::thread::sleep(Duration::from_millis(50));
+            continue;
+        }
+        // To bring rows to the end of the log is to write them; that is no damage.
+        if text.contains("PermissionDenied") || text.contains("ReadOnlyFilesystem") {
+            let place =
+                format!("{} (rows are written to be brought to the log's end)", folder.rows().display());
+            return Err(CliError::File(place, std::io::ErrorKind::PermissionDenied.into()));
+        }
+        return Err(RouterError::from(error).into());
+    }
+}
+
+/// Commands behind the progress of their stages, those of time left out.
+fn waiting(log: &dyn Log) -> Result<u64, LogError> {
+    let mut count = 0;
+    for stage in StageName::ALL {
+        for p in 0..log.partitions(&stage.input()).unwrap_or(0) {
+            let partition = TopicPartition::new(stage.input(), p);
+            let range = log.range(&partition).unwrap_or_default();
+            let applied = log.committed(stage.group(), &partition).unwrap_or(0).max(range.start);
+            scan(log, &partition, applied..range.end, Isolation::Durable, |records| {
+                let timed =
+                    |command| matches!(command, Command::Genesis(_) | Command::Tick | Command::Continue);
+                let commands = records.iter().map(|record| envelope::decode::<Command>(&record.payload));
+                count += commands.filter(|c| !matches!(c, Ok((_, c)) if timed(c.clone()))).count() as u64;
+                Ok::<_, LogError>(())
+            })?;
+        }
+    }
+    Ok(count)
+}
+
+fn find(store: &FjallStore, id: &str) -> Result<Option<router_schemas::row::OrderRow>, StoreError> {
+    if let Ok(id) = id.parse::<OrderId>() {
+        return store.order(id);
+    }
+    let Some((place, external_id)) = id.split_once(':') else { return Ok(None) };
+    let (channel, account) = place.split_once('/').unwrap_or((place, ""));
+    let (channel, account) = (channel.to_owned(), account.to_owned());
+    let identity = Identity { channel, account, external_id: external_id.to_owned() };
+    store.order_id(&identity)?.map_or(Ok(None), |id| store.order(id))
+}
+
+fn page<T>(page: Page<T>, show: impl Fn(&T) -> Value) -> Value {
+    let rows: Vec<_> = page.rows.iter().map(&show).collect();
+    let next = page.next.map(|key| key.iter().map(|b| format!("{b:02x}")).collect::<String>());
+    json!({ "rows": rows, "next": next })
+}
+
+fn bytes(text: &str) -> Vec<u8> {
+    let pairs = text.as_bytes().chunks(2).filter_map(|pair| std::str::from_utf8(pair).ok());
+    pairs.filter_map(|pair| u8::from_str_radix(pair, 16).ok()).collect()
+}
+
+fn missing(detail: &str) -> Response {
+    let body =
+        json!({ "code": "E4004", "pointer": "", "detail": detail, "hint": "check the id or the path" });
+    Response { status: 404, body }
+}
+
+fn unreadable(parameter: &str) -> Response {
+    let detail = format!("the parameter {parameter} is not readable");
+    let body = json!({ "code": "E4005", "pointer": "", "detail": detail, "hint": "see --help" });
+    Response { status: 400, body }
+}
+
+fn path(ask: &Ask, after: Option<&str>, limit: usize) -> String {
+    let (path, asked): (String, Vec<(&str, &Option<String>)>) = match ask {
+        Ask::Order(id) => return format!("/v1/orders/{}", encoded(id)),
+        Ask::Orders { state, channel, node } => {
+            ("/v1/orders".into(), vec![("state", state), ("channel", channel), ("node", node)])
+        }
+        Ask::Cells { node, sku } => ("/v1/stock".into(), vec![("node", node), ("sku", sku)]),
+        Ask::References(table) => (format!("/v1/{}", encoded(table)), Vec::new()),
+    };
+    let mut path = format!("{path}?limit={limit}");
+    for (name, value) in asked {
+        if let Some(value) = value {
+            path.push_str(&format!("&{name}={}", encoded(value)));
+        }
+    }
+    if let Some(after) = after {
+        path.push_str(&format!("&after={}", encoded(after)));
+    }
+    path
+}
+
+/// Percent-encodes what is not plainly legal in a path or query.
+pub(super) fn encoded(text: &str) -> String {
+    let legal = |b: u8| b.is_ascii_alphanumeric() || b"-._~:".contains(&b);
+    text.bytes().map(|b| if legal(b) { char::from(b).to_string() } else { format!("%{b:02X}") }).collect()
+}
+
+/// What a refusal is to the one who asked: the whole of it as JSON, or a line on standard error.
+pub(super) fn refusal(common: &Common, answer: &Response) -> CliError {
+    if common.format == Format::Json {
+        text::print(common, &answer.body);
+        return CliError::Found;
+    }
+    let part = |name: &str| text::plain(&answer.body[name]);
+    let at = match part("pointer") {
+        pointer if pointer.is_empty() => String::new(),
+        pointer => format!(" at {pointer}:"),
+    };
+    let hint = match part("hint") {
+        hint if hint.is_empty() => String::new(),
+        hint => format!("; {hint}"),
+    };
+    CliError::Refused(format!("{}:{at} {}{hint}", part("code"), part("detail")))
+}
+
+/// Prints an answer that was taken; what was refused is an error.
+pub(super) fn said(common: &Common, answer: &Response) -> Result<(), CliError> {
+    if answer.status >= 400 {
+        return Err(refusal(common, answer));
+    }
+    text::print(common, &answer.body);
+    Ok(())
+}

@@ -1,0 +1,180 @@
+//! Messages by the line, any number of them, read and answered while they come.
+//!
+//! Lines that are there together go to the log together and are answered together. What is under way is bounded: a
+//! caller that sends faster than the router decides, or does not read its answers, is read no further.
+
+use std::io::Write;
+
+use axum::{
+    body::{Body, Bytes},
+    extract::State,
+    http::StatusCode,
+    response::{IntoResponse, Response},
+};
+use futures_util::StreamExt;
+use router_ingest::decode::{self, Context};
+use router_schemas::{
+    command::{Command, order::Arrival},
+    limits,
+};
+use serde::Serialize;
+use serde_json::Value;
+use tokio::sync::mpsc;
+
+use super::{
+    Gateway, TOO_LARGE, WAIT, problem_body,
+    write::{failure, rejection, status},
+};
+use crate::{show, submit::Answers};
+
+/// Lines that go together at most: short enough that other requests need not wait for them.
+const LINES: usize = 64;
+/// Units of lines under way on a connection.
+const UNITS: usize = 64;
+
+/// Lines that go together.
+struct Unit {
+    lines: Vec<Line>,
+    answers: Option<Answers>,
+}
+
+/// A line that was read.
+struct Line {
+    number: u64,
+    read: Read,
+}
+
+enum Read {
+    /// Sent; `true`: a new order.
+    Sent(bool),
+    /// Not sent: its answer.
+    Refused(StatusCode, Value),
+}
+
+/// Messages by the line: each a CloudEvent in structured form, or an order. A line of the answer for each, in their
+/// order.
+pub(super) async fn batch(State(gateway): State<Gateway>, body: Body) -> Response {
+    let (units, to_answer) = mpsc::channel(UNITS);
+    tokio::spawn(read(gateway, body, units));
+    let answers = futures_util::stream::unfold(to_answer, |mut to_answer: mpsc::Receiver<Unit>| async move {
+        let unit = to_answer.recv().await?;
+        Some((Ok::<_, std::convert::Infallible>(answered(unit).await), to_answer))
+    });
+    ([("content-type", "application/x-ndjson")], Body::from_stream(answers)).into_response()
+}
+
+async fn read(gateway: Gateway, body: Body, units: mpsc::Sender<Unit>) {
+    let mut chunks = body.into_data_stream();
+    let (mut buffer, mut number) = (Vec::new(), 0u64);
+    loop {
+        let chunk = chunks.next().await;
+        let ended = chunk.is_none();
+        // A body that breaks off ends here: what was read whole is taken.
+        let Ok(chunk) = chunk.unwrap_or_else(|| Ok(Bytes::from_static(b"\n"))) else { return };
+        buffer.extend_from_slice(&chunk);
+        let whole = memchr::memrchr(b'\n', &buffer).map_or(0, |last| last + 1);
+        let mut rest = &buffer[..whole];
+        while !rest.is_empty() {
+            // At most as many as the channel holds are under way: the rest of the body waits.
+            let Ok(place) = units.reserve().await else { return };
+            let unit = unit(&gateway, &mut rest, &mut number).await;
+            place.send(unit);
+            // Reading many lines is work: others come to their turn between.
+            tokio::task::yield_now().await;
+        }
+        buffer.drain(..whole);
+        if buffer.len() > limits::MESSAGE_BYTES {
+            let answer =
+                problem_body(TOO_LARGE, "", "the line is too long; it and all behind it were not read");
+            let read = Read::Refused(StatusCode::PAYLOAD_TOO_LARGE, answer);
+            let lines = vec![Line { number: number + 1, read }];
+            let _ = units.send(Unit { lines, answers: None }).await;
+            return;
+        }
+        if ended {
+            return;
+        }
+    }
+}
+
+/// Reads the first lines of `rest`, and sends what can be sent.
+async fn unit(gateway: &Gateway, rest: &mut &[u8], number: &mut u64) -> Unit {
+    let router = &gateway.router;
+    let (mut lines, mut bundle) = (Vec::with_capacity(LINES), router.submitter.bundle());
+    while lines.len() < LINES
+        && let Some(length) = memchr::memchr(b'\n', rest)
+    {
+        let line = &rest[..length];
+        *rest = &rest[length + 1..];
+        *number += 1;
+        if line.iter().all(u8::is_ascii_whitespace) {
+            continue;
+        }
+        let context = Context { keys: &router.keys, arrival: Arrival::Http, key: None };
+        let read = match decode::message("order.v1", line, &context) {
+            Ok(command) => match router.road(&command) {
+                Ok((topic, partition)) => {
+                    bundle.push(topic, partition, &command, false);
+                    Read::Sent(matches!(command, Command::Place(_)))
+                }
+                Err(error) => {
+                    let (status, answer) = failure(&error);
+                    Read::Refused(status, answer)
+                }
+            },
+            Err(rejected) => Read::Refused(StatusCode::UNPROCESSABLE_ENTITY, rejection(&rejected)),
+        };
+        lines.push(Line { number: *number, read });
+    }
+    if bundle.len() == 0 {
+        return Unit { lines, answers: None };
+    }
+    match router.submitter.send(bundle).await {
+        Ok(answers) => Unit { lines, answers: Some(answers) },
+        Err(error) => {
+            for line in lines.iter_mut().filter(|line| matches!(line.read, Read::Sent(_))) {
+                let (status, answer) = failure(&error);
+                line.read = Read::Refused(status, answer);
+            }
+            Unit { lines, answers: None }
+        }
+    }
+}
+
+/// A line of the answer; its members stand in alphabetical order.
+#[derive(Serialize)]
+struct LineAnswer<T> {
+    answer: T,
+    line: u64,
+    status: u16,
+}
+
+/// The lines of the answer to a unit.
+async fn answered(unit: Unit) -> Bytes {
+    let answers = match unit.answers {
+        Some(answers) => answers.wait(WAIT).await,
+        None => Vec::new(),
+    };
+    let (mut answers, mut out) = (answers.iter(), Vec::with_capacity(192 * unit.lines.len()));
+    for Line { number, read } in unit.lines {
+        match read {
+            Read::Refused(status, answer) => write(&mut out, number, status, &answer),
+            Read::Sent(place) => match answers.next() {
+                Some(Ok(reply)) => write(&mut out, number, status(reply, place), &show::Answered(reply)),
+                Some(Err(error)) => {
+                    let (status, answer) = failure(error);
+                    write(&mut out, number, status, &answer);
+                }
+                None => write(&mut out, number, StatusCode::INTERNAL_SERVER_ERROR, &Value::Null),
+            },
+        }
+    }
+    Bytes::from(out)
+}
+
+fn write<T: Serialize>(out: &mut Vec<u8>, line: u64, status: StatusCode, answer: &T) {
+    let answer = LineAnswer { answer, line, status: status.as_u16() };
+    // Answers serialise, and a Vec takes all.
+    let _ = serde_json::to_writer(&mut *out, &answer);
+    let _ = out.write_all(b"\n");
+}

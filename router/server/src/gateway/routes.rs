@@ -1,0 +1,271 @@
+//! Every path: who serves it, and what the OpenAPI document says of it. The application and the document are both made
+//! from this table, so neither has a path that the other has not.
+
+use axum::{
+    extract::{DefaultBodyLimit, Request, State},
+    http::Uri,
+    middleware::from_fn,
+    routing::{MethodRouter, get, post},
+};
+use router_ingest::{
+    decode,
+    json::{KINDS, Kind},
+};
+use router_schemas::{
+    command::reference::Table,
+    refusal::{Code, Refusal},
+};
+use schemars::{JsonSchema, Schema, SchemaGenerator};
+
+use super::{
+    BUSY, Gateway, LATE, NO_ROOM, NOT_FOUND, TOO_LARGE, batch,
+    problem::{BAD_HEADER, BAD_QUERY, BEHIND, CUT, MEDIA, NO_ROWS, NOT_YET, SLOW, TOKEN},
+    query::{PAGE, Parameter},
+    raw, read, request, write,
+};
+use crate::{show, telemetry};
+
+/// A path with one method.
+pub(super) struct Route {
+    pub method: &'static str,
+    pub path: &'static str,
+    /// Name of the operation.
+    pub id: String,
+    pub about: String,
+    /// Of the query.
+    pub parameters: Vec<&'static Parameter>,
+    pub body: Body,
+    pub answers: Vec<Answer>,
+    /// True: no token is asked for.
+    pub open: bool,
+    pub serve: MethodRouter<Gateway>,
+}
+
+/// What is sent.
+pub(super) enum Body {
+    None,
+    Message(&'static Kind),
+    Lines,
+}
+
+/// What may be answered.
+pub(super) struct Answer {
+    pub status: u16,
+    pub about: &'static str,
+    pub content: Content,
+}
+
+/// What an answer holds.
+pub(super) enum Content {
+    Json(fn(&mut SchemaGenerator) -> Schema),
+    Text(&'static str),
+    Problems(Vec<Code>),
+}
+
+fn json<T: JsonSchema>(status: u16, about: &'static str) -> Answer {
+    Answer { status, about, content: Content::Json(|generator| generator.subschema_for::<T>()) }
+}
+
+fn problems(status: u16, about: &'static str, codes: &[Code]) -> Answer {
+    Answer { status, about, content: Content::Problems(codes.to_vec()) }
+}
+
+fn refusals(refusals: &[Refusal]) -> Vec<Code> {
+    refusals.iter().map(|refusal| refusal.code()).collect()
+}
+
+/// All of them.
+pub(super) fn routes() -> Vec<Route> {
+    let mut routes: Vec<_> = KINDS.iter().map(message).collect();
+    routes.extend([batch(), raw(), order(), orders(), stock()]);
+    routes.push(table::<show::Zone>(Table::Zones, "/v1/zones", "zones"));
+    routes.push(table::<show::Node>(Table::Nodes, "/v1/nodes", "nodes"));
+    routes.push(table::<show::Item>(Table::Items, "/v1/items", "items"));
+    routes.push(table::<show::Channel>(Table::Channels, "/v1/channels", "channels"));
+    routes.push(table::<show::Region>(Table::Regions, "/v1/regions", "regions"));
+    let text = |about, media| vec![Answer { status: 200, about, content: Content::Text(media) }];
+    let ready = vec![json::<show::Readiness>(200, "It does"), json::<show::Readiness>(503, "It does not")];
+    let live = text("It is", "text/plain; charset=utf-8");
+    routes.push(open("/livez", "live", "Whether the process is there", live, get(read::live)));
+    routes.push(open("/readyz", "ready", "Whether the router takes messages", ready, get(read::ready)));
+    let metrics = text("All of them", telemetry::CONTENT_TYPE);
+    routes.push(open("/metrics", "metrics", "Measurements, as OpenMetrics", metrics, get(read::metrics)));
+    for (path, id) in [("/v1/openapi.json", "document"), ("/openapi.json", "document_at_root")] {
+        let answers = vec![json::<serde_json::Map<String, serde_json::Value>>(200, "OpenAPI 3.1")];
+        routes.push(open(path, id, "This document", answers, get(read::document)));
+    }
+    routes
+}
+
+fn open(
+    path: &'static str,
+    id: &str,
+    about: &str,
+    answers: Vec<Answer>,
+    serve: MethodRouter<Gateway>,
+) -> Route {
+    let (id, about) = (id.to_owned(), about.to_owned());
+    Route { method: "get", path, id, about, parameters: vec![], body: Body::None, answers, open: true, serve }
+}
+
+fn no_token() -> Answer {
+    problems(401, "A token is asked for", &[TOKEN])
+}
+
+fn message(kind: &'static Kind) -> Route {
+    let name = kind.name.trim_end_matches(".v1");
+    let codes = |id: &str| decode::CODES.iter().find(|code| code.id == id).copied().into_iter();
+    let order = kind.path == "/v1/orders";
+    let refused = match kind.path {
+        path if path.starts_with("/v1/stock") => refusals(&[Refusal::UnknownNode, Refusal::Stale]),
+        path if path.starts_with("/v1/fulfilments") => {
+            refusals(&[Refusal::UnknownNode, Refusal::UnknownOrder, Refusal::UnknownLine, Refusal::Closed])
+        }
+        "/v1/orders" | "/v1/amends" | "/v1/cancels" | "/v1/payments" | "/v1/deliveries" => refusals(&[
+            Refusal::Older,
+            Refusal::UnknownOrder,
+            Refusal::UnknownLine,
+            Refusal::Closed,
+            Refusal::Picked,
+            Refusal::TooManyEarly,
+            Refusal::Limit,
+            Refusal::Level,
+        ]),
+        _ => refusals(&[Refusal::UnknownZone, Refusal::Moved, Refusal::NoPartition]),
+    };
+    let unreadable = ["E1001", "E1002", "E1003", "E1004"].into_iter().flat_map(codes);
+    let refused: Vec<_> = unreadable.chain(refused).collect();
+    let unavailable: Vec<_> = [NO_ROOM].into_iter().chain(codes("E1005")).collect();
+    let mut answers = vec![
+        json::<show::Taken<'static>>(200, "Taken; of an order: a repeat, with the first answer"),
+        json::<show::Taken<'static>>(
+            202,
+            "On disk, and not decided yet: asked for, or it waits for its order",
+        ),
+        problems(400, "A header or the body is broken", &[BAD_HEADER, CUT]),
+        no_token(),
+        problems(408, "The body came too slowly", &[SLOW]),
+        problems(413, "The body is too large", &[TOO_LARGE]),
+        problems(415, "The body is no plain JSON", &[MEDIA]),
+        problems(422, "The message is not taken, with the place in it", &refused),
+        problems(429, "Come back after the seconds of Retry-After", &[BUSY, BEHIND]),
+        problems(503, "Nothing is taken now", &unavailable),
+        problems(504, "No answer came in time; a repeat is safe", &[LATE]),
+    ];
+    if order {
+        answers.push(json::<show::Taken<'static>>(201, "A new order; Location names it"));
+    }
+    if order || kind.path == "/v1/amends" {
+        answers.push(problems(409, "The id is known with other content", &refusals(&[Refusal::Conflict])));
+    }
+    answers.sort_by_key(|answer| answer.status);
+    let serve =
+        post(move |State(gateway): State<Gateway>, request: Request| write::message(kind, gateway, request));
+    let (id, about) = (format!("send_{name}"), format!("Send a message of the kind `{}`", kind.name));
+    let (parameters, body) = (vec![], Body::Message(kind));
+    Route { method: "post", path: kind.path, id, about, parameters, body, answers, open: false, serve }
+}
+
+fn batch() -> Route {
+    let answers = vec![
+        Answer {
+            status: 200,
+            about: "A line for each message, in their order: {line, status, answer}",
+            content: Content::Text("application/x-ndjson"),
+        },
+        no_token(),
+        problems(415, "The body is in no form that is read", &[MEDIA]),
+    ];
+    Route {
+        method: "post",
+        path: "/v1/batch",
+        id: "send_lines".into(),
+        about: "Send messages by the line, any number: orders, or CloudEvents that name their kind".into(),
+        parameters: vec![],
+        body: Body::Lines,
+        answers,
+        open: false,
+        serve: post(batch::batch).layer(DefaultBodyLimit::disable()).layer(from_fn(request::lines)),
+    }
+}
+
+fn raw() -> Route {
+    let answers = vec![
+        Answer {
+            status: 200,
+            about: "A line for each message, in their order: {line, status, answer}. What cannot be read is kept as a \
+                    dead letter, and its line says where",
+            content: Content::Text("application/x-ndjson"),
+        },
+        problems(400, "The channel or a parameter is not readable", &[BAD_QUERY]),
+        no_token(),
+        problems(415, "The body is in no form that is read", &[MEDIA]),
+    ];
+    Route {
+        method: "post",
+        path: "/v1/raw/{channel}",
+        id: "send_raw".into(),
+        about: "Send messages as a connector publishes them to the channel's raw topic, by the line".into(),
+        parameters: raw::PARAMETERS.iter().collect(),
+        body: Body::Lines,
+        answers,
+        open: false,
+        serve: post(raw::raw).layer(DefaultBodyLimit::disable()).layer(from_fn(request::lines)),
+    }
+}
+
+fn rows(
+    path: &'static str,
+    id: &str,
+    about: &str,
+    filters: &'static [Parameter],
+    answer: Answer,
+    serve: MethodRouter<Gateway>,
+) -> Route {
+    let answers = vec![
+        answer,
+        problems(400, "A parameter is unknown or not readable", &[BAD_QUERY]),
+        no_token(),
+        problems(503, "The rows cannot be read", &[NO_ROWS]),
+    ];
+    let parameters = filters.iter().chain(&PAGE).collect();
+    let (id, about, body) = (id.to_owned(), about.to_owned(), Body::None);
+    Route { method: "get", path, id, about, parameters, body, answers, open: false, serve }
+}
+
+fn orders() -> Route {
+    let answer = json::<show::Page<show::Order>>(200, "Orders, newest first");
+    rows("/v1/orders", "list_orders", "List orders", &read::ORDERS, answer, get(read::orders))
+}
+
+fn stock() -> Route {
+    let answer = json::<show::Page<show::Cell>>(200, "Stock cells");
+    rows("/v1/stock", "list_stock", "List stock cells", &read::STOCK, answer, get(read::stock))
+}
+
+fn table<T: JsonSchema>(table: Table, path: &'static str, name: &str) -> Route {
+    let serve = get(move |State(gateway): State<Gateway>, uri: Uri| read::references(table, gateway, uri));
+    let answer = json::<show::Page<T>>(200, "Entries of the table");
+    rows(path, &format!("list_{name}"), &format!("List {name}"), &[], answer, serve)
+}
+
+fn order() -> Route {
+    let answers = vec![
+        json::<show::Order>(200, "The order"),
+        problems(400, "The id is not readable", &[BAD_QUERY]),
+        no_token(),
+        problems(404, "No such order, or its row is not written yet", &[NOT_FOUND, NOT_YET]),
+        problems(503, "The rows cannot be read", &[NO_ROWS]),
+    ];
+    Route {
+        method: "get",
+        path: "/v1/orders/{id}",
+        id: "show_order".into(),
+        about: "Show an order by our id, by CHANNEL:ID or by CHANNEL%2FACCOUNT:ID".into(),
+        parameters: vec![],
+        body: Body::None,
+        answers,
+        open: false,
+        serve: get(read::order),
+    }
+}
