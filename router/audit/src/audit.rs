@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use router_log::{Isolation, Log, LogError, Record, scan};
+use router_log::{Log, Record};
 use router_schemas::{
     command::Command,
     envelope::{self, Meta, Origin},
@@ -14,10 +14,10 @@ use router_schemas::{
 
 use crate::{
     AuditError, Cut, Progress,
-    lanes::{self, Lane, is_quiet},
+    lanes::{self, Beyond, Lane, beyond, is_quiet},
     ledger::{Cause, Ledger},
     notices::Notices,
-    reading::Reading,
+    reading::{Reading, skips},
     report::{Report, position},
     ties::Ties,
 };
@@ -438,40 +438,5 @@ impl Audit {
         ties.close(report);
         notices.close(ledger, report);
         ledger.close(report);
-    }
-}
-
-/// The records that operators had passed over, as `router.control` names them.
-fn skips(
-    log: &dyn Log,
-    held: &[(TopicPartition, std::ops::Range<u64>)],
-) -> Result<HashSet<Position>, LogError> {
-    let mut skips = HashSet::new();
-    for (at, range) in held.iter().filter(|(at, _)| at.topic == Topic::Control) {
-        scan(log, at, range.clone(), Isolation::Durable, |records| {
-            for record in records {
-                if let Ok((_, Command::Skip(position))) = envelope::decode::<Command>(&record.payload) {
-                    skips.insert(position);
-                }
-            }
-            Ok::<_, LogError>(())
-        })?;
-    }
-    Ok(skips)
-}
-
-enum Beyond {
-    No,
-    /// Later than the cut.
-    Cut,
-    /// The log was still, and nothing had applied it.
-    Lie,
-}
-
-fn beyond(lane: Option<&Lane>, about: &Position, still: bool) -> Beyond {
-    match lane {
-        Some(lane) if about.offset < lane.applied => Beyond::No,
-        Some(_) if !still => Beyond::Cut,
-        _ => Beyond::Lie,
     }
 }

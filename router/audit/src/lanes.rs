@@ -174,3 +174,20 @@ fn order_of(command: &Command) -> Option<OrderId> {
 pub(crate) fn stage_of(topic: &Topic) -> Option<StageName> {
     StageName::ALL.into_iter().find(|stage| stage.input() == *topic)
 }
+
+/// Whether a command lies behind what was applied.
+pub(crate) enum Beyond {
+    No,
+    /// Later than the cut.
+    Cut,
+    /// The log was still, and nothing had applied it.
+    Lie,
+}
+
+pub(crate) fn beyond(lane: Option<&Lane>, about: &Position, still: bool) -> Beyond {
+    match lane {
+        Some(lane) if about.offset < lane.applied => Beyond::No,
+        Some(_) if !still => Beyond::Cut,
+        _ => Beyond::Lie,
+    }
+}

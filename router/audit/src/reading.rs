@@ -1,10 +1,18 @@
 //! All partitions of a log side by side, each read once, in about the order in which things happened: the partition
 //! whose next record is oldest comes first. What is kept of each is one small batch.
 
-use std::{collections::VecDeque, ops::Range, time::Duration};
+use std::{
+    collections::{HashSet, VecDeque},
+    ops::Range,
+    time::Duration,
+};
 
-use router_log::{Isolation, Log, LogError, Reader, Record};
-use router_schemas::position::{Topic, TopicPartition};
+use router_log::{Isolation, Log, LogError, Reader, Record, scan};
+use router_schemas::{
+    command::Command,
+    envelope,
+    position::{Position, Topic, TopicPartition},
+};
 
 use crate::AuditError;
 
@@ -93,4 +101,23 @@ fn rank(topic: &Topic) -> u8 {
         Topic::Events => 3,
         _ => 4,
     }
+}
+
+/// The records that operators had passed over, as `router.control` names them.
+pub(crate) fn skips(
+    log: &dyn Log,
+    held: &[(TopicPartition, Range<u64>)],
+) -> Result<HashSet<Position>, LogError> {
+    let mut skips = HashSet::new();
+    for (at, range) in held.iter().filter(|(at, _)| at.topic == Topic::Control) {
+        scan(log, at, range.clone(), Isolation::Durable, |records| {
+            for record in records {
+                if let Ok((_, Command::Skip(position))) = envelope::decode::<Command>(&record.payload) {
+                    skips.insert(position);
+                }
+            }
+            Ok::<_, LogError>(())
+        })?;
+    }
+    Ok(skips)
 }
