@@ -280,7 +280,11 @@ impl Ties {
             (Some(Outcome::Early), answer) => *answer == Answer::Early,
             (Some(Outcome::Ignored), Answer::Ignored | Answer::Outcome(_)) => true,
             (Some(Outcome::NoZone), Answer::Accepted(_) | Answer::Repeat(_)) => true,
-            (Some(Outcome::Repeat), Answer::Repeat(_) | Answer::Done | Answer::Outcome(_)) => true,
+            // A repeat gets the first answer again: of one that waits for its order, that it does.
+            (
+                Some(Outcome::Repeat),
+                Answer::Repeat(_) | Answer::Done | Answer::Outcome(_) | Answer::Early,
+            ) => true,
             (Some(Outcome::Applied), Answer::Done | Answer::Outcome(_) | Answer::Published(_)) => true,
             _ => false,
         };

@@ -72,6 +72,11 @@ fn operation(route: &Route, generator: &mut SchemaGenerator, shared: &mut Shared
             "description": "Our id of the order, or the platform's name of it",
             "schema": { "type": "string", "minLength": 1 }, "example": "web:1001" }));
     }
+    if route.path.contains("{channel}") {
+        parameters.push(json!({ "name": "channel", "in": "path", "required": true,
+            "description": "The channel whose raw topic it is",
+            "schema": { "type": "string", "pattern": "^[A-Za-z0-9._-]{1,64}$" }, "example": "web" }));
+    }
     let mut operation = json!({ "operationId": route.id, "summary": route.about });
     match &route.body {
         Body::None => {}
