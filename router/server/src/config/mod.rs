@@ -114,7 +114,7 @@ impl Default for Settings {
             listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
             token_file: None,
             partitions: None,
-            log: LogSettings { segment_size: 128 << 20, cache: 256 << 20, reserve: 64 << 20 },
+            log: LogSettings { segment_size: 128 << 20, cache: 64 << 20, reserve: 64 << 20 },
             snapshots: Snapshots { every: 1_000_000, keep: 2 },
             retention: Retention {
                 events: Duration::from_secs(7 * 86_400),
