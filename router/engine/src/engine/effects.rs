@@ -255,6 +255,9 @@ impl<'a> Effects<'a> {
     pub fn note_availability(&mut self, state: &mut State, sku: u32, node: u32, before: Standing) {
         let now = state.standing(sku, node);
         let now_over = now.over;
+        if now.atp != before.atp {
+            state.shelve(sku, node, now.atp);
+        }
         let cell = state.cell_mut(sku, node);
         let news = now_over.is_positive() != cell.oversold;
         cell.oversold = now_over.is_positive();

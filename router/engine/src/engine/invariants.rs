@@ -16,6 +16,8 @@ impl Engine {
             let Some(cell) = self.state.skus[*sku as usize].cell(*node) else { continue };
             let sound = cell.on_hand.0 >= 0 && cell.backordered.0 >= 0 && cell.allocated >= cell.backordered;
             assert!(sound, "I2 broken by {}: {:?}", effects.position, self.state.cell_name(*sku, *node));
+            let shelved = self.state.skus[*sku as usize].shelf.atp(*node) == Some(cell.atp());
+            assert!(shelved, "the shelf is not the cell's: {:?}", self.state.cell_name(*sku, *node));
         }
     }
 

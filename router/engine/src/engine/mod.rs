@@ -14,13 +14,16 @@ mod payment;
 mod place;
 mod reference;
 mod relieve;
+mod roster;
 mod route;
 mod rows;
+mod shelf;
 mod state;
 mod stock;
 mod time;
 pub mod trace;
 mod waiting;
+mod whole;
 
 use router_schemas::{
     command::{Command, Genesis},

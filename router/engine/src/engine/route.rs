@@ -99,13 +99,15 @@ impl Engine {
             }
         }
         if let Some(trace) = &mut effects.trace {
-            trace.push(trace::look(&self.state, order, &demands, pinned));
+            let eligible = self.index.roster.eligible(&self.state, order);
+            trace.push(trace::look(&self.state, eligible, order, &demands, pinned));
         }
         if let Some(opens) = pinned.only.and_then(|node| nodes::next_opening(&self.state, node)) {
             self.state.timed.insert((opens, order.id));
             return false;
         }
-        let mut plan = choose::choose(&self.state, order, &demands, pinned);
+        let eligible = self.index.roster.eligible(&self.state, order);
+        let mut plan = choose::choose(&self.state, eligible, order, &demands, pinned);
         let (moves, cut) = spread(order, mine, &plan.takes);
         if cut {
             // What does not fit stays open.

@@ -19,6 +19,8 @@ pub use super::order::Order;
 use super::{
     order::{LossKey, WaitKey},
     reference::Stale,
+    roster::Roster,
+    shelf::Shelf,
     time::Clock,
 };
 
@@ -96,6 +98,7 @@ pub struct Counts {
 pub struct Index {
     pub nodes: HashMap<String, u32>,
     pub skus: HashMap<String, SkuNumbers>,
+    pub roster: Roster,
 }
 
 /// The numbers of one SKU: without bucket, and of each bucket.
@@ -118,7 +121,7 @@ impl Index {
         for (number, node) in (0u32..).zip(&state.nodes) {
             index.nodes.insert(node.node.id.clone(), number);
         }
-        for (number, sku) in (0u32..).zip(&state.skus) {
+        for (number, sku) in (0u32..).zip(&mut state.skus) {
             let numbers = index.skus.entry(sku.name.clone()).or_default();
             match sku.bucket.as_str() {
                 "" => numbers.plain = Some(number),
@@ -126,8 +129,10 @@ impl Index {
             }
             for cell in &sku.cells {
                 state.nodes[cell.node as usize].skus.push(number);
+                sku.shelf.set(cell.node, cell.atp());
             }
         }
+        index.roster = Roster::of(state);
         index
     }
 }
@@ -158,6 +163,9 @@ pub struct SkuState {
     pub cells: Vec<Cell>,
     /// Orders with open or backordered units of it.
     pub waiting: BTreeSet<WaitKey>,
+    /// What the cells can give, kept by [`State::shelve`]. Rebuilt, never written.
+    #[serde(skip)]
+    pub shelf: Shelf,
 }
 
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -288,11 +296,12 @@ impl SkuState {
 impl State {
     /// The cell, made where there is none.
     pub fn cell_mut(&mut self, sku: u32, node: u32) -> &mut Cell {
-        let cells = &mut self.skus[sku as usize].cells;
+        let SkuState { cells, shelf, .. } = &mut self.skus[sku as usize];
         let place = match cells.binary_search_by_key(&node, |c| c.node) {
             Ok(place) => place,
             Err(place) => {
                 cells.insert(place, Cell { node, ..Cell::default() });
+                shelf.set(node, Qty::ZERO);
                 self.counts.cells += 1;
                 let here = &mut self.nodes[node as usize].skus;
                 if let Err(place) = here.binary_search(&sku) {
@@ -302,6 +311,11 @@ impl State {
             }
         };
         &mut self.skus[sku as usize].cells[place]
+    }
+
+    /// Lets choices know what a cell can give now.
+    pub fn shelve(&mut self, sku: u32, node: u32, atp: Qty) {
+        self.skus[sku as usize].shelf.set(node, atp);
     }
 
     /// Has the orders that wait for a SKU looked at. `all`: whether anything is available or not.

@@ -1,0 +1,75 @@
+//! What the cells of one SKU can give, side by side: a choice looks at many nodes, and reads nothing else of a cell.
+
+use router_schemas::quantity::Qty;
+
+/// Nodes in a block, one bit of a word each.
+pub const BLOCK: usize = 64;
+
+/// The cells of one SKU. Rebuilt, never written.
+#[derive(Debug, Default)]
+pub struct Shelf {
+    /// Ascending by place; only those that have a cell.
+    blocks: Vec<Block>,
+}
+
+/// The cells at 64 nodes whose numbers follow one another.
+#[derive(Debug)]
+pub struct Block {
+    /// Number of the first node, in blocks.
+    place: usize,
+    /// Nodes that have a cell.
+    cells: u64,
+    /// What each could give; nothing where there is no cell.
+    atp: [Qty; BLOCK],
+}
+
+impl Shelf {
+    /// Takes over what the cell at a node can give.
+    pub fn set(&mut self, node: u32, atp: Qty) {
+        let (place, bit) = (node as usize / BLOCK, node as usize % BLOCK);
+        let found = self.blocks.binary_search_by_key(&place, |b| b.place);
+        let at = found.unwrap_or_else(|at| {
+            self.blocks.insert(at, Block { place, cells: 0, atp: [Qty::ZERO; BLOCK] });
+            at
+        });
+        let block = &mut self.blocks[at];
+        block.cells |= 1 << bit;
+        block.atp[bit] = atp;
+    }
+
+    /// The block at a place, where it has a cell.
+    pub fn block(&self, place: usize) -> Option<&Block> {
+        // A SKU that is everywhere has every block.
+        match self.blocks.get(place) {
+            Some(block) if block.place == place => Some(block),
+            _ => self.blocks.binary_search_by_key(&place, |b| b.place).ok().map(|at| &self.blocks[at]),
+        }
+    }
+
+    /// What the cell at a node can give, as last taken over; `None`: there is no cell.
+    pub fn atp(&self, node: u32) -> Option<Qty> {
+        let (place, bit) = (node as usize / BLOCK, node as usize % BLOCK);
+        self.block(place).filter(|b| b.cells >> bit & 1 == 1).map(|b| b.atp[bit])
+    }
+}
+
+impl Block {
+    /// Nodes that have a cell, one bit each.
+    pub fn cells(&self) -> u64 {
+        self.cells
+    }
+
+    /// What each node could give.
+    pub fn atp(&self) -> &[Qty; BLOCK] {
+        &self.atp
+    }
+}
+
+/// The numbers of the bits that are set, ascending.
+pub fn bits(mut word: u64) -> impl Iterator<Item = usize> {
+    std::iter::from_fn(move || {
+        let bit = word.trailing_zeros() as usize;
+        word &= word.wrapping_sub(1);
+        (bit < BLOCK).then_some(bit)
+    })
+}
