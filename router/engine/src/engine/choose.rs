@@ -10,12 +10,11 @@
 
 use std::cmp::Ordering;
 
-use router_schemas::{
-    event::{Decision, Verdict},
-    quantity::Qty,
-};
+use router_schemas::{event::Verdict, quantity::Qty};
+use smallvec::SmallVec;
 
 use super::{
+    changes::Decided,
     field::Field,
     nodes::is_open,
     roster::Eligible,
@@ -35,8 +34,8 @@ pub struct Demand {
 /// What was found: node, SKU, quantity, whether beyond stock.
 #[derive(Default)]
 pub struct Plan {
-    pub takes: Vec<(u32, u32, Qty, bool)>,
-    pub decision: Decision,
+    pub takes: SmallVec<[(u32, u32, Qty, bool); 8]>,
+    pub decided: Decided,
 }
 
 /// Nodes that the order or what it has already names.
@@ -61,24 +60,21 @@ pub fn choose(
 ) -> Plan {
     let found = whole::find(state, eligible, order, demands, pinned);
     let rule = if found.best.is_some() { "one-node" } else { "fewest-splits" };
-    let mut decision = Decision {
+    let mut decided = Decided {
         control: state.control,
-        rule_set: "default".into(),
-        version: 1,
-        routing: "all".into(),
-        rule: rule.into(),
+        rule,
         candidates: found.candidates,
         covering: found.covering,
-        ..Decision::default()
+        ..Decided::default()
     };
     if let Some(node) = found.best {
-        decision.chosen.push((state.nodes[node as usize].node.id.clone(), None));
-        decision.verdict = Verdict::Whole;
-        return Plan { takes: demands.iter().map(|d| (node, d.sku, d.qty, false)).collect(), decision };
+        decided.chosen.push((node, None));
+        decided.verdict = Verdict::Whole;
+        return Plan { takes: demands.iter().map(|d| (node, d.sku, d.qty, false)).collect(), decided };
     }
     let field = Field::of(state, eligible, order, demands, pinned.only);
     let mut search = Search::new(state, &field, demands);
-    search.plan.decision = decision;
+    search.plan.decided = decided;
     search.spread(ranked_slots(&field, |slot| rank(state, order, pinned, field.node(*slot))));
     search.end()
 }
@@ -154,8 +150,7 @@ impl<'a> Search<'a> {
         let takes = &self.plan.takes;
         let beyond = takes.iter().any(|t| t.3);
         let found = !beyond && self.left.iter().all(Qty::is_zero);
-        self.plan.decision.verdict = match (found, self.plan.decision.chosen.len(), beyond, takes.is_empty())
-        {
+        self.plan.decided.verdict = match (found, self.plan.decided.chosen.len(), beyond, takes.is_empty()) {
             (true, 1, ..) => Verdict::Whole,
             (true, ..) => Verdict::Split,
             (false, _, true, _) => Verdict::Backordered,
@@ -194,7 +189,7 @@ impl<'a> Search<'a> {
     }
 
     fn choose(&mut self, node: u32) {
-        self.plan.decision.chosen.push((self.state.nodes[node as usize].node.id.clone(), None));
+        self.plan.decided.chosen.push((node, None));
     }
 
     /// The first pair by rank that covers everything. `ranked`: slots with stock, best first.
@@ -271,8 +266,7 @@ impl<'a> Search<'a> {
                 if part.is_positive() {
                     self.plan.takes.push((node, demand.sku, part, true));
                     self.left[nth] -= part;
-                    let name = &self.state.nodes[node as usize].node.id;
-                    if self.plan.decision.chosen.iter().all(|(n, _)| n != name) {
+                    if self.plan.decided.chosen.iter().all(|(n, _)| *n != node) {
                         self.choose(node);
                     }
                 }

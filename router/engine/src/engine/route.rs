@@ -111,22 +111,22 @@ impl Engine {
         let (moves, cut) = spread(order, mine, &plan.takes);
         if cut {
             // What does not fit stays open.
-            plan.decision.verdict = if moves.is_empty() { Found::Unfillable } else { Found::Partial };
+            plan.decided.verdict = if moves.is_empty() { Found::Unfillable } else { Found::Partial };
         }
-        for (name, chord2) in &mut plan.decision.chosen {
-            let place = self.index.nodes.get(name).and_then(|n| self.state.nodes[*n as usize].node.place);
+        for (node, chord2) in &mut plan.decided.chosen {
+            let place = self.state.nodes[*node as usize].node.place;
             *chord2 = order.to.zip(place).map(|(a, b)| a.chord2(b));
         }
         if let Some(choice) = effects.trace.as_mut().and_then(|t| t.last_mut()) {
-            choice.close(&plan.decision);
+            choice.close(&plan.decided.decision(&self.state));
         }
-        let whole = plan.decision.verdict == Found::Whole;
+        let whole = plan.decided.verdict == Found::Whole;
         // A retry that finds nothing leaves no trace.
         if moves.is_empty() && order.queue.is_some() {
             return whole;
         }
         effects.touch_order(order.id);
-        effects.decided(plan.decision);
+        effects.decided(plan.decided);
         for Move { line, node, to, qty } in moves {
             effects.shift(&mut self.state, order, line, Some(node), (Unit::Open, to), qty);
         }

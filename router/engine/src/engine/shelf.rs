@@ -66,10 +66,23 @@ impl Block {
 }
 
 /// The numbers of the bits that are set, ascending.
-pub fn bits(mut word: u64) -> impl Iterator<Item = usize> {
-    std::iter::from_fn(move || {
-        let bit = word.trailing_zeros() as usize;
-        word &= word.wrapping_sub(1);
-        (bit < BLOCK).then_some(bit)
-    })
+pub fn bits(word: u64) -> Bits {
+    Bits(word)
+}
+
+/// What is left of a word.
+pub struct Bits(u64);
+
+impl Iterator for Bits {
+    type Item = usize;
+
+    #[inline]
+    fn next(&mut self) -> Option<usize> {
+        if self.0 == 0 {
+            return None;
+        }
+        let bit = self.0.trailing_zeros() as usize % BLOCK;
+        self.0 &= self.0 - 1;
+        Some(bit)
+    }
 }

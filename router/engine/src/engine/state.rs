@@ -11,7 +11,6 @@ use router_schemas::{
     id::OrderId,
     limits,
     quantity::Qty,
-    row::CellRow,
 };
 use serde::{Deserialize, Serialize};
 
@@ -163,7 +162,7 @@ pub struct SkuState {
     pub cells: Vec<Cell>,
     /// Orders with open or backordered units of it.
     pub waiting: BTreeSet<WaitKey>,
-    /// What the cells can give, kept by [`State::shelve`]. Rebuilt, never written.
+    /// What the cells can give, as they are told of (`effects.rs`). Rebuilt, never written.
     #[serde(skip)]
     pub shelf: Shelf,
 }
@@ -216,6 +215,12 @@ impl Cell {
         (self.on_hand - self.allocated - self.blocked - self.safety_stock).floor_zero()
     }
 
+    /// What it can give now, and was promised too much. `untracked`: its SKU is without stock-keeping.
+    pub fn standing(&self, untracked: bool) -> Standing {
+        let over = if untracked { Qty::ZERO } else { self.oversold_by() };
+        Standing { atp: self.atp(), beyond: self.backorder_left(), over }
+    }
+
     /// Units promised from stock beyond what is there.
     fn oversold_by(&self) -> Qty {
         (self.allocated - self.backordered - self.on_hand).floor_zero()
@@ -258,9 +263,18 @@ impl Cell {
     }
 }
 
+/// Where the node's cell is, or would be.
+fn place_of(cells: &[Cell], node: u32) -> Result<usize, usize> {
+    // A SKU that is everywhere has its cells at the nodes' own numbers.
+    match cells.get(node as usize) {
+        Some(cell) if cell.node == node => Ok(node as usize),
+        _ => cells.binary_search_by_key(&node, |c| c.node),
+    }
+}
+
 impl SkuState {
     pub fn cell(&self, node: u32) -> Option<&Cell> {
-        self.cells.binary_search_by_key(&node, |c| c.node).ok().map(|i| &self.cells[i])
+        place_of(&self.cells, node).ok().map(|i| &self.cells[i])
     }
 
     /// Units promised from stock beyond what is there; none where stock is without limit.
@@ -296,26 +310,23 @@ impl SkuState {
 impl State {
     /// The cell, made where there is none.
     pub fn cell_mut(&mut self, sku: u32, node: u32) -> &mut Cell {
-        let SkuState { cells, shelf, .. } = &mut self.skus[sku as usize];
-        let place = match cells.binary_search_by_key(&node, |c| c.node) {
-            Ok(place) => place,
-            Err(place) => {
-                cells.insert(place, Cell { node, ..Cell::default() });
-                shelf.set(node, Qty::ZERO);
-                self.counts.cells += 1;
-                let here = &mut self.nodes[node as usize].skus;
-                if let Err(place) = here.binary_search(&sku) {
-                    here.insert(place, sku);
-                }
-                place
-            }
-        };
+        let place = self.cell_place(sku, node);
         &mut self.skus[sku as usize].cells[place]
     }
 
-    /// Lets choices know what a cell can give now.
-    pub fn shelve(&mut self, sku: u32, node: u32, atp: Qty) {
-        self.skus[sku as usize].shelf.set(node, atp);
+    /// The cell's place among those of its SKU, made where there is none.
+    pub fn cell_place(&mut self, sku: u32, node: u32) -> usize {
+        let SkuState { cells, shelf, .. } = &mut self.skus[sku as usize];
+        place_of(cells, node).unwrap_or_else(|place| {
+            cells.insert(place, Cell { node, ..Cell::default() });
+            shelf.set(node, Qty::ZERO);
+            self.counts.cells += 1;
+            let here = &mut self.nodes[node as usize].skus;
+            if let Err(place) = here.binary_search(&sku) {
+                here.insert(place, sku);
+            }
+            place
+        })
     }
 
     /// Has the orders that wait for a SKU looked at. `all`: whether anything is available or not.
@@ -350,12 +361,7 @@ impl State {
     /// What a cell can give now.
     pub fn standing(&self, sku: u32, node: u32) -> Standing {
         let held = &self.skus[sku as usize];
-        let cell = held.cell(node);
-        Standing {
-            atp: cell.map_or(Qty::ZERO, Cell::atp),
-            beyond: cell.map_or(Qty::ZERO, Cell::backorder_left),
-            over: held.oversold_by(node),
-        }
+        held.cell(node).map_or(Standing::default(), |cell| cell.standing(held.untracked()))
     }
 
     /// Has the orders looked at that wait for something that the node may have; `None`: that any node may have.
@@ -370,25 +376,7 @@ impl State {
         CellName { node: node.node.id.clone(), sku: sku.name.clone(), bucket: sku.bucket.clone() }
     }
 
-    pub fn cell_row(&self, sku: u32, node: u32) -> CellRow {
-        let cell = self.skus[sku as usize].cell(node).cloned().unwrap_or_default();
-        let enabled = self.nodes[node as usize].node.enabled;
-        CellRow {
-            cell: self.cell_name(sku, node),
-            on_hand: cell.on_hand,
-            allocated: cell.allocated,
-            backordered: cell.backordered,
-            held: Qty::ZERO,
-            blocked: cell.blocked,
-            safety_stock: cell.safety_stock,
-            // A service is everywhere without limit.
-            allowance: if self.skus[sku as usize].untracked() {
-                Allowance::Unlimited
-            } else {
-                cell.allowance
-            },
-            out_of_stock: cell.out_of_stock,
-            atp: if enabled { cell.atp() } else { Qty::ZERO },
-        }
+    pub fn node_name(&self, node: u32) -> &str {
+        &self.nodes[node as usize].node.id
     }
 }

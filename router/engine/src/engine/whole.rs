@@ -10,7 +10,7 @@ use super::{
     choose::{self, Demand, Pinned},
     nodes::{self, Filters},
     order::Order,
-    roster::Eligible,
+    roster::{Eligible, Spot},
     shelf::{BLOCK, Block, bits},
     state::{SkuState, State},
 };
@@ -38,7 +38,7 @@ pub fn find(
     let (untracked, whole_steps) =
         (wanted.iter().any(|w| w.sku.untracked()), wanted.iter().all(|w| w.whole_steps));
     let filters = Filters::of(state, order);
-    let mut best = Best { state, eligible, order, pinned, known: None };
+    let mut best = Best { state, spots: eligible.spots, order, pinned, known: None };
     let mut found = Found::default();
     let mut blocks: SmallVec<[(&Block, Qty); 8]> = SmallVec::new();
     for place in 0..eligible.blocks() {
@@ -64,6 +64,7 @@ pub fn find(
         if !whole_steps {
             continue;
         }
+        let blocks = blocks.as_slice();
         for bit in bits(asked & all) {
             if blocks.iter().all(|(block, qty)| block.atp()[bit] >= *qty) {
                 found.covering += 1;
@@ -71,7 +72,7 @@ pub fn find(
             }
         }
     }
-    found.best = best.known.map(|(_, node)| node);
+    found.best = best.known.map(|(.., node)| node);
     found
 }
 
@@ -99,29 +100,34 @@ impl<'a> Wanted<'a> {
 /// The best node so far, by [`choose::rank`]: what is cheap to compare comes first there too.
 struct Best<'a> {
     state: &'a State,
-    eligible: Eligible<'a>,
+    spots: &'a [Spot],
     order: &'a Order,
     pinned: &'a Pinned<'a>,
-    /// Not preferred, closed, distance; the node.
-    known: Option<((bool, bool, i64), u32)>,
+    /// Its marks (lower is better: not preferred, then closed), its distance, and the node.
+    known: Option<(u8, i64, u32)>,
 }
 
 impl Best<'_> {
+    #[inline]
     fn offer(&mut self, node: u32) {
-        let spot = &self.eligible.spots[node as usize];
-        let distance = self.order.to.zip(spot.place).map_or(i64::MAX, |(a, b)| a.chord2(b));
+        let spot = &self.spots[node as usize];
+        let distance = match (self.order.to, spot.place) {
+            (Some(to), Some(place)) => to.chord2(place),
+            _ => i64::MAX,
+        };
+        let preferred = !self.pinned.first.is_empty() && self.pinned.first.contains(&node);
         let closed = spot.hours && !nodes::is_open(self.state, node);
-        let this = (!self.pinned.first.contains(&node), closed, distance);
+        let marks = u8::from(!preferred) << 1 | u8::from(closed);
         let better = match self.known {
-            None => true,
-            Some((known, other)) if known == this => {
+            Some(known) if (marks, distance) == (known.0, known.1) => {
                 let rank = |node| choose::rank(self.state, self.order, self.pinned, node);
-                rank(node) < rank(other)
+                rank(node) < rank(known.2)
             }
-            Some((known, _)) => this < known,
+            Some(known) => (marks, distance) < (known.0, known.1),
+            None => true,
         };
         if better {
-            self.known = Some((this, node));
+            self.known = Some((marks, distance, node));
         }
     }
 }
