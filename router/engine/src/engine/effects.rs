@@ -315,7 +315,7 @@ impl<'a> Effects<'a> {
             return self.work.emptied();
         }
         self.item = 0;
-        let orders = self.work.orders.iter().filter_map(|id| state.orders.get(id));
+        let orders = self.work.orders.iter().filter_map(|id| state.orders.get(id).map(Box::as_ref));
         let cells = self.work.cells.iter().map(|(sku, node)| Touched::Cell(*sku, *node));
         let rows: SmallVec<[Touched<'_>; 16]> = orders.map(Touched::Order).chain(cells).collect();
         self.write(state, Some(outcome.unwrap_or(Outcome::Applied)), &rows);

@@ -2,6 +2,7 @@
 //! are promised and where events are written (`effects.rs`). A broken one stops the partition.
 
 use router_schemas::{event::OrderState, quantity::Qty};
+use smallvec::SmallVec;
 
 use super::{Engine, effects::Effects, order::Order};
 
@@ -23,7 +24,8 @@ impl Engine {
 
     /// The invariant that the order breaks.
     fn unsound(&self, order: &Order) -> Option<&'static str> {
-        let mut sums = vec![(Qty::ZERO, Qty::ZERO, Qty::ZERO); order.lines.len()];
+        let mut sums: SmallVec<[(Qty, Qty, Qty); 8]> =
+            SmallVec::from_elem((Qty::ZERO, Qty::ZERO, Qty::ZERO), order.lines.len());
         for f in &order.fulfilments {
             let sum = &mut sums[usize::from(f.line)];
             sum.0 += f.promised();

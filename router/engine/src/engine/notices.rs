@@ -9,10 +9,11 @@ use router_schemas::{
     quantity::Qty,
     reply::{self, Answer, Reply},
 };
+use smallvec::SmallVec;
 
 use super::{
     effects::Effects,
-    order::{Fulfilment, Order},
+    order::{Fulfilment, Order, Work},
     shown::{self, Shown},
     state::State,
 };
@@ -20,22 +21,21 @@ use super::{
 impl Effects<'_> {
     /// Tells every node whose work for the order changed, and those that lost all of it. `before`: [`Order::work`]
     /// as they were last told. `all`: also those whose work is the same, as what they see of it changed.
-    pub fn tell_nodes(&mut self, state: &State, order: &Order, before: &[(u32, u16, Qty, Qty)], all: bool) {
+    pub fn tell_nodes(&mut self, state: &State, order: &Order, before: &[Work], all: bool) {
         let now = order.work();
-        let mut nodes: Vec<u32> = Vec::new();
+        let mut nodes: SmallVec<[u32; 8]> = SmallVec::new();
         for (node, ..) in now.iter().chain(before) {
             if !nodes.contains(node) {
                 nodes.push(*node);
             }
         }
         for node in nodes {
-            let of = |work: &[(u32, u16, Qty, Qty)]| -> Vec<_> {
-                work.iter().filter(|w| w.0 == node).copied().collect()
-            };
-            let event = match (of(before), of(&now)) {
-                (old, new) if old == new && !all => continue,
-                (old, _) if old.is_empty() => "assigned",
-                (_, new) if new.is_empty() => "withdrawn",
+            let old = || before.iter().filter(|w| w.0 == node);
+            let new = || now.iter().filter(|w| w.0 == node);
+            let event = match (old().next().is_none(), new().next().is_none()) {
+                _ if old().eq(new()) && !all => continue,
+                (true, _) => "assigned",
+                (_, true) => "withdrawn",
                 _ => "changed",
             };
             self.assign(state, order, node, event);

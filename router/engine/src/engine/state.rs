@@ -1,6 +1,9 @@
 //! What the engine knows: nodes, SKUs with their cells, orders, and the indexes over them.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
+    hash::{BuildHasherDefault, Hasher},
+};
 
 use router_schemas::{
     command::{
@@ -13,6 +16,7 @@ use router_schemas::{
     quantity::Qty,
 };
 use serde::{Deserialize, Serialize};
+use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 pub use super::order::Order;
 use super::{
@@ -33,7 +37,8 @@ pub struct State {
     pub nodes: Vec<NodeState>,
     pub skus: Vec<SkuState>,
     pub channels: BTreeMap<String, Channel>,
-    pub orders: BTreeMap<OrderId, Order>,
+    /// Boxed: they are large, and the tree moves what it holds.
+    pub orders: BTreeMap<OrderId, Box<Order>>,
     /// SKUs whose waiting orders are to be looked at.
     pub looks: BTreeMap<u32, Look>,
     /// The next order of each of them, so that all are served in one order.
@@ -95,9 +100,29 @@ pub struct Counts {
 /// Rebuilt from the state, never written: names to numbers.
 #[derive(Debug, Default)]
 pub struct Index {
-    pub nodes: HashMap<String, u32>,
-    pub skus: HashMap<String, SkuNumbers>,
+    pub nodes: HashMap<String, u32, NameHash>,
+    pub skus: HashMap<String, SkuNumbers, NameHash>,
     pub roster: Roster,
+}
+
+/// One fixed hash of names, so that every run looks names up in the same way.
+pub type NameHash = BuildHasherDefault<NameHasher>;
+
+/// XXH3-64 of the bytes.
+#[derive(Debug, Default)]
+pub struct NameHasher(u64);
+
+impl Hasher for NameHasher {
+    fn write(&mut self, bytes: &[u8]) {
+        self.0 = xxh3_64_with_seed(bytes, self.0);
+    }
+
+    /// The mark after a text: nothing follows it.
+    fn write_u8(&mut self, _: u8) {}
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
 }
 
 /// The numbers of one SKU: without bucket, and of each bucket.

@@ -38,7 +38,8 @@ pub fn find(
     let (untracked, whole_steps) =
         (wanted.iter().any(|w| w.sku.untracked()), wanted.iter().all(|w| w.whole_steps));
     let filters = Filters::of(state, order);
-    let mut best = Best { state, spots: eligible.spots, order, pinned, known: None };
+    let spots = eligible.spots;
+    let mut best = Best { state, spots, order, pinned, node: None, marks: u8::MAX, distance: i64::MAX };
     let mut found = Found::default();
     let mut blocks: SmallVec<[(&Block, Qty); 8]> = SmallVec::new();
     for place in 0..eligible.blocks() {
@@ -64,15 +65,11 @@ pub fn find(
         if !whole_steps {
             continue;
         }
-        let blocks = blocks.as_slice();
-        for bit in bits(asked & all) {
-            if blocks.iter().all(|(block, qty)| block.atp()[bit] >= *qty) {
-                found.covering += 1;
-                best.offer((place * BLOCK + bit) as u32);
-            }
-        }
+        let covers = blocks.iter().fold(asked & all, |left, (block, qty)| block.giving(left, *qty));
+        found.covering += covers.count_ones();
+        bits(covers).for_each(|bit| best.offer((place * BLOCK + bit) as u32));
     }
-    found.best = best.known.map(|(.., node)| node);
+    found.best = best.node;
     found
 }
 
@@ -103,8 +100,10 @@ struct Best<'a> {
     spots: &'a [Spot],
     order: &'a Order,
     pinned: &'a Pinned<'a>,
-    /// Its marks (lower is better: not preferred, then closed), its distance, and the node.
-    known: Option<(u8, i64, u32)>,
+    node: Option<u32>,
+    /// Lower is better: not preferred, then closed.
+    marks: u8,
+    distance: i64,
 }
 
 impl Best<'_> {
@@ -115,19 +114,27 @@ impl Best<'_> {
             (Some(to), Some(place)) => to.chord2(place),
             _ => i64::MAX,
         };
-        let preferred = !self.pinned.first.is_empty() && self.pinned.first.contains(&node);
+        // Nearly all end here: farther, and no better in anything that counts more.
+        let plain = self.pinned.first.is_empty() && self.marks == PLAIN;
+        if plain && distance > self.distance {
+            return;
+        }
+        let preferred = self.pinned.first.contains(&node);
         let closed = spot.hours && !nodes::is_open(self.state, node);
         let marks = u8::from(!preferred) << 1 | u8::from(closed);
-        let better = match self.known {
-            Some(known) if (marks, distance) == (known.0, known.1) => {
+        let better = match self.node {
+            Some(other) if (marks, distance) == (self.marks, self.distance) => {
                 let rank = |node| choose::rank(self.state, self.order, self.pinned, node);
-                rank(node) < rank(known.2)
+                rank(node) < rank(other)
             }
-            Some(known) => (marks, distance) < (known.0, known.1),
+            Some(_) => (marks, distance) < (self.marks, self.distance),
             None => true,
         };
         if better {
-            self.known = Some((marks, distance, node));
+            (self.node, self.marks, self.distance) = (Some(node), marks, distance);
         }
     }
 }
+
+/// The marks of a node that is open, where none is preferred: no better ones are possible.
+const PLAIN: u8 = 2;
