@@ -51,8 +51,8 @@ pub struct AssignedLine<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub name: Option<&'a str>,
     /// Chosen options.
-    #[serde(skip_serializing_if = "<[String]>::is_empty")]
-    pub options: &'a [String],
+    #[serde(skip_serializing_if = "<[&str]>::is_empty")]
+    pub options: &'a [&'a str],
     /// Units from stock.
     pub qty: Qty,
     /// Units to come.

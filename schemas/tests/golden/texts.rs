@@ -25,7 +25,7 @@ use crate::{
 
 /// `stores.assignments`, `customers.notifications`, `stock.alerts`, with their origin first.
 pub fn notices() -> Vec<Entry> {
-    let options = vec!["red".to_owned()];
+    let options = ["red"];
     let line = |options| AssignedLine {
         line: "1",
         sku: "85123A",

@@ -59,7 +59,6 @@ impl Engine {
         let lines = std::mem::take(&mut body.lines);
         let places = self.replace_lines(order, lines, effects);
         let (shown, texts) = replace_display(order, &body, &places);
-        effects.shown = None;
         if body.payment != order.payment
             && !matches!(
                 body.payment,

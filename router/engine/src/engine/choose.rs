@@ -5,20 +5,21 @@
 //!    that covers most lines whole, then most units, then rank, again and again.
 //! 3. What no node has is backordered where a cell allows it, else stays open: `unfillable`.
 //!
-//! Most orders end at the first step, so it costs least: cells of a SKU lie side by side and are walked once, and
-//! only nodes that cover everything are ranked.
+//! Most orders end at the first step, so it costs least (`whole.rs`). The rest looks at every node that may be asked
+//! (`field.rs`).
 
 use std::cmp::Ordering;
 
-use router_schemas::{
-    event::{Decision, Verdict},
-    quantity::Qty,
-};
+use router_schemas::{event::Verdict, quantity::Qty};
+use smallvec::SmallVec;
 
 use super::{
+    changes::Decided,
     field::Field,
     nodes::is_open,
+    roster::Eligible,
     state::{Order, State},
+    whole,
 };
 
 /// Pairs are tried among so many nodes, those that cover most.
@@ -33,8 +34,8 @@ pub struct Demand {
 /// What was found: node, SKU, quantity, whether beyond stock.
 #[derive(Default)]
 pub struct Plan {
-    pub takes: Vec<(u32, u32, Qty, bool)>,
-    pub decision: Decision,
+    pub takes: SmallVec<[(u32, u32, Qty, bool); 8]>,
+    pub decided: Decided,
 }
 
 /// Nodes that the order or what it has already names.
@@ -47,42 +48,46 @@ pub struct Pinned<'a> {
 }
 
 /// Where a node stands: lower is better. Not preferred, closed, distance, not the zone's default; then the id.
-type Rank<'a> = (bool, bool, i64, bool, &'a str);
+pub type Rank<'a> = (bool, bool, i64, bool, &'a str);
 
 /// Chooses nodes for these demands.
-pub fn choose(state: &State, order: &Order, demands: &[Demand], pinned: &Pinned<'_>) -> Plan {
-    let field = Field::of(state, order, demands, pinned.only);
-    let rank = |slot: &usize| rank(state, order, pinned, field.node(*slot));
-    let covering = (0..field.len()).filter(|slot| field.covered(*slot, demands) == demands.len());
-    let (mut count, mut whole) = (0, None::<(Rank<'_>, usize)>);
-    for slot in covering {
-        count += 1;
-        let this = (rank(&slot), slot);
-        if whole.as_ref().is_none_or(|best| this.0 < best.0) {
-            whole = Some(this);
-        }
-    }
-    let mut search = Search::new(state, &field, demands);
-    search.plan.decision = Decision {
+pub fn choose(
+    state: &State,
+    eligible: Eligible<'_>,
+    order: &Order,
+    demands: &[Demand],
+    pinned: &Pinned<'_>,
+) -> Plan {
+    let found = whole::find(state, eligible, order, demands, pinned);
+    let rule = if found.best.is_some() { "one-node" } else { "fewest-splits" };
+    let mut decided = Decided {
         control: state.control,
-        rule_set: "default".into(),
-        version: 1,
-        routing: "all".into(),
-        rule: if whole.is_some() { "one-node" } else { "fewest-splits" }.into(),
-        candidates: field.len() as u32,
-        covering: count,
-        ..Decision::default()
+        rule,
+        candidates: found.candidates,
+        covering: found.covering,
+        ..Decided::default()
     };
-    match whole {
-        Some((_, slot)) => drop(search.take(slot)),
-        None => search.spread(ranked_slots(&field, rank)),
+    if let Some(node) = found.best {
+        decided.chosen.push((node, None));
+        decided.verdict = Verdict::Whole;
+        return Plan { takes: demands.iter().map(|d| (node, d.sku, d.qty, false)).collect(), decided };
     }
+    let field = Field::of(state, eligible, order, demands, pinned.only);
+    let mut search = Search::new(state, &field, demands);
+    search.plan.decided = decided;
+    search.spread(ranked_slots(&field, |slot| rank(state, order, pinned, field.node(*slot))));
     search.end()
 }
 
 /// Every node that the choice may ask, best first: what [`choose`] goes by, for who explains it.
-pub fn ranked(state: &State, order: &Order, demands: &[Demand], pinned: &Pinned<'_>) -> Vec<u32> {
-    let field = Field::of(state, order, demands, pinned.only);
+pub fn ranked(
+    state: &State,
+    eligible: Eligible<'_>,
+    order: &Order,
+    demands: &[Demand],
+    pinned: &Pinned<'_>,
+) -> Vec<u32> {
+    let field = Field::of(state, eligible, order, demands, pinned.only);
     let slots = ranked_slots(&field, |slot| rank(state, order, pinned, field.node(*slot)));
     slots.into_iter().map(|slot| field.node(slot)).collect()
 }
@@ -96,7 +101,7 @@ pub fn available(state: &State, sku: u32, node: u32, wanted: Qty) -> Qty {
     held.cell(node).map_or(Qty::ZERO, |c| Qty(c.atp().0.min(wanted.0)).floor_to(held.step()))
 }
 
-fn rank<'a>(state: &'a State, order: &Order, pinned: &Pinned<'_>, node: u32) -> Rank<'a> {
+pub fn rank<'a>(state: &'a State, order: &Order, pinned: &Pinned<'_>, node: u32) -> Rank<'a> {
     let place = &state.nodes[node as usize].node;
     let distance = order.to.zip(place.place).map_or(i64::MAX, |(a, b)| a.chord2(b));
     (!pinned.first.contains(&node), !is_open(state, node), distance, !place.default, &place.id)
@@ -145,8 +150,7 @@ impl<'a> Search<'a> {
         let takes = &self.plan.takes;
         let beyond = takes.iter().any(|t| t.3);
         let found = !beyond && self.left.iter().all(Qty::is_zero);
-        self.plan.decision.verdict = match (found, self.plan.decision.chosen.len(), beyond, takes.is_empty())
-        {
+        self.plan.decided.verdict = match (found, self.plan.decided.chosen.len(), beyond, takes.is_empty()) {
             (true, 1, ..) => Verdict::Whole,
             (true, ..) => Verdict::Split,
             (false, _, true, _) => Verdict::Backordered,
@@ -185,7 +189,7 @@ impl<'a> Search<'a> {
     }
 
     fn choose(&mut self, node: u32) {
-        self.plan.decision.chosen.push((self.state.nodes[node as usize].node.id.clone(), None));
+        self.plan.decided.chosen.push((node, None));
     }
 
     /// The first pair by rank that covers everything. `ranked`: slots with stock, best first.
@@ -262,8 +266,7 @@ impl<'a> Search<'a> {
                 if part.is_positive() {
                     self.plan.takes.push((node, demand.sku, part, true));
                     self.left[nth] -= part;
-                    let name = &self.state.nodes[node as usize].node.id;
-                    if self.plan.decision.chosen.iter().all(|(n, _)| n != name) {
+                    if self.plan.decided.chosen.iter().all(|(n, _)| *n != node) {
                         self.choose(node);
                     }
                 }

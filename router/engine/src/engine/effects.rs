@@ -1,24 +1,23 @@
 //! Everything a command does to the world, in one place: unit movements, events, rows. What others are told is in
 //! `notices.rs`.
 
-use std::collections::BTreeSet;
-
 use router_schemas::{
-    command::order::Display,
     envelope::Meta,
-    event::{Change, Decision, Event, Exception, OrderState, Outcome, StockCause, StockChange, Unit},
+    event::{Change, Event, Exception, OrderState, Outcome, StockCause, StockChange, Unit},
     id::OrderId,
     limits,
     position::{Position, Topic},
     quantity::Qty,
-    row::Row,
     stage::{Outputs, Topology},
 };
+use smallvec::SmallVec;
 
 use super::{
+    changes::{Decided, Noted, Work, insert_sorted},
+    images::{Changes, EventImage, RowImage},
     nodes,
     order::{Fulfilment, Order},
-    rows,
+    rows::{self, Touched},
     state::{Standing, State},
     trace::Choice,
 };
@@ -36,21 +35,18 @@ pub struct Effects<'a> {
     item: u16,
     items: u16,
     order: Option<OrderId>,
-    changes: Vec<Change>,
-    orders: BTreeSet<OrderId>,
-    cells: BTreeSet<(u32, u32)>,
+    work: Work,
     /// Bytes of the order rows to come, by estimate.
     bytes: usize,
     /// Events with an outcome that were written.
     outcomes: usize,
-    /// What people see of the order that was told of last.
-    pub(super) shown: Option<(OrderId, Display)>,
     /// What each choice looked at, where somebody asks.
     pub trace: Option<Vec<Choice>>,
 }
 
 impl<'a> Effects<'a> {
-    pub fn new(out: &'a mut Outputs, topology: Topology, position: Position) -> Self {
+    /// `work`: empty lists.
+    pub fn new(out: &'a mut Outputs, topology: Topology, position: Position, work: Work) -> Self {
         Self {
             out,
             topology,
@@ -58,12 +54,9 @@ impl<'a> Effects<'a> {
             item: 0,
             items: 0,
             order: None,
-            changes: Vec::new(),
-            orders: BTreeSet::new(),
-            cells: BTreeSet::new(),
+            work,
             bytes: 0,
             outcomes: 0,
-            shown: None,
             trace: None,
         }
     }
@@ -74,28 +67,28 @@ impl<'a> Effects<'a> {
     }
 
     pub fn change(&mut self, change: Change) {
-        self.changes.push(change);
+        self.work.changes.push(Noted::Other(change));
     }
 
     pub fn exception(&mut self, exception: Exception) {
-        self.changes.push(Change::Exception(exception));
+        self.change(Change::Exception(exception));
     }
 
     pub fn touch_order(&mut self, order: OrderId) {
-        self.orders.insert(order);
+        insert_sorted(&mut self.work.orders, order);
         self.order = Some(order);
     }
 
     /// The order left memory: it has no row to write.
     pub fn forgotten(&mut self, order: OrderId) {
-        self.orders.remove(&order);
+        self.work.orders.retain(|touched| *touched != order);
         self.order = Some(order);
     }
 
     /// The cell's row is written with the command.
     pub fn touch_cell(&mut self, state: &mut State, sku: u32, node: u32) {
         state.cell_mut(sku, node).shown = true;
-        self.cells.insert((sku, node));
+        insert_sorted(&mut self.work.cells, (sku, node));
     }
 
     /// Counts the row that the order will need.
@@ -105,22 +98,22 @@ impl<'a> Effects<'a> {
 
     /// Whether the command has no room left for further due items.
     pub fn is_full(&self) -> bool {
-        self.orders.len() >= ORDERS_PER_COMMAND
+        self.work.orders.len() >= ORDERS_PER_COMMAND
             || self.bytes >= limits::ROWS_BYTES
-            || self.cells.len() >= CELLS_PER_COMMAND
+            || self.work.cells.len() >= CELLS_PER_COMMAND
     }
 
     /// True while nothing has changed since the last event.
     pub fn is_quiet(&self) -> bool {
-        self.changes.is_empty()
+        self.work.changes.is_empty()
     }
 
     pub fn touched_orders(&self) -> impl Iterator<Item = &OrderId> {
-        self.orders.iter()
+        self.work.orders.iter()
     }
 
     pub fn touched_cells(&self) -> impl Iterator<Item = &(u32, u32)> {
-        self.cells.iter()
+        self.work.cells.iter()
     }
 
     /// Moves units of a line between states, in the order, in its cell and in the event alike. The only place
@@ -171,36 +164,35 @@ impl<'a> Effects<'a> {
             self.shift_node(state, order, node, to);
         }
         self.touch_order(order.id);
-        let name = node.map(|n| state.nodes[n as usize].node.id.as_str());
-        match self.changes.last_mut() {
-            Some(Change::Units { node, moves }) if node.as_deref() == name => {
-                moves.push((line, from, to, qty));
-            }
-            _ => {
-                let node = name.map(str::to_owned);
-                self.changes.push(Change::Units { node, moves: vec![(line, from, to, qty)] });
-            }
+        self.work.moves.push((line, from, to, qty));
+        let all = self.work.moves.len();
+        match self.work.changes.last_mut() {
+            Some(Noted::Units { node: there, moves }) if *there == node => moves.end = all,
+            _ => self.work.changes.push(Noted::Units { node, moves: all - 1..all }),
         }
     }
 
     fn shift_cell(&mut self, state: &mut State, sku: u32, node: u32, from: Unit, to: Unit, qty: Qty) {
         let promised =
             |u: Unit| matches!(u, Unit::Backordered | Unit::Allocated | Unit::Picked | Unit::Ready);
-        let untracked = state.skus[sku as usize].untracked();
-        let before = state.standing(sku, node);
         let now = state.clock.engine;
-        let cell = state.cell_mut(sku, node);
+        let place = state.cell_place(sku, node);
+        let held = &mut state.skus[sku as usize];
+        let untracked = held.untracked();
+        let cell = &mut held.cells[place];
+        let before = cell.standing(untracked);
         let count = |is: bool| Qty(if is { qty.0 } else { 0 });
         let allocated = count(promised(to)) - count(promised(from));
         let backordered = count(to == Unit::Backordered) - count(from == Unit::Backordered);
         cell.allocated += allocated;
         cell.backordered += backordered;
-        if allocated.is_positive() && !untracked {
-            let most = cell.on_hand + cell.backorder_limit();
-            let sound = cell.allocated <= most;
-            assert!(sound, "I1 broken by {}: {:?}", self.position, state.cell_name(sku, node));
-        }
-        let cell = state.cell_mut(sku, node);
+        let most = cell.on_hand + cell.backorder_limit();
+        let sound = untracked || !allocated.is_positive() || cell.allocated <= most;
+        assert!(
+            sound,
+            "I1 broken by {}: {} at {}",
+            self.position, held.name, state.nodes[node as usize].node.id
+        );
         // A fact is taken: what was not there cannot leave twice.
         let left = if to == Unit::Shipped && !untracked { qty.0.min(cell.on_hand.0.max(0)) } else { 0 };
         cell.on_hand -= Qty(left);
@@ -208,18 +200,17 @@ impl<'a> Effects<'a> {
         if left != 0 || !from_stock.is_zero() {
             cell.remember(now, Qty(-left), from_stock);
         }
+        cell.shown |= !untracked;
+        if cell.shown {
+            insert_sorted(&mut self.work.cells, (sku, node));
+        }
         if to == Unit::Shipped && !untracked {
             let (cell, stated) = (state.cell_name(sku, node), Some(-qty));
             let (on_hand, blocked) = (Qty(-left), Qty::ZERO);
             let cause = StockCause::Shipment;
-            self.changes.push(Change::Stock(StockChange { cell, cause, on_hand, blocked, stated }));
+            self.change(Change::Stock(StockChange { cell, cause, on_hand, blocked, stated }));
         }
-        let cell = state.cell_mut(sku, node);
-        cell.shown |= !untracked;
-        if cell.shown {
-            self.cells.insert((sku, node));
-        }
-        self.note_availability(state, sku, node, before);
+        self.note_availability_at(state, (sku, node, place), before);
     }
 
     /// Keeps the node's open orders and its day's count.
@@ -253,12 +244,29 @@ impl<'a> Effects<'a> {
     /// that wait for what became available, and orders relieved that were promised what is not there. `before`: what
     /// the cell could give.
     pub fn note_availability(&mut self, state: &mut State, sku: u32, node: u32, before: Standing) {
-        let now = state.standing(sku, node);
+        let place = state.cell_place(sku, node);
+        self.note_availability_at(state, (sku, node, place), before);
+    }
+
+    /// As [`Effects::note_availability`], for a cell whose place among those of its SKU is known.
+    fn note_availability_at(
+        &mut self,
+        state: &mut State,
+        (sku, node, place): (u32, u32, usize),
+        before: Standing,
+    ) {
+        let held = &mut state.skus[sku as usize];
+        let untracked = held.untracked();
+        let cell = &mut held.cells[place];
+        let now = cell.standing(untracked);
         let now_over = now.over;
-        let cell = state.cell_mut(sku, node);
         let news = now_over.is_positive() != cell.oversold;
         cell.oversold = now_over.is_positive();
-        if now.atp > before.atp || now.beyond > before.beyond || cell.arrived().is_positive() {
+        let more = now.atp > before.atp || now.beyond > before.beyond || cell.arrived().is_positive();
+        if now.atp != before.atp {
+            held.shelf.set(node, now.atp);
+        }
+        if more {
             state.mark(sku, false);
         }
         if now_over > before.over {
@@ -268,15 +276,15 @@ impl<'a> Effects<'a> {
             let name = state.cell_name(sku, node);
             let event = if now_over.is_positive() { "oversold" } else { "recovered" };
             self.alert(state, sku, node, event, now_over);
-            self.changes.push(match now_over.is_positive() {
+            self.change(match now_over.is_positive() {
                 true => Change::Exception(Exception::Oversold(name, now_over)),
                 false => Change::Recovered(name),
             });
         }
     }
 
-    pub fn decided(&mut self, decision: Decision) {
-        self.changes.push(Change::Decided(decision));
+    pub fn decided(&mut self, decided: Decided) {
+        self.work.changes.push(Noted::Decided(decided));
     }
 
     /// Begins the next due item; what follows belongs to it.
@@ -291,7 +299,7 @@ impl<'a> Effects<'a> {
             // The next one may have the number.
             self.items -= 1;
         } else {
-            self.write(state, None, Vec::new());
+            self.write(state, None, &[]);
         }
         self.item = 0;
         self.order = None;
@@ -299,48 +307,57 @@ impl<'a> Effects<'a> {
 
     /// Ends the command: its event with the outcome and the rows of all that the command and its items touched.
     /// `outcome`: `None` for what leaves none unless it changed something.
-    pub fn finish(mut self, state: &State, outcome: Option<Outcome>) {
+    /// Returns the lists that it was given, empty.
+    pub fn finish(mut self, state: &State, outcome: Option<Outcome>) -> Work {
         let expected = outcome.is_some();
-        if outcome.is_none() && self.is_quiet() && self.orders.is_empty() && self.cells.is_empty() {
-            return;
+        let idle = self.is_quiet() && self.work.orders.is_empty() && self.work.cells.is_empty();
+        if outcome.is_none() && idle {
+            return self.work.emptied();
         }
         self.item = 0;
-        let touched = self.orders.iter().filter_map(|id| state.orders.get(id));
-        let mut rows: Vec<Row> =
-            touched.map(|order| Row::Order(Box::new(rows::order_row(state, order)))).collect();
-        rows.extend(self.cells.iter().map(|(sku, node)| Row::Cell(state.cell_row(*sku, *node))));
-        self.write(state, Some(outcome.unwrap_or(Outcome::Applied)), rows);
+        let orders = self.work.orders.iter().filter_map(|id| state.orders.get(id).map(Box::as_ref));
+        let cells = self.work.cells.iter().map(|(sku, node)| Touched::Cell(*sku, *node));
+        let rows: SmallVec<[Touched<'_>; 16]> = orders.map(Touched::Order).chain(cells).collect();
+        self.write(state, Some(outcome.unwrap_or(Outcome::Applied)), &rows);
         assert!(
             self.outcomes == 1 || !expected,
             "I7 broken by {}: {} outcomes",
             self.position,
             self.outcomes
         );
+        self.work.emptied()
     }
 
     /// Writes an event; what it cannot hold goes into further ones.
-    fn write(&mut self, state: &State, outcome: Option<Outcome>, rows: Vec<Row>) {
+    fn write(&mut self, state: &State, mut outcome: Option<Outcome>, mut rows: &[Touched<'_>]) {
         self.outcomes += usize::from(outcome.is_some());
-        let mut event = Event {
-            cause: self.position.clone(),
-            item: self.item,
-            at: state.clock.engine,
-            time: state.clock.hybrid,
-            order: self.order,
-            outcome,
-            changes: std::mem::take(&mut self.changes),
-            rows,
-        };
         let (topic, partition) = self.target(Topic::Events);
+        let mut item = self.item;
+        let mut from = 0;
         loop {
-            let (changes, rows) = rows::split(&mut event);
-            self.out.push(topic.clone(), partition, &Meta::default(), &event);
-            if changes.is_empty() && rows.is_empty() {
-                return;
+            let changes = Changes { state, changes: &self.work.changes[from..], moves: &self.work.moves };
+            let (fit, fit_rows) = rows::fitting(changes, rows);
+            let images: SmallVec<[RowImage<'_>; 4]> =
+                rows[..fit_rows].iter().filter_map(|row| row.image(state)).collect();
+            let event = EventImage {
+                cause: &self.position,
+                item,
+                at: state.clock.engine,
+                time: state.clock.hybrid,
+                order: self.order,
+                outcome,
+                changes: Changes { changes: &changes.changes[..fit], ..changes },
+                rows: &images,
+            };
+            self.out.push_image::<Event>(topic.clone(), partition, &Meta::default(), &event);
+            (from, rows) = (from + fit, &rows[fit_rows..]);
+            if from == self.work.changes.len() && rows.is_empty() {
+                break;
             }
             self.items += 1;
-            event = Event { item: self.items, outcome: None, changes, rows, ..event };
+            (item, outcome) = (self.items, None);
         }
+        self.work.forget_changes();
     }
 }
 

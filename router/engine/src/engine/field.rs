@@ -5,6 +5,7 @@ use router_schemas::quantity::Qty;
 use super::{
     choose::Demand,
     nodes::Filters,
+    roster::Eligible,
     state::{Order, State},
 };
 
@@ -23,9 +24,16 @@ pub struct Field {
 impl Field {
     /// The nodes that have a cell of a demand, or all where one demand is for a SKU without stock-keeping. `only`: a
     /// hard pin, asked whether it has anything or not.
-    pub fn of(state: &State, order: &Order, demands: &[Demand], only: Option<u32>) -> Field {
+    pub fn of(
+        state: &State,
+        eligible: Eligible<'_>,
+        order: &Order,
+        demands: &[Demand],
+        only: Option<u32>,
+    ) -> Field {
         let mut rows = Rows {
             filters: Filters::of(state, order),
+            eligible,
             slots: vec![UNSEEN; state.nodes.len()],
             only,
             field: Field { nodes: Vec::new(), has: Vec::new(), demands: demands.len() },
@@ -88,6 +96,7 @@ impl Field {
 /// A field in the making.
 struct Rows<'a> {
     filters: Filters<'a>,
+    eligible: Eligible<'a>,
     /// Row of each node of the partition.
     slots: Vec<u32>,
     only: Option<u32>,
@@ -107,7 +116,8 @@ impl Rows<'_> {
         match *slot {
             LEFT_OUT => None,
             UNSEEN => {
-                let asked = self.only.is_none_or(|only| only == node) && self.filters.pass(node);
+                let asked =
+                    self.only.is_none_or(|only| only == node) && self.eligible.passes(&self.filters, node);
                 if !asked {
                     *slot = LEFT_OUT;
                     return None;

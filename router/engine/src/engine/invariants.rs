@@ -2,6 +2,7 @@
 //! are promised and where events are written (`effects.rs`). A broken one stops the partition.
 
 use router_schemas::{event::OrderState, quantity::Qty};
+use smallvec::SmallVec;
 
 use super::{Engine, effects::Effects, order::Order};
 
@@ -16,12 +17,15 @@ impl Engine {
             let Some(cell) = self.state.skus[*sku as usize].cell(*node) else { continue };
             let sound = cell.on_hand.0 >= 0 && cell.backordered.0 >= 0 && cell.allocated >= cell.backordered;
             assert!(sound, "I2 broken by {}: {:?}", effects.position, self.state.cell_name(*sku, *node));
+            let shelved = self.state.skus[*sku as usize].shelf.atp(*node) == Some(cell.atp());
+            assert!(shelved, "the shelf is not the cell's: {:?}", self.state.cell_name(*sku, *node));
         }
     }
 
     /// The invariant that the order breaks.
     fn unsound(&self, order: &Order) -> Option<&'static str> {
-        let mut sums = vec![(Qty::ZERO, Qty::ZERO, Qty::ZERO); order.lines.len()];
+        let mut sums: SmallVec<[(Qty, Qty, Qty); 8]> =
+            SmallVec::from_elem((Qty::ZERO, Qty::ZERO, Qty::ZERO), order.lines.len());
         for f in &order.fulfilments {
             let sum = &mut sums[usize::from(f.line)];
             sum.0 += f.promised();

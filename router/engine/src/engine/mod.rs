@@ -2,10 +2,12 @@
 
 mod amend;
 mod cancel;
+mod changes;
 mod choose;
 mod effects;
 mod field;
 mod fulfilment;
+mod images;
 mod invariants;
 mod nodes;
 mod notices;
@@ -14,13 +16,17 @@ mod payment;
 mod place;
 mod reference;
 mod relieve;
+mod roster;
 mod route;
 mod rows;
+mod shelf;
+mod shown;
 mod state;
 mod stock;
 mod time;
 pub mod trace;
 mod waiting;
+mod whole;
 
 use router_schemas::{
     command::{Command, Genesis},
@@ -37,6 +43,7 @@ use router_schemas::{
 };
 
 use self::{
+    changes::Work,
     effects::Effects,
     state::{Index, State},
 };
@@ -47,6 +54,8 @@ pub struct Engine {
     partition: u16,
     state: State,
     index: Index,
+    /// Lists that the next command works with.
+    work: Work,
 }
 
 /// The behaviour level whose semantics these are.
@@ -58,14 +67,14 @@ type Verdict = (Outcome, Answer);
 impl Engine {
     /// An engine that has seen nothing.
     pub fn new(topology: Topology, partition: u16) -> Self {
-        Self { topology, partition, state: State::default(), index: Index::default() }
+        Self { topology, partition, state: State::default(), index: Index::default(), work: Work::default() }
     }
 
     /// The engine of a snapshot.
     pub fn restore(topology: Topology, partition: u16, snapshot: &[u8]) -> Result<Self, SnapshotError> {
         let mut state: State = snapshot::read(snapshot)?;
         let index = Index::of(&mut state);
-        Ok(Self { topology, partition, state, index })
+        Ok(Self { topology, partition, state, index, work: Work::default() })
     }
 
     /// An order as it stands; `None`: not known here.
@@ -76,7 +85,9 @@ impl Engine {
     /// The cells of a SKU in this partition.
     pub fn cells(&self, sku: &str) -> Vec<CellRow> {
         let numbers = (0u32..).zip(&self.state.skus).filter(|(_, s)| s.name == sku);
-        numbers.flat_map(|(n, s)| s.cells.iter().map(move |c| self.state.cell_row(n, c.node))).collect()
+        numbers
+            .flat_map(|(n, s)| s.cells.iter().filter_map(move |c| rows::cell_row(&self.state, n, c.node)))
+            .collect()
     }
 
     /// Applies a record exactly as [`Stage::apply`] does, and tells what every choice made by it looked at, in
@@ -160,7 +171,7 @@ impl Engine {
         let timers = matches!(&decoded, Ok((_, Command::Tick | Command::Continue)));
         let carried = decoded.as_ref().map_or(0, |(meta, _)| meta.carried);
         self.state.clock.advance(input.at, carried, tick);
-        let mut effects = Effects::new(out, self.topology, position.clone());
+        let mut effects = Effects::new(out, self.topology, position.clone(), std::mem::take(&mut self.work));
         effects.trace = trace;
         let outcome = match decoded {
             Ok((meta, command)) => {
@@ -199,7 +210,7 @@ impl Engine {
         }
         self.check_touched(&effects);
         let trace = effects.trace.take();
-        effects.finish(&self.state, outcome);
+        self.work = effects.finish(&self.state, outcome);
         trace
     }
 }

@@ -1,53 +1,86 @@
 //! What decides whether a node may be asked: the named filters of the default rule set, its day and its hours.
 
-use super::{order::Order, state::State};
+use router_schemas::command::order::DeliveryMode;
+
+use super::{
+    order::{LossKey, Order},
+    state::State,
+};
 
 /// What the filters ask of an order, looked up once for all nodes.
 pub struct Filters<'a> {
     state: &'a State,
-    order: &'a Order,
+    zone: &'a str,
+    mode: DeliveryMode,
     /// Groups that the channel is sold from; empty: all nodes.
     groups: &'a [String],
+    /// The order among those of a node.
+    key: LossKey,
 }
 
-/// A filter: its name, and whether the node passes it.
-pub type Filter = (&'static str, fn(&Filters<'_>, u32) -> bool);
+/// A filter that a node must pass.
+pub struct Filter {
+    pub name: &'static str,
+    /// Its verdict changes with nodes and channels only: it is kept (`roster.rs`).
+    pub standing: bool,
+    pub passes: fn(&Filters<'_>, u32) -> bool,
+}
 
-/// Every filter that a node must pass. The choice and its explanation read this one list.
+const fn standing(name: &'static str, passes: fn(&Filters<'_>, u32) -> bool) -> Filter {
+    Filter { name, standing: true, passes }
+}
+
+const fn of_the_moment(name: &'static str, passes: fn(&Filters<'_>, u32) -> bool) -> Filter {
+    Filter { name, standing: false, passes }
+}
+
+/// Every filter that a node must pass. The choice and its explanation read this one list. Those of the moment pass
+/// every node that has no capacity.
 pub const FILTERS: [Filter; 7] = [
-    ("known", |f, node| f.state.nodes[node as usize].known),
-    ("enabled", |f, node| f.state.nodes[node as usize].node.enabled),
-    ("zone", |f, node| f.state.nodes[node as usize].node.zone == f.order.zone),
-    ("delivery_mode", |f, node| f.state.nodes[node as usize].node.modes.contains(&f.order.mode)),
-    ("channel_group", |f, node| {
+    standing("known", |f, node| f.state.nodes[node as usize].known),
+    standing("enabled", |f, node| f.state.nodes[node as usize].node.enabled),
+    standing("zone", |f, node| f.state.nodes[node as usize].node.zone == f.zone),
+    standing("delivery_mode", |f, node| f.state.nodes[node as usize].node.modes.contains(&f.mode)),
+    standing("channel_group", |f, node| {
         let of_node = &f.state.nodes[node as usize].node.groups;
         f.groups.is_empty() || f.groups.iter().any(|group| of_node.contains(group))
     }),
-    ("capacity_at_once", |f, node| has_room_at_once(f.state, f.order, node)),
-    ("capacity_a_day", |f, node| has_room_today(f.state, f.order, node)),
+    of_the_moment("capacity_at_once", |f, node| has_room_at_once(f.state, &f.key, node)),
+    of_the_moment("capacity_a_day", |f, node| has_room_today(f.state, &f.key, node)),
 ];
 
 impl<'a> Filters<'a> {
     /// The filters for an order.
     pub fn of(state: &'a State, order: &'a Order) -> Self {
-        let groups = state.channels.get(&order.identity.channel).map_or(&[][..], |c| &c.groups);
-        Self { state, order, groups }
+        let key = order.loss_key();
+        Self { key, ..Self::standing(state, &order.zone, order.mode, &order.identity.channel) }
     }
 
-    /// Whether the node may be asked at all.
-    pub fn pass(&self, node: u32) -> bool {
-        FILTERS.iter().all(|(_, passes)| passes(self, node))
+    /// The filters for all orders of a kind: good for those that are [`Filter::standing`].
+    pub fn standing(state: &'a State, zone: &'a str, mode: DeliveryMode, channel: &str) -> Self {
+        let groups = state.channels.get(channel).map_or(&[][..], |c| &c.groups);
+        Self { state, zone, mode, groups, key: LossKey::default() }
+    }
+
+    /// Whether the node passes the standing filters.
+    pub fn pass_standing(&self, node: u32) -> bool {
+        FILTERS.iter().filter(|f| f.standing).all(|f| (f.passes)(self, node))
+    }
+
+    /// Whether the node passes the filters of the moment.
+    pub fn pass_now(&self, node: u32) -> bool {
+        FILTERS.iter().filter(|f| !f.standing).all(|f| (f.passes)(self, node))
     }
 }
 
-fn has_room_at_once(state: &State, order: &Order, node: u32) -> bool {
+fn has_room_at_once(state: &State, key: &LossKey, node: u32) -> bool {
     let place = &state.nodes[node as usize];
     let full = place.node.capacity_at_once.is_some_and(|c| place.orders.len() >= c as usize);
-    !full || place.orders.contains_key(&order.loss_key())
+    !full || place.orders.contains_key(key)
 }
 
-fn has_room_today(state: &State, order: &Order, node: u32) -> bool {
-    !is_full_today(state, node) || state.nodes[node as usize].orders.contains_key(&order.loss_key())
+fn has_room_today(state: &State, key: &LossKey, node: u32) -> bool {
+    !is_full_today(state, node) || state.nodes[node as usize].orders.contains_key(key)
 }
 
 /// Whether the node has all the orders that it takes a day.

@@ -1,51 +1,41 @@
 //! What a command tells others: stores, customers, those who watch stock, and who waits for an answer.
 
 use router_schemas::{
-    command::order::Display,
     envelope::Meta,
     event::Exception,
-    id::OrderId,
     limits,
     notice::{AssignedLine, Assignment, Notification, StockAlert},
     position::Topic,
     quantity::Qty,
     reply::{self, Answer, Reply},
 };
+use smallvec::SmallVec;
 
 use super::{
     effects::Effects,
-    order::{Fulfilment, Order},
+    order::{Fulfilment, Order, Work},
+    shown::{self, Shown},
     state::State,
 };
 
 impl Effects<'_> {
-    /// What people see of the order, decoded once for all that one command tells of it.
-    fn display(&mut self, order: &Order) -> (OrderId, Display) {
-        match self.shown.take() {
-            Some((id, display)) if id == order.id => (id, display),
-            // Encoded by us before the log; an order without is shown by its ids.
-            _ => (order.id, postcard::from_bytes(&order.display).unwrap_or_default()),
-        }
-    }
-
     /// Tells every node whose work for the order changed, and those that lost all of it. `before`: [`Order::work`]
     /// as they were last told. `all`: also those whose work is the same, as what they see of it changed.
-    pub fn tell_nodes(&mut self, state: &State, order: &Order, before: &[(u32, u16, Qty, Qty)], all: bool) {
+    pub fn tell_nodes(&mut self, state: &State, order: &Order, before: &[Work], all: bool) {
         let now = order.work();
-        let mut nodes: Vec<u32> = Vec::new();
+        let mut nodes: SmallVec<[u32; 8]> = SmallVec::new();
         for (node, ..) in now.iter().chain(before) {
             if !nodes.contains(node) {
                 nodes.push(*node);
             }
         }
         for node in nodes {
-            let of = |work: &[(u32, u16, Qty, Qty)]| -> Vec<_> {
-                work.iter().filter(|w| w.0 == node).copied().collect()
-            };
-            let event = match (of(before), of(&now)) {
-                (old, new) if old == new && !all => continue,
-                (old, _) if old.is_empty() => "assigned",
-                (_, new) if new.is_empty() => "withdrawn",
+            let old = || before.iter().filter(|w| w.0 == node);
+            let new = || now.iter().filter(|w| w.0 == node);
+            let event = match (old().next().is_none(), new().next().is_none()) {
+                _ if old().eq(new()) && !all => continue,
+                (true, _) => "assigned",
+                (_, true) => "withdrawn",
                 _ => "changed",
             };
             self.assign(state, order, node, event);
@@ -71,7 +61,7 @@ impl Effects<'_> {
         amount: Option<i64>,
         tracking: Option<&str>,
     ) {
-        let (id, display) = self.display(order);
+        let language = shown::language(&order.display);
         let (topic, partition) = self.target(Topic::Notifications);
         let notice = Notification {
             kind: "notification.v1",
@@ -79,7 +69,7 @@ impl Effects<'_> {
             order: order.id,
             channel: &order.identity.channel,
             external_id: &order.identity.external_id,
-            language: display.language.as_deref(),
+            language,
             state: order.state.as_str(),
             amount,
             tracking,
@@ -87,12 +77,11 @@ impl Effects<'_> {
             at: state.clock.engine,
         };
         self.out.push_json(topic, partition, &notice);
-        self.shown = Some((id, display));
     }
 
     /// Tells the node what it now has to do for the order, whole.
     pub fn assign(&mut self, state: &State, order: &Order, node: u32, event: &str) {
-        let (id, display) = self.display(order);
+        let display = Shown::of(&order.display);
         let (topic, partition) = self.target(Topic::Assignments);
         let before = self.out.len();
         self.push_assignment(state, order, node, event, &display, (topic.clone(), partition));
@@ -100,9 +89,8 @@ impl Effects<'_> {
         if too_large {
             // Texts that JSON blows up: the store sees lines and SKUs, and the order's row has the rest.
             self.out.truncate(before);
-            self.push_assignment(state, order, node, event, &Display::default(), (topic, partition));
+            self.push_assignment(state, order, node, event, &Shown::default(), (topic, partition));
         }
-        self.shown = Some((id, display));
     }
 
     fn push_assignment(
@@ -111,7 +99,7 @@ impl Effects<'_> {
         order: &Order,
         node: u32,
         event: &str,
-        display: &Display,
+        display: &Shown<'_>,
         (topic, partition): (Topic, u16),
     ) {
         let mine =
@@ -122,7 +110,7 @@ impl Effects<'_> {
             AssignedLine {
                 line: &line.name,
                 sku: &state.skus[line.sku as usize].name,
-                name: shown.and_then(|s| s.name.as_deref()),
+                name: shown.and_then(|s| s.name),
                 options: shown.map_or(&[], |s| s.options.as_slice()),
                 qty: f.promised() - f.backordered,
                 backordered: f.backordered,
@@ -135,10 +123,10 @@ impl Effects<'_> {
             order: order.id,
             channel: &order.identity.channel,
             external_id: &order.identity.external_id,
-            number: display.number.as_deref(),
+            number: display.number,
             day_sequence: display.day_sequence,
             mode: order.mode,
-            remark: display.remark.as_deref(),
+            remark: display.remark,
             lines: lines.collect(),
             position: self.position.clone(),
             at: state.clock.engine,

@@ -12,11 +12,15 @@ use router_schemas::{
     reply,
 };
 use serde::{Deserialize, Serialize};
+use smallvec::SmallVec;
 
 /// The order in which waiting orders are served: priority, promise end, then who came first.
 pub type WaitKey = (u8, i64, OrderId);
 /// The order in which orders keep what they were promised: priority, then who came first. The last loses first.
 pub type LossKey = (u8, i64, OrderId);
+
+/// What a node has to do: node, line, units from stock, units to come.
+pub type Work = (u32, u16, Qty, Qty);
 
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Order {
@@ -147,7 +151,7 @@ impl Order {
     }
 
     /// What each node has to do: node, line, units from stock, units to come.
-    pub fn work(&self) -> Vec<(u32, u16, Qty, Qty)> {
+    pub fn work(&self) -> SmallVec<[Work; 8]> {
         let promised = self.fulfilments.iter().filter(|f| f.promised().is_positive());
         promised.map(|f| (f.node, f.line, f.promised() - f.backordered, f.backordered)).collect()
     }
@@ -198,8 +202,8 @@ impl Order {
     }
 
     /// Nodes with open allocations, in order of first allocation.
-    pub fn open_nodes(&self) -> Vec<u32> {
-        let mut nodes = Vec::new();
+    pub fn open_nodes(&self) -> SmallVec<[u32; 4]> {
+        let mut nodes = SmallVec::new();
         for fulfilment in self.fulfilments.iter().filter(|f| f.promised().is_positive()) {
             if !nodes.contains(&fulfilment.node) {
                 nodes.push(fulfilment.node);
@@ -209,8 +213,8 @@ impl Order {
     }
 
     /// Which lines have units that wait: open, or promised beyond stock.
-    pub fn waiting_lines(&self) -> Vec<bool> {
-        let mut waits: Vec<bool> = self.lines.iter().map(|l| l.open.is_positive()).collect();
+    pub fn waiting_lines(&self) -> SmallVec<[bool; 16]> {
+        let mut waits: SmallVec<[bool; 16]> = self.lines.iter().map(|l| l.open.is_positive()).collect();
         for f in self.fulfilments.iter().filter(|f| f.backordered.is_positive()) {
             waits[usize::from(f.line)] = true;
         }

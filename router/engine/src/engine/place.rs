@@ -38,8 +38,8 @@ pub fn body(message: &OrderMessage) -> Result<OrderBody, Verdict> {
 
 impl Engine {
     /// A new order: reserve stock, choose nodes.
-    pub(super) fn place(&mut self, message: OrderMessage, effects: &mut Effects<'_>) -> Verdict {
-        let Some(to) = &message.to else {
+    pub(super) fn place(&mut self, mut message: OrderMessage, effects: &mut Effects<'_>) -> Verdict {
+        let Some(to) = message.to.take() else {
             return refuse(Refusal::WrongZone, "the order did not come through intake");
         };
         if let Some(known) = self.state.orders.get(&to.order) {
@@ -53,8 +53,8 @@ impl Engine {
             Err(verdict) => return verdict,
         };
         let now = self.state.clock.engine;
-        let (head, to) = (message.head, to.clone());
-        let mut order = Order {
+        let head = message.head;
+        let mut order = Box::new(Order {
             id: to.order,
             identity: head.identity,
             zone: to.zone,
@@ -87,7 +87,7 @@ impl Engine {
             review: head.placed_at.is_some_and(|t| t < now - REMEMBER_MS),
             confirmed: false,
             first: None,
-        };
+        });
         order.billed = order.total();
         if matches!(
             order.payment,

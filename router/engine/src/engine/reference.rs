@@ -38,6 +38,7 @@ impl Engine {
             Reference::Item(item) => self.publish_item(*item),
             Reference::Channel(channel) => {
                 self.state.channels.insert(channel.id.clone(), channel);
+                self.index.roster.note_channel();
                 self.state.wake(None);
             }
             Reference::Region(_) | Reference::BehaviourLevel(_) | Reference::Incarnation(..) => {}
@@ -52,6 +53,7 @@ impl Engine {
             self.state.stale.insert(Stale::Node(number), 0);
         }
         held.node = node;
+        self.index.roster.note_node(&self.state, number);
         nodes::note_full_day(&mut self.state, number);
         // A node that orders named before it was known lets them go on, whether it has stock or not.
         self.state.wake(if fresh { None } else { Some(number) });

@@ -9,6 +9,7 @@ use router_schemas::{
     refusal::Refusal,
     reply::Answer,
 };
+use smallvec::SmallVec;
 
 use super::{
     Engine, Verdict,
@@ -26,6 +27,8 @@ struct Move {
     to: Unit,
     qty: Qty,
 }
+
+type Moves = SmallVec<[Move; 8]>;
 
 impl Engine {
     /// Whether the payment lets the order be routed.
@@ -60,13 +63,13 @@ impl Engine {
             return;
         }
         let mut pinned_short = false;
-        let mut pins: Vec<_> =
+        let mut pins: SmallVec<[_; 4]> =
             order.lines.iter().map(|l| l.pin.clone().or_else(|| order.pin.clone())).collect();
         // Hard pins first, so that the rest goes with what they must use.
         pins.sort_unstable_by_key(|p| (!p.as_ref().is_some_and(|p| p.1), p.is_none(), p.clone()));
         pins.dedup();
         for pin in pins {
-            let mine: Vec<usize> = (0..order.lines.len())
+            let mine: SmallVec<[usize; 8]> = (0..order.lines.len())
                 .filter(|i| order.lines[*i].open.is_positive())
                 .filter(|i| order.lines[*i].pin.as_ref().or(order.pin.as_ref()) == pin.as_ref())
                 .collect();
@@ -91,7 +94,7 @@ impl Engine {
         pinned: &Pinned<'_>,
         effects: &mut Effects<'_>,
     ) -> bool {
-        let mut demands: Vec<Demand> = Vec::new();
+        let mut demands: SmallVec<[Demand; 8]> = SmallVec::new();
         for line in mine.iter().map(|i| &order.lines[*i]) {
             match demands.iter_mut().find(|d| d.sku == line.sku) {
                 Some(demand) => demand.qty += line.open,
@@ -99,32 +102,34 @@ impl Engine {
             }
         }
         if let Some(trace) = &mut effects.trace {
-            trace.push(trace::look(&self.state, order, &demands, pinned));
+            let eligible = self.index.roster.eligible(&self.state, order);
+            trace.push(trace::look(&self.state, eligible, order, &demands, pinned));
         }
         if let Some(opens) = pinned.only.and_then(|node| nodes::next_opening(&self.state, node)) {
             self.state.timed.insert((opens, order.id));
             return false;
         }
-        let mut plan = choose::choose(&self.state, order, &demands, pinned);
+        let eligible = self.index.roster.eligible(&self.state, order);
+        let mut plan = choose::choose(&self.state, eligible, order, &demands, pinned);
         let (moves, cut) = spread(order, mine, &plan.takes);
         if cut {
             // What does not fit stays open.
-            plan.decision.verdict = if moves.is_empty() { Found::Unfillable } else { Found::Partial };
+            plan.decided.verdict = if moves.is_empty() { Found::Unfillable } else { Found::Partial };
         }
-        for (name, chord2) in &mut plan.decision.chosen {
-            let place = self.index.nodes.get(name).and_then(|n| self.state.nodes[*n as usize].node.place);
+        for (node, chord2) in &mut plan.decided.chosen {
+            let place = self.state.nodes[*node as usize].node.place;
             *chord2 = order.to.zip(place).map(|(a, b)| a.chord2(b));
         }
         if let Some(choice) = effects.trace.as_mut().and_then(|t| t.last_mut()) {
-            choice.close(&plan.decision);
+            choice.close(&plan.decided.decision(&self.state));
         }
-        let whole = plan.decision.verdict == Found::Whole;
+        let whole = plan.decided.verdict == Found::Whole;
         // A retry that finds nothing leaves no trace.
         if moves.is_empty() && order.queue.is_some() {
             return whole;
         }
         effects.touch_order(order.id);
-        effects.decided(plan.decision);
+        effects.decided(plan.decided);
         for Move { line, node, to, qty } in moves {
             effects.shift(&mut self.state, order, line, Some(node), (Unit::Open, to), qty);
         }
@@ -191,7 +196,7 @@ impl Engine {
             return;
         }
         let key = order.wait_key();
-        let mut skus: Vec<(u32, bool)> = order.lines.iter().map(|l| l.sku).zip(waits).collect();
+        let mut skus: SmallVec<[(u32, bool); 8]> = order.lines.iter().map(|l| l.sku).zip(waits).collect();
         skus.sort_unstable_by_key(|(sku, waits)| (*sku, !waits));
         skus.dedup_by_key(|(sku, _)| *sku);
         for (sku, waits) in skus {
@@ -270,10 +275,10 @@ impl Engine {
 
 /// Gives what was found to the lines, in their order. True: some of it needs more lines at nodes than an order may
 /// have, and was left out.
-fn spread(order: &Order, mine: &[usize], takes: &[(u32, u32, Qty, bool)]) -> (Vec<Move>, bool) {
-    let mut left: Vec<Qty> = mine.iter().map(|i| order.lines[*i].open).collect();
+fn spread(order: &Order, mine: &[usize], takes: &[(u32, u32, Qty, bool)]) -> (Moves, bool) {
+    let mut left: SmallVec<[Qty; 8]> = mine.iter().map(|i| order.lines[*i].open).collect();
     let mut room = FULFILMENTS.saturating_sub(order.fulfilments.len());
-    let (mut moves, mut cut): (Vec<Move>, bool) = (Vec::new(), false);
+    let (mut moves, mut cut) = (Moves::new(), false);
     for (node, sku, mut qty, beyond) in takes.iter().copied() {
         let to = if beyond { Unit::Backordered } else { Unit::Allocated };
         for (i, left) in mine.iter().zip(&mut left) {

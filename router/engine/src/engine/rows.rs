@@ -1,94 +1,70 @@
 //! Row images, and how large they and the rest of an event are.
 
 use router_schemas::{
-    event::{Change, Event, Exception},
+    envelope::write_postcard,
+    event::{Change, Exception},
     limits::EVENT_BYTES,
-    quantity::Qty,
-    row::{FulfilmentRow, LineRow, OrderRow, Row},
+    row::{CellRow, OrderRow},
+};
+use serde::{Serialize, de::DeserializeOwned};
+
+use super::{
+    changes::Noted,
+    images::{CellImage, Changes, OrderImage, RowImage},
+    order::Order,
+    state::State,
 };
 
-use super::{order::Order, state::State};
+/// A row that a command touched.
+#[derive(Clone, Copy)]
+pub enum Touched<'a> {
+    Order(&'a Order),
+    Cell(u32, u32),
+}
 
-/// The row image of an order.
-pub fn order_row(state: &State, order: &Order) -> OrderRow {
-    let mut sums = vec![[Qty::ZERO; 4]; order.lines.len()];
-    for f in &order.fulfilments {
-        let parts = [f.backordered, f.allocated + f.picked + f.ready, f.shipped, f.returned];
-        for (sum, part) in sums[usize::from(f.line)].iter_mut().zip(parts) {
-            *sum += part;
+impl Touched<'_> {
+    /// Its image; `None`: there is no such cell.
+    pub fn image<'a>(&'a self, state: &'a State) -> Option<RowImage<'a>> {
+        match *self {
+            Touched::Order(order) => Some(RowImage::Order(OrderImage::of(state, order))),
+            Touched::Cell(sku, node) => CellImage::of(state, sku, node).map(RowImage::Cell),
         }
-    }
-    let lines = order.lines.iter().enumerate().map(|(i, line)| {
-        let sku = &state.skus[line.sku as usize];
-        let [backordered, allocated, shipped, returned] = sums[i];
-        LineRow {
-            line: line.name.clone(),
-            sku: sku.name.clone(),
-            bucket: sku.bucket.clone(),
-            ordered: line.ordered,
-            open: line.open,
-            held: Qty::ZERO,
-            backordered,
-            allocated,
-            away: Qty::ZERO,
-            shipped,
-            delivered: line.delivered,
-            returned,
-            cancelled: line.cancelled,
-            unit_price: line.unit_price,
-            after_cancel: line.after_cancel,
-        }
-    });
-    let fulfilments = order.fulfilments.iter().map(|f| FulfilmentRow {
-        node: state.nodes[f.node as usize].node.id.clone(),
-        line: f.line,
-        backordered: f.backordered,
-        allocated: f.allocated,
-        picked: f.picked,
-        ready: f.ready,
-        shipped: f.shipped,
-        returned: f.returned,
-    });
-    OrderRow {
-        order: order.id,
-        identity: order.identity.clone(),
-        zone: order.zone.clone(),
-        state: order.state.clone(),
-        payment: order.payment,
-        refunded: order.refunded,
-        version: order.version,
-        created_at: order.created_at,
-        changed_at: order.changed_at,
-        placed_at: order.placed_at,
-        promise: order.promise,
-        not_before: order.not_before,
-        mode: order.mode,
-        to: order.to,
-        priority: order.priority,
-        currency: order.currency,
-        totals: order.totals.clone(),
-        revision: order.revision,
-        lines: lines.collect(),
-        fulfilments: fulfilments.collect(),
-        display: order.display.clone(),
     }
 }
 
-/// Cuts off what the event cannot hold: changes and rows for a further one, empty where all fits.
-pub fn split(event: &mut Event) -> (Vec<Change>, Vec<Row>) {
+/// The row of an order.
+pub fn order_row(state: &State, order: &Order) -> OrderRow {
+    read(&OrderImage::of(state, order))
+}
+
+/// The row of a cell; `None`: there is no such cell.
+pub fn cell_row(state: &State, sku: u32, node: u32) -> Option<CellRow> {
+    CellImage::of(state, sku, node).map(|image| read(&image))
+}
+
+/// What an image says, as a value of its own.
+pub fn read<T: DeserializeOwned>(image: &impl Serialize) -> T {
+    let mut bytes = Vec::new();
+    write_postcard(image, &mut bytes);
+    postcard::from_bytes(&bytes).expect("an image has the form of what it is one of")
+}
+
+/// How many of the changes, and then of the rows, one event can hold.
+pub fn fitting(changes: Changes<'_>, rows: &[Touched<'_>]) -> (usize, usize) {
     let mut bytes = 0;
     let mut fits = |weight: usize| {
         bytes += weight;
         // One alone always fits: `limits` see to that.
         bytes <= EVENT_BYTES || bytes == weight
     };
-    let changes = event.changes.iter().position(|c| !fits(change_weight(c)));
-    let rest = changes.map_or(Vec::new(), |at| event.changes.split_off(at));
-    let rows = match changes {
-        Some(_) => Some(0),
-        None => event.rows.iter().position(|r| !fits(row_weight(r))),
-    };
-    (rest, rows.map_or(Vec::new(), |at| event.rows.split_off(at)))
+    let Changes { state, .. } = changes;
+    match changes.changes.iter().position(|c| !fits(change_weight(state, c))) {
+        Some(at) => (at, 0),
+        None => {
+            let cut = rows.iter().position(|r| !fits(row_weight(state, r)));
+            (changes.changes.len(), cut.unwrap_or(rows.len()))
+        }
+    }
 }
 
 /// Bytes of numbers and marks beside the names: more than any of these takes.
@@ -104,31 +80,37 @@ pub fn order_weight(order: &Order) -> usize {
     ORDER_BYTES + order.display.len() + lines + order.fulfilments.len() * (FULFILMENT_BYTES + 32)
 }
 
-fn row_weight(row: &Row) -> usize {
+fn row_weight(state: &State, row: &Touched<'_>) -> usize {
     match row {
-        Row::Order(row) => {
-            let line = |l: &LineRow| l.line.len() + l.sku.len() + l.bucket.len() + LINE_BYTES;
-            let lines: usize = row.lines.iter().map(line).sum();
-            let at = |f: &FulfilmentRow| f.node.len() + FULFILMENT_BYTES;
-            let fulfilments: usize = row.fulfilments.iter().map(at).sum();
-            ORDER_BYTES + row.display.len() + lines + fulfilments
+        Touched::Order(order) => {
+            let lines = order.lines.iter().map(|l| {
+                let sku = &state.skus[l.sku as usize];
+                l.name.len() + sku.name.len() + sku.bucket.len() + LINE_BYTES
+            });
+            let fulfilments =
+                order.fulfilments.iter().map(|f| state.node_name(f.node).len() + FULFILMENT_BYTES);
+            ORDER_BYTES + order.display.len() + lines.sum::<usize>() + fulfilments.sum::<usize>()
         }
-        Row::Cell(row) => row.cell.node.len() + row.cell.sku.len() + row.cell.bucket.len() + CELL_BYTES,
-        Row::Reference(_) => ORDER_BYTES,
+        Touched::Cell(sku, node) => {
+            let sku = &state.skus[*sku as usize];
+            state.node_name(*node).len() + sku.name.len() + sku.bucket.len() + CELL_BYTES
+        }
     }
 }
 
-fn change_weight(change: &Change) -> usize {
+fn change_weight(state: &State, change: &Noted) -> usize {
     match change {
-        Change::Units { node, moves } => 16 + node.as_ref().map_or(0, String::len) + moves.len() * 16,
-        Change::Decided(decision) => {
-            128 + decision.chosen.iter().map(|(node, _)| node.len() + 14).sum::<usize>()
+        Noted::Units { node, moves } => 16 + node.map_or(0, |n| state.node_name(n).len()) + moves.len() * 16,
+        Noted::Decided(decided) => {
+            128 + decided.chosen.iter().map(|(node, _)| state.node_name(*node).len() + 14).sum::<usize>()
         }
-        Change::Stock(stock) => {
+        Noted::Other(Change::Stock(stock)) => {
             stock.cell.node.len() + stock.cell.sku.len() + stock.cell.bucket.len() + CELL_BYTES
         }
-        Change::Exception(Exception::Oversold(cell, _) | Exception::Drift(cell, _))
-        | Change::Recovered(cell) => cell.node.len() + cell.sku.len() + cell.bucket.len() + 32,
-        _ => 64,
+        Noted::Other(
+            Change::Exception(Exception::Oversold(cell, _) | Exception::Drift(cell, _))
+            | Change::Recovered(cell),
+        ) => cell.node.len() + cell.sku.len() + cell.bucket.len() + 32,
+        Noted::Other(_) => 64,
     }
 }

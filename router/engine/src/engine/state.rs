@@ -1,6 +1,9 @@
 //! What the engine knows: nodes, SKUs with their cells, orders, and the indexes over them.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
+    hash::{BuildHasherDefault, Hasher},
+};
 
 use router_schemas::{
     command::{
@@ -11,14 +14,16 @@ use router_schemas::{
     id::OrderId,
     limits,
     quantity::Qty,
-    row::CellRow,
 };
 use serde::{Deserialize, Serialize};
+use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 pub use super::order::Order;
 use super::{
     order::{LossKey, WaitKey},
     reference::Stale,
+    roster::Roster,
+    shelf::Shelf,
     time::Clock,
 };
 
@@ -32,7 +37,8 @@ pub struct State {
     pub nodes: Vec<NodeState>,
     pub skus: Vec<SkuState>,
     pub channels: BTreeMap<String, Channel>,
-    pub orders: BTreeMap<OrderId, Order>,
+    /// Boxed: they are large, and the tree moves what it holds.
+    pub orders: BTreeMap<OrderId, Box<Order>>,
     /// SKUs whose waiting orders are to be looked at.
     pub looks: BTreeMap<u32, Look>,
     /// The next order of each of them, so that all are served in one order.
@@ -94,8 +100,29 @@ pub struct Counts {
 /// Rebuilt from the state, never written: names to numbers.
 #[derive(Debug, Default)]
 pub struct Index {
-    pub nodes: HashMap<String, u32>,
-    pub skus: HashMap<String, SkuNumbers>,
+    pub nodes: HashMap<String, u32, NameHash>,
+    pub skus: HashMap<String, SkuNumbers, NameHash>,
+    pub roster: Roster,
+}
+
+/// One fixed hash of names, so that every run looks names up in the same way.
+pub type NameHash = BuildHasherDefault<NameHasher>;
+
+/// XXH3-64 of the bytes.
+#[derive(Debug, Default)]
+pub struct NameHasher(u64);
+
+impl Hasher for NameHasher {
+    fn write(&mut self, bytes: &[u8]) {
+        self.0 = xxh3_64_with_seed(bytes, self.0);
+    }
+
+    /// The mark after a text: nothing follows it.
+    fn write_u8(&mut self, _: u8) {}
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
 }
 
 /// The numbers of one SKU: without bucket, and of each bucket.
@@ -118,7 +145,7 @@ impl Index {
         for (number, node) in (0u32..).zip(&state.nodes) {
             index.nodes.insert(node.node.id.clone(), number);
         }
-        for (number, sku) in (0u32..).zip(&state.skus) {
+        for (number, sku) in (0u32..).zip(&mut state.skus) {
             let numbers = index.skus.entry(sku.name.clone()).or_default();
             match sku.bucket.as_str() {
                 "" => numbers.plain = Some(number),
@@ -126,8 +153,10 @@ impl Index {
             }
             for cell in &sku.cells {
                 state.nodes[cell.node as usize].skus.push(number);
+                sku.shelf.set(cell.node, cell.atp());
             }
         }
+        index.roster = Roster::of(state);
         index
     }
 }
@@ -158,6 +187,9 @@ pub struct SkuState {
     pub cells: Vec<Cell>,
     /// Orders with open or backordered units of it.
     pub waiting: BTreeSet<WaitKey>,
+    /// What the cells can give, as they are told of (`effects.rs`). Rebuilt, never written.
+    #[serde(skip)]
+    pub shelf: Shelf,
 }
 
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -208,6 +240,12 @@ impl Cell {
         (self.on_hand - self.allocated - self.blocked - self.safety_stock).floor_zero()
     }
 
+    /// What it can give now, and was promised too much. `untracked`: its SKU is without stock-keeping.
+    pub fn standing(&self, untracked: bool) -> Standing {
+        let over = if untracked { Qty::ZERO } else { self.oversold_by() };
+        Standing { atp: self.atp(), beyond: self.backorder_left(), over }
+    }
+
     /// Units promised from stock beyond what is there.
     fn oversold_by(&self) -> Qty {
         (self.allocated - self.backordered - self.on_hand).floor_zero()
@@ -250,9 +288,18 @@ impl Cell {
     }
 }
 
+/// Where the node's cell is, or would be.
+fn place_of(cells: &[Cell], node: u32) -> Result<usize, usize> {
+    // A SKU that is everywhere has its cells at the nodes' own numbers.
+    match cells.get(node as usize) {
+        Some(cell) if cell.node == node => Ok(node as usize),
+        _ => cells.binary_search_by_key(&node, |c| c.node),
+    }
+}
+
 impl SkuState {
     pub fn cell(&self, node: u32) -> Option<&Cell> {
-        self.cells.binary_search_by_key(&node, |c| c.node).ok().map(|i| &self.cells[i])
+        place_of(&self.cells, node).ok().map(|i| &self.cells[i])
     }
 
     /// Units promised from stock beyond what is there; none where stock is without limit.
@@ -288,20 +335,23 @@ impl SkuState {
 impl State {
     /// The cell, made where there is none.
     pub fn cell_mut(&mut self, sku: u32, node: u32) -> &mut Cell {
-        let cells = &mut self.skus[sku as usize].cells;
-        let place = match cells.binary_search_by_key(&node, |c| c.node) {
-            Ok(place) => place,
-            Err(place) => {
-                cells.insert(place, Cell { node, ..Cell::default() });
-                self.counts.cells += 1;
-                let here = &mut self.nodes[node as usize].skus;
-                if let Err(place) = here.binary_search(&sku) {
-                    here.insert(place, sku);
-                }
-                place
-            }
-        };
+        let place = self.cell_place(sku, node);
         &mut self.skus[sku as usize].cells[place]
+    }
+
+    /// The cell's place among those of its SKU, made where there is none.
+    pub fn cell_place(&mut self, sku: u32, node: u32) -> usize {
+        let SkuState { cells, shelf, .. } = &mut self.skus[sku as usize];
+        place_of(cells, node).unwrap_or_else(|place| {
+            cells.insert(place, Cell { node, ..Cell::default() });
+            shelf.set(node, Qty::ZERO);
+            self.counts.cells += 1;
+            let here = &mut self.nodes[node as usize].skus;
+            if let Err(place) = here.binary_search(&sku) {
+                here.insert(place, sku);
+            }
+            place
+        })
     }
 
     /// Has the orders that wait for a SKU looked at. `all`: whether anything is available or not.
@@ -336,12 +386,7 @@ impl State {
     /// What a cell can give now.
     pub fn standing(&self, sku: u32, node: u32) -> Standing {
         let held = &self.skus[sku as usize];
-        let cell = held.cell(node);
-        Standing {
-            atp: cell.map_or(Qty::ZERO, Cell::atp),
-            beyond: cell.map_or(Qty::ZERO, Cell::backorder_left),
-            over: held.oversold_by(node),
-        }
+        held.cell(node).map_or(Standing::default(), |cell| cell.standing(held.untracked()))
     }
 
     /// Has the orders looked at that wait for something that the node may have; `None`: that any node may have.
@@ -356,25 +401,7 @@ impl State {
         CellName { node: node.node.id.clone(), sku: sku.name.clone(), bucket: sku.bucket.clone() }
     }
 
-    pub fn cell_row(&self, sku: u32, node: u32) -> CellRow {
-        let cell = self.skus[sku as usize].cell(node).cloned().unwrap_or_default();
-        let enabled = self.nodes[node as usize].node.enabled;
-        CellRow {
-            cell: self.cell_name(sku, node),
-            on_hand: cell.on_hand,
-            allocated: cell.allocated,
-            backordered: cell.backordered,
-            held: Qty::ZERO,
-            blocked: cell.blocked,
-            safety_stock: cell.safety_stock,
-            // A service is everywhere without limit.
-            allowance: if self.skus[sku as usize].untracked() {
-                Allowance::Unlimited
-            } else {
-                cell.allowance
-            },
-            out_of_stock: cell.out_of_stock,
-            atp: if enabled { cell.atp() } else { Qty::ZERO },
-        }
+    pub fn node_name(&self, node: u32) -> &str {
+        &self.nodes[node as usize].node.id
     }
 }

@@ -8,6 +8,7 @@ use super::{
     choose::{self, Demand, Pinned},
     nodes::{self, FILTERS, Filters},
     order::Order,
+    roster::Eligible,
     state::State,
 };
 
@@ -52,9 +53,15 @@ pub struct Considered {
 }
 
 /// Looks at what a choice looks at, before anything moves.
-pub fn look(state: &State, order: &Order, demands: &[Demand], pinned: &Pinned<'_>) -> Choice {
+pub fn look(
+    state: &State,
+    eligible: Eligible<'_>,
+    order: &Order,
+    demands: &[Demand],
+    pinned: &Pinned<'_>,
+) -> Choice {
     let asked = asked(state, demands);
-    let ranked = choose::ranked(state, order, demands, pinned);
+    let ranked = choose::ranked(state, eligible, order, demands, pinned);
     let filters_of_order = Filters::of(state, order);
     let mut all: Vec<u32> = (0..state.nodes.len() as u32)
         .filter(|n| state.nodes[*n as usize].node.zone == order.zone)
@@ -68,7 +75,7 @@ pub fn look(state: &State, order: &Order, demands: &[Demand], pinned: &Pinned<'_
         let mut filters = Vec::with_capacity(FILTERS.len() + 2);
         filters.push(("pin", pinned.only.is_none_or(|only| only == node)));
         filters.push(("stocked", pinned.only.is_some() || asked.binary_search(&node).is_ok()));
-        filters.extend(FILTERS.iter().map(|(name, passes)| (*name, passes(&filters_of_order, node))));
+        filters.extend(FILTERS.iter().map(|f| (f.name, (f.passes)(&filters_of_order, node))));
         let stock: Vec<Qty> = demands.iter().map(|d| choose::available(state, d.sku, node, d.qty)).collect();
         Considered {
             node: place.id.clone(),

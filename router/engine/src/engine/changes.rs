@@ -1,0 +1,83 @@
+//! What a command did, as it is noted while it goes on: numbers for names, lists side by side. `images.rs` makes
+//! events of it.
+
+use std::ops::Range;
+
+use router_schemas::{
+    event::{Change, Decision, Unit, Verdict},
+    quantity::Qty,
+};
+use smallvec::SmallVec;
+
+use super::{images::DecisionImage, state::State};
+
+/// Line, from, to, how many.
+pub type Moved = (u16, Unit, Unit, Qty);
+
+/// One change.
+#[derive(Debug)]
+pub enum Noted {
+    /// Units of an order moved; `moves`: which of [`Work::moves`].
+    Units { node: Option<u32>, moves: Range<usize> },
+    /// A node was chosen.
+    Decided(Decided),
+    /// Anything else.
+    Other(Change),
+}
+
+/// Why a node, or none, was chosen: what of an `event::Decision` is not the same for all.
+#[derive(Debug, Clone, Default)]
+pub struct Decided {
+    /// Control position that it knew.
+    pub control: u64,
+    pub rule: &'static str,
+    pub candidates: u32,
+    pub covering: u32,
+    /// In rank order, with the squared chord to each.
+    pub chosen: SmallVec<[(u32, Option<i64>); 4]>,
+    pub verdict: Verdict,
+}
+
+impl Decided {
+    /// As events state it.
+    pub fn decision(&self, state: &State) -> Decision {
+        super::rows::read(&DecisionImage::of(state, self))
+    }
+}
+
+/// Lists of a command, kept from one to the next so that nothing is allocated for them.
+#[derive(Debug, Default)]
+pub struct Work {
+    pub changes: Vec<Noted>,
+    pub moves: Vec<Moved>,
+    /// Touched, ascending.
+    pub orders: Vec<router_schemas::id::OrderId>,
+    /// Touched: SKU and node, ascending.
+    pub cells: Vec<(u32, u32)>,
+}
+
+impl Work {
+    /// Forgets the changes: they are written.
+    pub fn forget_changes(&mut self) {
+        self.changes.clear();
+        self.moves.clear();
+    }
+
+    /// Empty lists, with the room that they had.
+    pub fn emptied(mut self) -> Self {
+        self.forget_changes();
+        self.orders.clear();
+        self.cells.clear();
+        self
+    }
+}
+
+/// Puts `item` in its place, once.
+pub fn insert_sorted<T: Ord>(list: &mut Vec<T>, item: T) {
+    // Work goes over orders and cells in their order, mostly.
+    if list.last().is_none_or(|last| *last < item) {
+        list.push(item);
+    } else if let Err(place) = list.binary_search(&item) {
+        list.insert(place, item);
+    }
+}
