@@ -233,7 +233,9 @@ impl CliError {
         use router_log::LogError::Io;
         match self {
             CliError::Found | CliError::Demo(_) | CliError::Refused(_) => 1,
-            CliError::Explain(crate::explain::ExplainError::Unknown(_)) => 1,
+            CliError::Explain(
+                crate::explain::ExplainError::Unknown(_) | crate::explain::ExplainError::Before(..),
+            ) => 1,
             CliError::Explain(_) => 69,
             CliError::Usage(_) => 2,
             CliError::File(..) | CliError::Router(RouterError::Log(Io { .. })) => 74,
