@@ -43,6 +43,11 @@ pub const CODES: &[Code] = &[
         summary: "the rows are ahead of the log",
         hint: "remove the folder of the rows and start again, or put the right folder there",
     },
+    Code {
+        id: "E2106",
+        summary: "another process has the rows open",
+        hint: "wait until it ends and try again; nothing is wrong with the rows",
+    },
 ];
 
 /// The store could not be read or written.
@@ -52,7 +57,10 @@ pub enum StoreError {
     #[error(
         "E2101: the rows cannot be read or written: {0}; rows can be rebuilt: remove the folder and start again"
     )]
-    Tables(#[from] fjall::Error),
+    Tables(fjall::Error),
+    /// Whoever has them open is alone with them.
+    #[error("E2106: another process has the rows open; wait until it ends and try again")]
+    InUse,
     /// A row that does not decode.
     #[error("E2102: a row does not decode: {0}; remove the folder of the rows and start again")]
     Row(#[from] postcard::Error),
@@ -66,6 +74,15 @@ pub enum StoreError {
         /// The log that was to be followed.
         log: LogId,
     },
+}
+
+impl From<fjall::Error> for StoreError {
+    fn from(error: fjall::Error) -> StoreError {
+        match error {
+            fjall::Error::Locked => StoreError::InUse,
+            other => StoreError::Tables(other),
+        }
+    }
 }
 
 /// Which orders. Every member that is set must hold.

@@ -135,8 +135,8 @@ impl Order {
         if whole != row.ordered {
             return Some(format!("line {}: {whole} of {}", row.line, row.ordered));
         }
-        (row.returned > row.shipped || row.delivered > row.shipped)
-            .then(|| format!("line {}: more came back or arrived than was shipped", row.line))
+        (row.returned > row.shipped || row.delivered > row.shipped || row.after_cancel > row.shipped)
+            .then(|| format!("line {}: more came back, arrived or left too late than was shipped", row.line))
     }
 
     /// Compares a fulfilment of the row with the moves.
@@ -169,7 +169,7 @@ fn is_at_node(unit: Unit) -> bool {
 pub(crate) const PROMISED: [Unit; 4] = [Unit::Backordered, Unit::Allocated, Unit::Picked, Unit::Ready];
 
 /// Whether the state of a row follows from its units, its payment and the time, by the documented precedence:
-/// review, scheduled, awaiting payment, routing, parked, in fulfilment, completed, cancelled. `route_when`: what the
+/// review, scheduled, awaiting payment, routing, parked, in fulfilment, shipped after cancel, completed, cancelled. `route_when`: what the
 /// channel asks of the payment; `None`: not known.
 pub(crate) fn follows(row: &OrderRow, route_when: Option<RouteWhen>) -> bool {
     let any = |of: fn(&LineRow) -> Qty| row.lines.iter().any(|line| of(line).is_positive());
@@ -179,6 +179,8 @@ pub(crate) fn follows(row: &OrderRow, route_when: Option<RouteWhen>) -> bool {
             OrderState::Confirming
         } else if any(|l| l.backordered + l.allocated + l.away) {
             OrderState::InFulfilment
+        } else if any(|l| l.after_cancel - l.returned) {
+            OrderState::ShippedAfterCancel
         } else if any(|l| l.shipped) {
             OrderState::Completed
         } else {

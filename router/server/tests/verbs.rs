@@ -281,6 +281,51 @@ fn a_dead_letter_is_kept_sealed_shown_and_sent_again_once() {
     assert!(replayed["difference"].is_null(), "{replayed}");
 }
 
+#[test]
+fn what_left_after_its_cancel_is_shown_with_its_times_and_is_no_violation() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    let running = furnished(&data);
+    let mut client = running.client();
+    let placed = client.must("/v1/orders", &order(1, "Ada"));
+    let id = placed["order"].as_str().unwrap();
+    client.must("/v1/cancels", r#"{"channel":"web","id":"1"}"#);
+    let shipped = format!(r#"{{"order":"{id}","node":"s","lines":[{{"line":"1","qty":1}}]}}"#);
+    client.must("/v1/fulfilments/shipped", &shipped);
+    running.end();
+    let listed = lines(&router(&["order", "list", "--state", "shipped_after_cancel"], &data));
+    assert_eq!((listed.len(), &listed[0]["lines"][0]["after_cancel"]), (1, &1.into()), "{listed:?}");
+    let created = listed[0]["created_at"].as_str().unwrap();
+    let page = text(&["order", "show", "web:1"], &data);
+    assert!(page.contains("after_cancel") && page.contains(&created[..19]), "{page}");
+    let table = text(&["order", "list"], &data);
+    assert!(table.contains("CREATED") && table.contains(&created[..19]), "{table}");
+
+    let records = lines(&router(&["log", "cat", "events", "--all"], &data));
+    let at = |value: &Value| value.as_str().is_some_and(|text| text.ends_with('Z'));
+    assert!(records.iter().all(|r| at(&r["at"]) && at(&r["event"]["at"])), "{records:?}");
+    let catted = text(&["log", "cat", "events", "--all"], &data);
+    assert!(catted.contains(&created[..19]), "{catted}");
+
+    let story = text(&["explain", id], &data);
+    assert!(story.contains("1 ordered -> open") && story.contains(&created[..19]), "{story}");
+    let before = (0..4).map(|partition| {
+        let at = format!("commands/{partition}@0");
+        code(&router(&["explain", id, "--at", &at], &data))
+    });
+    assert!(before.into_iter().all(|(code, said)| code == Some(1) && said.contains("E3021")));
+    let report = printed(&router(&["audit"], &data));
+    assert_eq!(report["violations"], 0, "{report}");
+}
+
+/// What a verb prints for people.
+fn text(arguments: &[&str], data: &Path) -> String {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_router"));
+    let output = command.args(arguments).arg("--data-dir").arg(data).output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
 /// Posts lines and reads the lines of the answer.
 fn raw(running: &Running, path: &str, body: &str) -> Vec<Value> {
     use std::io::{Read, Write};

@@ -69,7 +69,12 @@ impl Demo {
         let (log, store) = (router.log.clone(), router.store.clone());
         let played = runtime.block_on(async {
             if self.exit {
-                return demo::play(router.clone(), self.orders, self.rate.0, &place).await.map(Some);
+                // The signal is waited for first: its handler is there before anything is made that has to go again.
+                return tokio::select! {
+                    biased;
+                    _ = tokio::signal::ctrl_c() => Ok(None),
+                    played = demo::play(router.clone(), self.orders, self.rate.0, &place) => played.map(Some),
+                };
             }
             let served = run::serve(router.clone(), common, self.listen, None);
             let shown = async {
@@ -81,13 +86,16 @@ impl Demo {
                 std::future::pending::<Result<(), demo::DemoError>>().await
             };
             tokio::select! {
+                biased;
                 served = served => { if let Err(error) = served { eprintln!("router: {error}"); } Ok(None) }
                 failed = shown => failed.map(|()| None),
             }
         });
         run::end(runtime, router);
         let played: Option<demo::Outcome> = played?;
-        let Some(mut outcome) = played else { return Ok(()) };
+        let Some(mut outcome) = played else {
+            return if self.exit { Err(CliError::Interrupted) } else { Ok(()) };
+        };
         eprintln!("demo: audit");
         let audit = router_audit::audit(&*log, Some(&*store))?;
         outcome.audited(&audit);

@@ -197,6 +197,9 @@ enum CliError {
     /// A check found something, or a request was refused; it was printed already.
     #[error("")]
     Found,
+    /// Ended by Ctrl-C before it was done; whoever pressed it knows.
+    #[error("")]
+    Interrupted,
     #[error("E3002: {0}: {1}; check the path and its rights")]
     File(String, std::io::Error),
     #[error("E3003: the router does not answer at {0}: {1}")]
@@ -233,9 +236,12 @@ impl CliError {
         use router_log::LogError::Io;
         match self {
             CliError::Found | CliError::Demo(_) | CliError::Refused(_) => 1,
-            CliError::Explain(crate::explain::ExplainError::Unknown(_)) => 1,
+            CliError::Explain(
+                crate::explain::ExplainError::Unknown(_) | crate::explain::ExplainError::Before(..),
+            ) => 1,
             CliError::Explain(_) => 69,
             CliError::Usage(_) => 2,
+            CliError::Interrupted => 130,
             CliError::File(..) | CliError::Router(RouterError::Log(Io { .. })) => 74,
             CliError::Configuration(_) => 78,
             _ => 69,

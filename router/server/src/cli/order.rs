@@ -52,7 +52,7 @@ pub(super) struct Input {
 
 #[derive(Args)]
 pub(super) struct List {
-    /// For example routing, parked:unfillable, in_fulfilment, completed, cancelled.
+    /// For example routing, parked:unfillable, in_fulfilment, completed, cancelled, shipped_after_cancel.
     #[arg(long)]
     state: Option<String>,
     /// The channel that they came by.
@@ -275,7 +275,7 @@ fn list(common: &Common, ask: &Ask, limit: u64) -> Result<(), CliError> {
             name(row),
             plain(&row["state"]),
             plain(&row["zone"]),
-            nodes(row).join(", "),
+            some(&nodes(row)),
             row["lines"].as_array().map_or(0, Vec::len).to_string(),
             time(&row["created_at"]),
         ]);
@@ -302,6 +302,13 @@ fn nodes(row: &Value) -> Vec<String> {
     nodes
 }
 
+/// The first few: a large order may be spread over so many nodes that no terminal has room for them.
+fn some(nodes: &[String]) -> String {
+    let (shown, more) = nodes.split_at(nodes.len().min(3));
+    let shown = shown.join(", ");
+    if more.is_empty() { shown } else { format!("{shown} and {} more", more.len()) }
+}
+
 /// An order as a page.
 fn page(row: &Value) {
     text::line(&format!("{}  {}", bold(&plain(&row["order"])), name(row)));
@@ -317,8 +324,9 @@ fn page(row: &Value) {
     pair("totals", totals(row));
     pair("delivery", plain(&row["delivery_mode"]));
     pair("placed", time(&row["placed_at"]));
-    let promise = row["promise"].as_array().map(|p| p.iter().map(time).collect::<Vec<_>>().join(" to "));
-    pair("promised", promise.unwrap_or_default());
+    if row["promise"].is_object() {
+        pair("promised", ["from", "to"].map(|end| time(&row["promise"][end])).join(" to "));
+    }
     pair("not before", time(&row["not_before"]));
     pair("created", time(&row["created_at"]));
     pair("changed", format!("{} (revision {})", time(&row["changed_at"]), plain(&row["revision"])));
@@ -336,6 +344,7 @@ fn page(row: &Value) {
         "allocated",
         "away",
         "shipped",
+        "after_cancel",
         "delivered",
         "returned",
         "cancelled",
@@ -355,12 +364,6 @@ fn table(row: &Value, member: &str, heads: &[&'static str], names: &[&str], unit
     let mut table = Table::new(&heads);
     for item in rows {
         let mut cells: Vec<String> = names.iter().map(|name| plain(&item[*name])).collect();
-        // A fulfilment names its line by its index; people by its name.
-        if member == "fulfilments"
-            && let Some(index) = item["line"].as_u64()
-        {
-            cells[1] = plain(&row["lines"][index as usize]["line"]);
-        }
         cells.extend(units.iter().map(|unit| match plain(&item[*unit]) {
             zero if zero == "0" => String::new(),
             units => units,

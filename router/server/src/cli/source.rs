@@ -214,14 +214,14 @@ impl Resting {
 
 /// Two questions at once wait for each other: the tables have one owner at a time.
 fn open_rows(folder: &Folder) -> Result<FjallStore, CliError> {
-    let mut tries = 40;
+    let mut tries = 200;
     loop {
         let error = match FjallStore::open(&folder.rows()) {
             Ok(store) => return Ok(store),
             Err(error) => error,
         };
         let text = error.to_string();
-        if text.contains("Locked") && tries > 0 {
+        if matches!(error, StoreError::InUse) && tries > 0 {
             tries -= 1;
             std::thread::sleep(Duration::from_millis(50));
             continue;

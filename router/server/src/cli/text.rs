@@ -63,9 +63,9 @@ pub(super) fn plain(value: &Value) -> String {
     }
 }
 
-/// A time in ms as UTC; nothing for nothing.
+/// A time of an answer, RFC 3339, in columns of one width; nothing for nothing.
 pub(super) fn time(value: &Value) -> String {
-    let at = value.as_i64().and_then(|ms| jiff::Timestamp::from_millisecond(ms).ok());
+    let at = value.as_str().and_then(|text| text.parse::<jiff::Timestamp>().ok());
     at.map_or_else(String::new, |at| format!("{at:.3}"))
 }
 
@@ -171,7 +171,8 @@ mod tests {
     #[test]
     fn nothing_that_a_terminal_acts_on_gets_through() {
         assert_eq!(plain(&json!("a\x1b[2Jb\n")), "a[2Jb");
-        assert_eq!(time(&json!(0)), "1970-01-01T00:00:00.000Z");
+        assert_eq!(time(&json!("1970-01-01T00:00:00Z")), "1970-01-01T00:00:00.000Z");
+        assert_eq!(time(&json!("\x1b[2J")), "");
         assert_eq!(time(&Value::Null), "");
     }
 }

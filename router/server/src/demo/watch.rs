@@ -129,8 +129,8 @@ impl Seen {
 /// A decision in words.
 fn said(order: &str, decision: &Decision) -> String {
     let Decision { candidates, covering, chosen, verdict, rule, .. } = decision;
-    let places: Vec<_> = chosen.iter().take(3).map(|(node, chord2)| place(node, *chord2)).collect();
-    let more = if chosen.len() > 3 { format!(" and {} more", chosen.len() - 3) } else { String::new() };
+    let places: Vec<_> = chosen.iter().take(2).map(|(node, chord2)| place(node, *chord2)).collect();
+    let more = if chosen.len() > 2 { format!(" and {} more", chosen.len() - 2) } else { String::new() };
     let places = format!("{}{more}", places.join(" + "));
     let verdict = match verdict {
         Verdict::Whole => format!("{places}: {rule}, nearest of {covering} that have everything"),

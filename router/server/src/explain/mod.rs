@@ -20,16 +20,26 @@ use router_schemas::{
 };
 use serde::Serialize;
 
-use crate::runner::{Cell, Machine, RunnerError, Snapshots, rebuild};
+use crate::{
+    runner::{Cell, Machine, RunnerError, Snapshots, rebuild},
+    show::Time,
+};
 
 pub(crate) use text::page;
 
 /// The codes of this module.
-pub(crate) const CODES: &[Code] = &[Code {
-    id: "E3020",
-    summary: "nothing is known of the order in the part of the log that is kept",
-    hint: "check the id; `router order list` shows what is known",
-}];
+pub(crate) const CODES: &[Code] = &[
+    Code {
+        id: "E3020",
+        summary: "nothing is known of the order in the part of the log that is kept",
+        hint: "check the id; `router order list` shows what is known",
+    },
+    Code {
+        id: "E3021",
+        summary: "nothing had happened to the order up to the command of --at",
+        hint: "take a position of the story; without --at all of it is told",
+    },
+];
 
 /// Why there is no story.
 #[derive(Debug, thiserror::Error)]
@@ -40,6 +50,10 @@ pub(crate) enum ExplainError {
     Runner(#[from] RunnerError),
     #[error("E3020: the log says nothing of {0}; check the id; `router order list` shows what is known")]
     Unknown(OrderId),
+    #[error(
+        "E3021: nothing had happened to {0} up to {1}; take a position of the story; without --at all of it is told"
+    )]
+    Before(OrderId, Position),
 }
 
 /// What happened to an order, oldest first.
@@ -58,8 +72,8 @@ pub(crate) struct Step {
     pub position: Position,
     /// 0: the command was about the order; else it is work that the command found due.
     pub item: u16,
-    /// Engine time, ms.
-    pub at: i64,
+    /// Engine time.
+    pub at: Time,
     /// The command's name; absent: its record was trimmed.
     pub command: Option<&'static str>,
     /// Who asked, and why, where the record says so.
@@ -100,9 +114,13 @@ pub(crate) fn story(
         return Err(ExplainError::Unknown(order));
     }
     story.steps.sort_by_key(|step| (step.at, step.position.topic.code(), step.position.offset, step.item));
-    if let Some(until) = until
-        && let Some(last) = story.steps.iter().rposition(|step| step.position == *until)
-    {
+    if let Some(until) = until {
+        // The command itself may have been about another order: the story ends where that order's had got to.
+        let told = |at: &Position| {
+            (&at.topic, at.partition) == (&until.topic, until.partition) && at.offset <= until.offset
+        };
+        let last = story.steps.iter().rposition(|step| told(&step.position));
+        let last = last.ok_or_else(|| ExplainError::Before(order, until.clone()))?;
         story.steps.truncate(last + 1);
     }
     for step in &mut story.steps {
@@ -129,7 +147,7 @@ fn step(event: Event) -> Step {
     Step {
         position: event.cause,
         item: event.item,
-        at: event.at,
+        at: Time(event.at),
         command: None,
         actor: None,
         reason: None,

@@ -39,8 +39,8 @@ pub(crate) fn page(story: &Story, why_not: Option<&str>) -> String {
 }
 
 fn head(step: &Step, page: &mut String) {
-    let at =
-        jiff::Timestamp::from_millisecond(step.at).map_or_else(|_| step.at.to_string(), |t| t.to_string());
+    let at = jiff::Timestamp::from_millisecond(step.at.0)
+        .map_or_else(|_| step.at.0.to_string(), |t| format!("{t:.3}"));
     let _ = write!(page, "\n{at}  {}  {}", step.position, step.command.unwrap_or("(record trimmed)"));
     if step.item > 0 {
         let _ = write!(page, ", work that was due ({})", step.item);
@@ -67,7 +67,10 @@ fn change(change: &Change, page: &mut String) {
         Change::Units { node, moves } => {
             let place = node.as_ref().map(|node| format!(" at {}", plain(node))).unwrap_or_default();
             moves.iter().try_for_each(|(line, from, to, qty)| {
-                let (from, to) = (unit(*from), unit(*to));
+                // What comes into the order, and what leaves it, was not there before or is not there after.
+                let from = if *from == Unit::Outside { "ordered".to_owned() } else { unit(*from) };
+                let to = if *to == Unit::Outside { "no longer ordered".to_owned() } else { unit(*to) };
+                // The line by its place in the order: the log's moves do not repeat its name.
                 writeln!(page, "    line {}: {qty} {from} -> {to}{place}", line + 1)
             })
         }

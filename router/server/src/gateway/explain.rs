@@ -33,7 +33,7 @@ pub(super) async fn explain(
     });
     match told.await {
         Ok(Ok(told)) => Json(told).into_response(),
-        Ok(Err(error @ ExplainError::Unknown(_))) => {
+        Ok(Err(error @ (ExplainError::Unknown(_) | ExplainError::Before(..)))) => {
             problem(StatusCode::NOT_FOUND, NOT_FOUND, "", &error.to_string())
         }
         Ok(Err(error)) => problem(StatusCode::SERVICE_UNAVAILABLE, NO_ROOM, "", &error.to_string()),

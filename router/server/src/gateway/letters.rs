@@ -27,7 +27,10 @@ use router_schemas::{
 use serde_json::{Value, json};
 
 use super::{Gateway, problem_body, respond};
-use crate::router::{Folder, SubmitError};
+use crate::{
+    router::{Folder, SubmitError},
+    show::Time,
+};
 
 /// The codes of dead letters.
 pub(crate) const CODES: &[Code] = &[CHANNEL, LONG, MANY, NO_LETTER, UNREADABLE, ACCESS, SEALED];
@@ -210,7 +213,7 @@ pub(crate) fn list(
 /// A letter without its bytes.
 pub(crate) fn summary(found: &Found) -> Value {
     let Found { position, at, meta, letter } = found;
-    json!({ "position": position, "at": at, "source": letter.position, "code": letter.code,
+    json!({ "position": position, "at": Time(*at), "source": letter.position, "code": letter.code,
         "pointer": letter.pointer, "detail": letter.detail, "sealed": letter.key != Hash16::default(),
         "bytes": letter.bytes.len(), "resolved": letter.resolved, "actor": meta.actor, "reason": meta.reason })
 }

@@ -22,7 +22,7 @@ use router_schemas::{
 use serde_json::{Value, json};
 
 use super::{Gateway, NO_ROOM, NOT_FOUND, problem, respond};
-use crate::router::Router;
+use crate::{router::Router, show::Time};
 
 pub(super) async fn topics(State(gateway): State<Gateway>) -> Response {
     Json(json!({ "rows": ranges(&*gateway.router.log) })).into_response()
@@ -84,7 +84,7 @@ pub(crate) fn read(
         };
         rows.extend(batch.records.iter().map(|record| {
             let position = Position::new(partition.topic.clone(), partition.partition, record.offset);
-            let mut row = json!({ "position": position, "at": record.at });
+            let mut row = json!({ "position": position, "at": Time(record.at) });
             if let (Value::Object(row), Value::Object(record)) = (&mut row, record_json(&record.payload)) {
                 row.extend(record);
             }
@@ -247,6 +247,6 @@ pub(super) fn command_json(command: &Command) -> Value {
 }
 
 fn event_json(event: &router_schemas::event::Event) -> Value {
-    json!({ "cause": event.cause, "item": event.item, "at": event.at, "order": event.order,
+    json!({ "cause": event.cause, "item": event.item, "at": Time(event.at), "order": event.order,
         "outcome": event.outcome, "changes": event.changes, "rows": event.rows.len() })
 }

@@ -96,6 +96,8 @@ pub(crate) struct Line {
     away: Qty,
     /// Left a node, delivered or returned or not.
     shipped: Qty,
+    /// Of those shipped, units that left although they were cancelled.
+    after_cancel: Qty,
     delivered: Qty,
     returned: Qty,
     cancelled: Qty,
@@ -137,6 +139,7 @@ pub(crate) fn order(row: &OrderRow) -> Order {
             allocated: line.allocated,
             away: line.away,
             shipped: line.shipped,
+            after_cancel: line.after_cancel,
             delivered: line.delivered,
             returned: line.returned,
             cancelled: line.cancelled,
