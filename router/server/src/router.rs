@@ -63,7 +63,6 @@ pub(crate) struct Router {
     pub log: Arc<dyn Log>,
     pub keys: Arc<Keys>,
     pub store: Arc<dyn Store>,
-    #[allow(dead_code, reason = "asked by the verbs and routes of operators")]
     pub snapshots: Arc<Snapshots>,
     pub runner: Runner,
     /// Where all of it lies.

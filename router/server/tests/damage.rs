@@ -132,6 +132,39 @@ fn a_flipped_byte_in_a_closed_segment_is_refused() {
     whole(&data, 0..40);
 }
 
+/// What a start need not read is checked behind it: the router serves, and says that it is not whole.
+#[test]
+fn a_flipped_byte_that_no_start_reads_is_found_behind_it() {
+    let (_outer, data) = folder(60, SMALL, true);
+    let segments = segments(&data);
+    let before = fs::read(&segments[1]).unwrap();
+    // Of what the engine wrote only followers read, and they have.
+    let byte = place(&segments[1], b"assignment.");
+    flip(&segments[1], byte);
+    let running = Running::start(&data);
+    let mut client = running.client();
+    let said = until_unready(&mut client);
+    let file = segments[1].file_name().unwrap().to_str().unwrap();
+    assert!(said.contains("E2003") && said.contains(file) && said.contains("at byte"), "{said}");
+    assert_eq!(client.must("/v1/orders", &order(0))["answer"], "repeat", "what is not concerned goes on");
+    drop(client);
+    running.end();
+    fs::write(&segments[1], before).unwrap();
+    whole(&data, 0..60);
+}
+
+fn until_unready(client: &mut Client) -> String {
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(60);
+    loop {
+        let (status, ready) = client.get("/readyz");
+        if status == 503 {
+            return ready["reasons"].to_string();
+        }
+        assert!(std::time::Instant::now() < deadline, "nothing was found");
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+}
+
 #[test]
 fn a_flipped_byte_in_the_tail_is_cut_or_refused() {
     let (_outer, data) = folder(20, "", false);
