@@ -87,17 +87,19 @@ pub(super) async fn serve(
     listen: SocketAddr,
     token: Option<Arc<str>>,
 ) -> Result<(), CliError> {
+    // Before anybody is told that it is ready: a signal that comes at once is a wish to end cleanly as well.
+    let mut terminated = signal(SignalKind::terminate()).map_err(|e| CliError::File("SIGTERM".into(), e))?;
+    let mut interrupted = signal(SignalKind::interrupt()).map_err(|e| CliError::File("SIGINT".into(), e))?;
     let listener = TcpListener::bind(listen).await.map_err(|e| CliError::Listen(listen, e))?;
     let address = listener.local_addr().map_err(|e| CliError::File(listen.to_string(), e))?;
     let (stop, stopped) = watch::channel(false);
     let local = local(router.clone(), common, stopped.clone())?;
     let app = gateway::app(Gateway { router, token });
     text::note(&format!("router: ready on http://{address}, data in {}", common.folder().display()));
-    let mut terminated = signal(SignalKind::terminate()).map_err(|e| CliError::File("SIGTERM".into(), e))?;
     tokio::spawn(async move {
         tokio::select! {
             _ = terminated.recv() => {}
-            _ = tokio::signal::ctrl_c() => {}
+            _ = interrupted.recv() => {}
         }
         stop.send_replace(true);
     });
