@@ -7,6 +7,7 @@ mod demo;
 mod explain;
 mod gateway;
 mod router;
+mod rows;
 mod runner;
 mod show;
 mod submit;

@@ -18,11 +18,11 @@ use router_schemas::{
     position::{LogId, Position, Topic, TopicPartition},
     stage::StageName,
 };
-use router_sinks::{FjallStore, Store, StoreError};
+use router_sinks::{Store, StoreError, follow::FollowError};
 
 pub(crate) use crate::submit::{Answering, SubmitError};
 use crate::{
-    config,
+    config, rows,
     runner::{Runner, RunnerError, Settings, Snapshots, SnapshotsError, WordError},
     submit::{Submitter, answers, append},
     trial,
@@ -43,6 +43,8 @@ pub(crate) enum RouterError {
     Keys(#[from] SealError),
     #[error(transparent)]
     Store(#[from] StoreError),
+    #[error(transparent)]
+    Rows(#[from] FollowError),
     #[error(transparent)]
     Runner(#[from] RunnerError),
     #[error(transparent)]
@@ -153,7 +155,7 @@ impl Router {
             return Err(RouterError::Keyless(folder.keys()));
         }
         let keys = Arc::new(Keys::open(&folder.keys())?);
-        let store: Arc<dyn Store> = Arc::new(FjallStore::open(&folder.rows())?);
+        let store: Arc<dyn Store> = Arc::new(rows::open(&folder.rows(), &*log)?);
         let health = Arc::<router_sinks::follow::Health>::default();
         let snapshots = Arc::new(Snapshots::local(&folder.snapshots())?);
         // Taken before the first request can be answered: a thread may start late.
