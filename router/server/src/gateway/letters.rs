@@ -170,8 +170,15 @@ fn topics(log: &dyn Log, source: Option<&str>) -> Vec<TopicPartition> {
     topics.flat_map(|(topic, count)| (0..count).map(move |p| TopicPartition::new(topic.clone(), p))).collect()
 }
 
-fn each(log: &dyn Log, partition: &TopicPartition, mut take: impl FnMut(Found)) -> Result<(), LogError> {
+/// Hands the letters of a partition to `take`, from an offset on.
+fn each(
+    log: &dyn Log,
+    partition: &TopicPartition,
+    from: u64,
+    mut take: impl FnMut(Found),
+) -> Result<(), LogError> {
     let range = log.range(partition).unwrap_or_default();
+    let range = range.start.max(from)..range.end;
     scan(log, partition, range, Isolation::Durable, |records| {
         for record in records {
             let Ok((meta, letter)) = envelope::decode::<DeadLetter>(&record.payload) else { continue };
@@ -194,7 +201,7 @@ pub(crate) fn list(
     for partition in topics(log, source) {
         // The newest copy of each; a row is small, the bytes of a letter are not kept.
         let mut newest: HashMap<Key, (u64, bool, Value)> = HashMap::new();
-        each(log, &partition, |found| {
+        each(log, &partition, 0, |found| {
             let row = summary(&found);
             newest.insert(key(&found.letter), (found.position.offset, found.letter.resolved, row));
         })?;
@@ -225,15 +232,16 @@ pub(crate) fn find(log: &dyn Log, position: &Position) -> Result<Found, Problem>
     if !matches!(position.topic, Topic::DeadLetter(_)) || log.range(&partition).is_none() {
         return Err(none());
     }
-    let (mut asked, mut newest) = (None, HashMap::new());
-    each(log, &partition, |found| {
-        if found.position.offset == position.offset {
-            asked = Some(key(&found.letter));
+    // Later copies lie behind it.
+    let mut newest: Option<Found> = None;
+    each(log, &partition, position.offset, |found| {
+        let asked = found.position.offset == position.offset;
+        if asked || newest.as_ref().is_some_and(|known| key(&known.letter) == key(&found.letter)) {
+            newest = Some(found);
         }
-        newest.insert(key(&found.letter), found);
     })
     .map_err(|e| Problem::log(&e))?;
-    asked.and_then(|key| newest.remove(&key)).ok_or_else(none)
+    newest.ok_or_else(none)
 }
 
 /// The letter with its bytes opened. The look is logged first; without that nothing is shown.
