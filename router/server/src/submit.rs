@@ -385,11 +385,16 @@ mod tests {
         bundle
     }
 
+    /// As [`append`] leaves it.
+    fn appended(bundle: Bundle) -> Bundle {
+        Bundle { places: None, ..bundle }
+    }
+
     #[tokio::test]
     async fn a_bundle_is_answered_when_all_of_it_is() {
         let (submitter, mut ends) = Submitter::new([1; 8], MOST);
         let answers = submitter.send(bundle(&submitter, 3)).await.unwrap();
-        let sent = ends.queue.recv().await.unwrap();
+        let sent = appended(ends.queue.recv().await.unwrap());
         let number = |index: u64| sent.group << 16 | index;
         for index in [2, 0] {
             assert!(answer(&mut ends.pending.groups(), number(index), Ok(reply(&sent))).is_none());
@@ -409,7 +414,7 @@ mod tests {
     async fn what_came_in_time_is_answered_and_places_are_given_back() {
         let (submitter, mut ends) = Submitter::new([1; 8], MOST);
         let answers = submitter.send(bundle(&submitter, 2)).await.unwrap();
-        let sent = ends.queue.recv().await.unwrap();
+        let sent = appended(ends.queue.recv().await.unwrap());
         answer(&mut ends.pending.groups(), sent.group << 16, Ok(reply(&sent)));
         assert_eq!(answers.wait(Duration::ZERO).await, [Ok(reply(&sent)), Err(SubmitError::Late)]);
         assert_eq!(submitter.waiting(), 0);
