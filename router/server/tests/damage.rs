@@ -256,6 +256,39 @@ fn rows_that_cannot_be_used_are_made_again() {
     assert_eq!(report["violations"], 0, "{report}");
 }
 
+/// Who else works on the machine reads nothing of it.
+#[test]
+fn everything_in_the_folder_is_its_owners_alone() {
+    use std::os::unix::fs::PermissionsExt;
+    let (_outer, data) = folder(3, SMALL, true);
+    let running = Running::start(&data);
+    let (mut left, mut seen) = (vec![data.clone()], 0);
+    while let Some(path) = left.pop() {
+        let mode = fs::symlink_metadata(&path).unwrap().permissions().mode();
+        assert_eq!(mode & 0o077, 0, "{} has mode {mode:o}", path.display());
+        seen += 1;
+        if path.is_dir() {
+            left.extend(fs::read_dir(path).unwrap().map(|entry| entry.unwrap().path()));
+        }
+    }
+    assert!(seen > 10 && data.join("router.sock").exists());
+    running.end();
+}
+
+/// A verb that hangs, or that was stopped in the middle of a word, does not keep the router from its end.
+#[test]
+fn a_silent_verb_does_not_hold_up_the_end() {
+    use std::io::Write;
+    let (_outer, data) = folder(1, "", true);
+    let running = Running::start(&data);
+    let mut verb = std::os::unix::net::UnixStream::connect(data.join("router.sock")).unwrap();
+    verb.write_all(b"GET /v1/log HTTP/1.1\r\nhost: rou").unwrap();
+    // The socket took it before the signal comes.
+    assert!(router(&["log", "ls"], &data).status.success());
+    running.end();
+    drop(verb);
+}
+
 #[test]
 fn a_folder_serves_one_router() {
     let (_outer, data) = folder(3, "", true);

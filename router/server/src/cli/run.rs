@@ -126,9 +126,7 @@ pub(super) fn local(
     std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).map_err(file)?;
     let app = gateway::local(Gateway { router, token: None });
     Ok(tokio::spawn(async move {
-        if let Err(error) = axum::serve(listener, app).with_graceful_shutdown(wait(stopped)).await {
-            tracing::error!(%error, "the local socket ended");
-        }
+        gateway::serve(listener, app, stopped).await;
         let _ = std::fs::remove_file(path);
     }))
 }
@@ -140,9 +138,4 @@ pub(super) fn end(runtime: tokio::runtime::Runtime, router: Arc<Router>) {
     if let Some(router) = Arc::into_inner(router) {
         router.stop();
     }
-}
-
-async fn wait(mut stopped: watch::Receiver<bool>) {
-    // The sender lives as long as the signal is waited for; its end is an end too.
-    let _ = stopped.wait_for(|stopped| *stopped).await;
 }
