@@ -314,6 +314,13 @@ impl Router {
         self.runner.accept(position, reason, actor)
     }
 
+    /// What does not go on although it should: a thread that ended by itself.
+    pub fn ended(&self) -> Option<String> {
+        let ended = self.threads.iter().find(|thread| thread.is_finished())?;
+        let name = ended.thread().name().unwrap_or_default();
+        Some(format!("E2213: the thread {name:?} ended; see the router's log, and start the router again"))
+    }
+
     /// Requests that wait for an answer.
     pub fn waiting(&self) -> usize {
         self.submitter.waiting()
@@ -342,5 +349,25 @@ fn yield_to_others() {
 fn ended<E: std::fmt::Display>(thread: &str, result: Result<(), E>) {
     if let Err(error) = result {
         tracing::error!(thread, %error, "a thread ended");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_thread_that_ended_by_itself_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let router = Router::start_with(folder.path(), &Settings::default()).unwrap();
+        assert_eq!(router.ended(), None);
+        router.stop.store(true, Ordering::Relaxed);
+        let deadline = std::time::Instant::now() + Duration::from_secs(60);
+        while router.ended().is_none() {
+            assert!(std::time::Instant::now() < deadline, "nobody says that the threads are gone");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        assert!(router.ended().is_some_and(|text| text.contains("E2213")));
+        router.stop();
     }
 }

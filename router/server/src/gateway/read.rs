@@ -148,6 +148,7 @@ pub(super) async fn ready(State(gateway): State<Gateway>) -> Response {
     let status = gateway.router.runner.status.lock().unwrap_or_else(PoisonError::into_inner).clone();
     reasons
         .extend(status.iter().filter_map(|(name, cell)| Some(format!("{name}: {}", cell.stopped.as_ref()?))));
+    reasons.extend(gateway.router.ended());
     reasons.extend(gateway.router.rows.trouble());
     reasons.extend(gateway.router.runner.damage.get().cloned());
     let code = if reasons.is_empty() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
