@@ -21,16 +21,17 @@ use router_schemas::{
     dead_letter::DeadLetter,
     envelope::{self, Meta},
     id::Identity,
+    limits,
     position::{Position, Topic, TopicPartition},
     refusal::Code,
 };
 use serde_json::{Value, json};
 
-use super::{Gateway, problem_body, respond};
+use super::{Failure, Gateway, NO_ROOM, guard::heavy, problem_body, respond};
 use crate::router::{Folder, SubmitError};
 
 /// The codes of dead letters.
-pub(crate) const CODES: &[Code] = &[CHANNEL, LONG, MANY, NO_LETTER, UNREADABLE, ACCESS, SEALED];
+pub(crate) const CODES: &[Code] = &[CHANNEL, LONG, MANY, NO_LETTER, UNREADABLE, ACCESS, SEALED, SOURCES];
 pub(super) const CHANNEL: Code = Code {
     id: "E4050",
     summary: "the message names another channel than the topic that it came by",
@@ -65,6 +66,12 @@ const SEALED: Code = Code {
     id: "E4056",
     summary: "the bytes of the letter cannot be sealed or opened",
     hint: "see the reason; a key that was erased is gone for ever",
+};
+
+pub(super) const SOURCES: Code = Code {
+    id: "E4057",
+    summary: "messages came by as many channels as are kept apart",
+    hint: "check the channel in the path; a log keeps the channels that it has seen",
 };
 
 /// Why something about a letter was not done.
@@ -130,6 +137,20 @@ pub(super) fn letter(
         bytes: sealed.bytes,
         resolved: false,
     })
+}
+
+/// Makes the topic for letters about what comes by `source`. Who names ever new sources is stopped: each costs every
+/// segment of the log some bytes, and every append some time.
+pub(super) fn make_topic(log: &dyn Log, source: &str) -> Result<(), Failure> {
+    let topic = Topic::DeadLetter(source.into());
+    if log.partitions(&topic).is_some() {
+        return Ok(());
+    }
+    if log.topics().len() >= limits::TOPICS {
+        return Err(Failure::new(StatusCode::TOO_MANY_REQUESTS, SOURCES, SOURCES.summary));
+    }
+    let made = log.create_topic(&topic, 1);
+    made.map_err(|e| Failure::new(StatusCode::SERVICE_UNAVAILABLE, NO_ROOM, &e.to_string()))
 }
 
 /// Appends records together, their keys first. Their offsets, and when they are on disk.
@@ -308,7 +329,7 @@ pub(super) async fn ls(State(gateway): State<Gateway>, Query(asked): Query<Asked
         let limit = asked.limit.unwrap_or(100);
         list(&*gateway.router.log, asked.source.as_deref(), asked.all, limit).map_err(|e| Problem::log(&e))
     };
-    answer(tokio::task::spawn_blocking(listed).await, |(rows, count)| json!({ "rows": rows, "count": count }))
+    answer(heavy(listed).await, |(rows, count)| json!({ "rows": rows, "count": count }))
 }
 
 pub(super) async fn one(
@@ -322,7 +343,7 @@ pub(super) async fn one(
         let position = named(&source, partition, offset)?;
         show(&*router.log, &router.keys, &router.folder, &position, &actor)
     };
-    answer(tokio::task::spawn_blocking(shown).await, |value| value)
+    answer(heavy(shown).await, |value| value)
 }
 
 pub(super) fn named(source: &str, partition: u16, offset: u64) -> Result<Position, Problem> {
@@ -337,13 +358,10 @@ pub(super) fn actor(headers: &HeaderMap) -> String {
     said.chars().take(64).collect()
 }
 
-fn answer<T>(
-    done: Result<Result<T, Problem>, tokio::task::JoinError>,
-    shown: impl FnOnce(T) -> Value,
-) -> Response {
+fn answer<T>(done: Option<Result<T, Problem>>, shown: impl FnOnce(T) -> Value) -> Response {
     match done {
-        Ok(Ok(found)) => Json(shown(found)).into_response(),
-        Ok(Err(problem)) => respond(problem.status, problem.body),
-        Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
+        Some(Ok(found)) => Json(shown(found)).into_response(),
+        Some(Err(problem)) => respond(problem.status, problem.body),
+        None => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
     }
 }

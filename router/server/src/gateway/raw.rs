@@ -10,7 +10,7 @@ use axum::{
 };
 use futures_util::StreamExt;
 use router_ingest::decode::{self, Context, Rejected};
-use router_log::Ticket;
+use router_log::{Log, LogState, Ticket};
 use router_schemas::{
     command::order::Arrival,
     envelope::{self, Meta, Source},
@@ -88,6 +88,10 @@ pub(super) async fn raw(
         let detail = "a channel of a raw topic has letters, digits, dots, dashes and underscores only";
         return problem(StatusCode::BAD_REQUEST, BAD_QUERY, "", detail);
     }
+    // Made here, and not by the stage that has the first letter for it: stages refuse nothing.
+    if let Err(failure) = letters::make_topic(&*gateway.router.log, &format!("orders.{channel}")) {
+        return failure.into_response();
+    }
     let (answers, mut to_answer) = mpsc::channel::<JoinHandle<Value>>(UNDER_WAY);
     let lines = Lines { gateway, channel, from, number: 0, letters: 0, answers };
     tokio::spawn(lines.read(body));
@@ -151,6 +155,13 @@ impl Lines {
             return self.stop(MANY).await;
         }
         let Ok(place) = self.answers.clone().reserve_owned().await else { return false };
+        if let LogState::NoRoom(reason) | LogState::Failed(reason) = self.gateway.router.log.state() {
+            // Before anything is sealed: a key that nobody needs takes room as well.
+            let (status, answer) = super::write::failure(&SubmitError::NoRoom(reason));
+            let line = json!({ "line": self.number, "status": status.as_u16(), "answer": answer });
+            place.send(tokio::spawn(async move { line }));
+            return true;
+        }
         let number = self.number;
         let answered = move |status: StatusCode, answer: Value| json!({ "line": number, "status": status.as_u16(), "answer": answer });
         match self.send(line) {
@@ -173,12 +184,11 @@ impl Lines {
                 let kept =
                     tokio::task::spawn_blocking(move || keep(&gateway, &source, position, &rejected, &line));
                 let (kept, log) = (kept.await, self.gateway.router.log.clone());
-                place.send(tokio::task::spawn_blocking(move || {
-                    let kept = kept.unwrap_or(Err(SubmitError::Late));
-                    let durable = kept.and_then(|(ticket, answer)| {
-                        let durable = log.wait_durable(ticket);
-                        durable.map(|()| answer).map_err(|e| SubmitError::NoRoom(e.to_string()))
-                    });
+                place.send(tokio::spawn(async move {
+                    let durable = match kept.unwrap_or(Err(SubmitError::Late)) {
+                        Ok((ticket, answer)) => durable(&*log, ticket).await.map(|()| answer),
+                        Err(error) => Err(error),
+                    };
                     let (status, answer) = match durable {
                         Ok(answer) => (StatusCode::ACCEPTED, answer),
                         Err(error) => super::write::failure(&error),
@@ -243,6 +253,15 @@ async fn answer(answering: Answering, letters: &str) -> (StatusCode, Value) {
             (status, value)
         }
         Err(error) => super::write::failure(&error),
+    }
+}
+
+/// Waits until what has this ticket is on disk, without a thread of its own.
+async fn durable(log: &dyn Log, ticket: Ticket) -> Result<(), SubmitError> {
+    let mut watermark = log.durable();
+    match tokio::time::timeout(WAIT, watermark.wait_for(|durable| *durable >= ticket)).await {
+        Ok(Ok(_)) => Ok(()),
+        _ => Err(SubmitError::Late),
     }
 }
 
