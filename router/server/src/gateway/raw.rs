@@ -9,7 +9,10 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use futures_util::StreamExt;
-use router_ingest::decode::{self, Context, Rejected};
+use router_ingest::{
+    decode::{self, Context, Rejected},
+    lines::{self, TooLong},
+};
 use router_log::{Log, LogState, Ticket};
 use router_schemas::{
     command::order::Arrival,
@@ -67,7 +70,7 @@ struct Lines {
     gateway: Gateway,
     channel: String,
     from: From,
-    /// From 1.
+    /// Of the line being looked at, from 1.
     number: u64,
     letters: usize,
     answers: mpsc::Sender<JoinHandle<Value>>,
@@ -113,28 +116,28 @@ pub(super) async fn raw(
 impl Lines {
     async fn read(mut self, body: Body) {
         let mut chunks = body.into_data_stream();
-        let mut buffer = Vec::new();
+        let mut lines = lines::Lines::new(limits::LETTER_BYTES);
         loop {
             let chunk = chunks.next().await;
             let ended = chunk.is_none();
             // A body that breaks off: its last, half line is not taken for a message.
             let Ok(chunk) = chunk.unwrap_or_else(|| Ok(Bytes::from_static(b"\n"))) else { return };
-            // What is behind was looked at before.
-            let mut looked = buffer.len();
-            buffer.extend_from_slice(&chunk);
-            let mut start = 0;
-            while let Some(length) = buffer[looked..].iter().position(|b| *b == b'\n') {
-                let end = looked + length;
-                if !self.line(&buffer[start..end]).await {
-                    return;
+            lines.push(&chunk);
+            loop {
+                match lines.next_line() {
+                    Ok(Some((number, line))) => {
+                        self.number = number;
+                        if !self.line(line).await {
+                            return;
+                        }
+                    }
+                    Ok(None) => break,
+                    Err(TooLong { line }) => {
+                        self.number = line;
+                        self.stop(LONG).await;
+                        return;
+                    }
                 }
-                (start, looked) = (end + 1, end + 1);
-            }
-            buffer.drain(..start);
-            if buffer.len() > limits::LETTER_BYTES {
-                self.number += 1;
-                self.stop(LONG).await;
-                return;
             }
             if ended {
                 return;
@@ -144,12 +147,8 @@ impl Lines {
 
     /// Takes one line; false: no more are read.
     async fn line(&mut self, line: &[u8]) -> bool {
-        self.number += 1;
         if line.iter().all(u8::is_ascii_whitespace) {
             return true;
-        }
-        if line.len() > limits::LETTER_BYTES {
-            return self.stop(LONG).await;
         }
         if self.number > limits::RAW_LINES || self.letters >= limits::RAW_LETTERS {
             return self.stop(MANY).await;
