@@ -150,7 +150,7 @@ pub(super) fn make_topic(log: &dyn Log, source: &str) -> Result<(), Failure> {
         return Err(Failure::new(StatusCode::TOO_MANY_REQUESTS, SOURCES, SOURCES.summary));
     }
     let made = log.create_topic(&topic, 1);
-    made.map_err(|e| Failure::new(StatusCode::SERVICE_UNAVAILABLE, NO_ROOM, &e.to_string()))
+    made.map_err(|e| Failure::new(StatusCode::SERVICE_UNAVAILABLE, NO_ROOM, e.to_string()))
 }
 
 /// Appends records together, their keys first. Their offsets, and when they are on disk.
