@@ -67,6 +67,8 @@ pub const EARLY_BYTES: u64 = 64 << 20;
 pub const PARKED_PER_ORDER: usize = 64;
 /// Bytes kept in one intake partition of orders that no zone is known for.
 pub const PARKED_BYTES: u64 = 256 << 20;
+/// Partitions of sources, and dead letters sent again, that one intake partition remembers how far it has them.
+pub const SOURCES: usize = 100_000;
 /// Time an early message waits, in milliseconds: 7 days.
 pub const EARLY_MS: i64 = 7 * 86_400_000;
 /// Content hashes remembered for each order.
