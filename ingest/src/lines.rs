@@ -35,7 +35,7 @@ impl Lines {
     /// The next whole line and its number, from 1; `None`: push more.
     pub fn next_line(&mut self) -> Result<Option<(u64, &[u8])>, TooLong> {
         let too_long = TooLong { line: self.number + 1 };
-        let Some(length) = self.buffer[self.seen..].iter().position(|b| *b == b'\n') else {
+        let Some(length) = memchr::memchr(b'\n', &self.buffer[self.seen..]) else {
             self.seen = self.buffer.len();
             return if self.seen - self.start > self.most { Err(too_long) } else { Ok(None) };
         };

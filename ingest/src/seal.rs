@@ -7,8 +7,8 @@ use std::{
     fs, io,
     io::Write,
     os::unix::fs::OpenOptionsExt,
-    path::Path,
-    sync::{Mutex, MutexGuard, PoisonError},
+    path::{Path, PathBuf},
+    sync::{Mutex, MutexGuard, PoisonError, RwLock},
 };
 
 use chacha20poly1305::{
@@ -68,8 +68,7 @@ pub enum SealError {
 /// Seals, opens and hashes. The port of the keys, kept in the data folder.
 pub struct Keys {
     master: [u8; 32],
-    database: fjall::Database,
-    table: fjall::Keyspace,
+    table: Table,
     fresh: Mutex<Fresh>,
     /// Held while keys are brought to the disk or erased.
     flushing: Mutex<()>,
@@ -102,18 +101,13 @@ impl Keys {
             }
             Err(e) if e.kind() == io::ErrorKind::NotFound => {
                 let key = random::<32>()?;
-                let mut options = fs::OpenOptions::new();
-                let made = options.write(true).create_new(true).mode(0o600).open(&path);
-                let written = made.and_then(|mut f| f.write_all(&key).and_then(|()| f.sync_all()));
-                written.map_err(file(&path))?;
-                fs::File::open(folder).and_then(|d| d.sync_all()).map_err(file(folder))?;
+                make(&path, &key).map_err(file(&path))?;
                 key
             }
             Err(e) => return Err(file(&path)(e)),
         };
-        let database = fjall::Database::builder(folder.join("table")).open()?;
-        let table = database.keyspace("data_keys", fjall::KeyspaceCreateOptions::default)?;
-        Ok(Keys { master, database, table, fresh: Mutex::default(), flushing: Mutex::default() })
+        let table = Table::open(folder.join("table"))?;
+        Ok(Keys { master, table, fresh: Mutex::default(), flushing: Mutex::default() })
     }
 
     /// A keyed hash: equal content is known as equal by us alone. `domain` keeps uses apart.
@@ -196,12 +190,13 @@ impl Keys {
     }
 
     fn write(&self, keys: &[(Hash16, Vec<u8>)]) -> Result<(), SealError> {
-        let mut batch = self.database.batch();
-        for (name, wrapped) in keys {
-            batch.insert(&self.table, *name, wrapped.as_slice());
-        }
-        batch.commit()?;
-        Ok(self.database.persist(fjall::PersistMode::SyncData)?)
+        Ok(self.table.write(|Open { database, keyspace }| {
+            let mut batch = database.batch();
+            for (name, wrapped) in keys {
+                batch.insert(keyspace, *name, wrapped.as_slice());
+            }
+            batch.commit()
+        })?)
     }
 
     fn fresh(&self) -> MutexGuard<'_, Fresh> {
@@ -213,7 +208,7 @@ impl Keys {
         let fresh = self.fresh().keys.get(&sealed.key).copied();
         let key = match fresh {
             Some(key) => key,
-            None => self.unwrap(&self.table.get(sealed.key)?.ok_or(SealError::Erased)?)?,
+            None => self.unwrap(&self.table.get(&sealed.key)?.ok_or(SealError::Erased)?)?,
         };
         decrypt(&key, &sealed.bytes)
     }
@@ -226,12 +221,76 @@ impl Keys {
             fresh.keys.remove(key);
             fresh.unsaved.retain(|(name, _)| name != key);
         }
-        self.table.remove(*key)?;
-        Ok(self.database.persist(fjall::PersistMode::SyncData)?)
+        Ok(self.table.write(|open| open.keyspace.remove(*key))?)
     }
 
     fn unwrap(&self, wrapped: &[u8]) -> Result<[u8; 32], SealError> {
         decrypt(&self.master, wrapped)?.try_into().map_err(|_| SealError::Damaged)
+    }
+}
+
+/// Makes the file with the master key: it is there whole or not at all.
+fn make(path: &Path, key: &[u8; 32]) -> io::Result<()> {
+    let fresh = path.with_extension("new");
+    let mut file = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&fresh)?;
+    file.write_all(key)?;
+    file.sync_all()?;
+    fs::rename(&fresh, path)?;
+    path.parent().map_or(Ok(()), |folder| fs::File::open(folder)?.sync_all())
+}
+
+/// The table of data keys. After a write that failed, on a full disk for one, what is open takes no other one: it is
+/// opened again.
+struct Table {
+    folder: PathBuf,
+    /// Empty while it cannot be opened again.
+    open: RwLock<Option<Open>>,
+}
+
+struct Open {
+    database: fjall::Database,
+    keyspace: fjall::Keyspace,
+}
+
+impl Open {
+    fn at(folder: &Path) -> Result<Open, fjall::Error> {
+        let database = fjall::Database::builder(folder).open()?;
+        let keyspace = database.keyspace("data_keys", fjall::KeyspaceCreateOptions::default)?;
+        Ok(Open { database, keyspace })
+    }
+}
+
+impl Table {
+    fn open(folder: PathBuf) -> Result<Table, fjall::Error> {
+        let open = RwLock::new(Some(Open::at(&folder)?));
+        Ok(Table { folder, open })
+    }
+
+    fn get(&self, name: &Hash16) -> Result<Option<fjall::Slice>, fjall::Error> {
+        let open = self.open.read().unwrap_or_else(PoisonError::into_inner);
+        open.as_ref().ok_or(fjall::Error::Poisoned)?.keyspace.get(name)
+    }
+
+    /// Does the write, and brings it to the disk.
+    fn write(&self, write: impl FnOnce(&Open) -> Result<(), fjall::Error>) -> Result<(), fjall::Error> {
+        let mut kept = self.open.read().unwrap_or_else(PoisonError::into_inner);
+        if kept.is_none() {
+            drop(kept);
+            let mut again = self.open.write().unwrap_or_else(PoisonError::into_inner);
+            *again = Some(Open::at(&self.folder)?);
+            drop(again);
+            kept = self.open.read().unwrap_or_else(PoisonError::into_inner);
+        }
+        let open = kept.as_ref().ok_or(fjall::Error::Poisoned)?;
+        let written = write(open).and_then(|()| open.database.persist(fjall::PersistMode::SyncData));
+        drop(kept);
+        if written.is_err() {
+            let mut again = self.open.write().unwrap_or_else(PoisonError::into_inner);
+            // The old one holds the folder's lock.
+            *again = None;
+            *again = Open::at(&self.folder).ok();
+        }
+        written
     }
 }
 
@@ -320,6 +379,15 @@ mod tests {
             keys.flush().unwrap();
             sealed.iter().for_each(|sealed| assert_eq!(keys.open_sealed(sealed).unwrap(), b"Ada"));
         }
+    }
+
+    #[test]
+    fn a_master_key_that_was_being_made_at_a_crash_is_made_again() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("master.new"), b"half").unwrap();
+        drop(Keys::open(folder.path()).unwrap());
+        assert_eq!(fs::read(folder.path().join("master.key")).unwrap().len(), 32);
+        assert!(!folder.path().join("master.new").exists(), "no second copy of a key lies about");
     }
 
     #[test]

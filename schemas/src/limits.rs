@@ -11,6 +11,8 @@ pub const LETTER_BYTES: usize = 448 * 1024;
 pub const RAW_LINES: u64 = 1_000_000;
 /// Raw lines of one request that cannot be read; a source that sends more is broken.
 pub const RAW_LETTERS: usize = 1000;
+/// Topics of a log, from which on no new source gets one of its own for its dead letters.
+pub const TOPICS: usize = 1000;
 /// Bytes of the largest record that a stage may write.
 pub const EFFECT_BYTES: usize = 512 * 1024;
 /// Bytes, by a careful estimate, at which an event is closed and what is left goes into a further one.
@@ -65,6 +67,8 @@ pub const EARLY_BYTES: u64 = 64 << 20;
 pub const PARKED_PER_ORDER: usize = 64;
 /// Bytes kept in one intake partition of orders that no zone is known for.
 pub const PARKED_BYTES: u64 = 256 << 20;
+/// Partitions of sources, and dead letters sent again, that one intake partition remembers how far it has them.
+pub const SOURCES: usize = 100_000;
 /// Time an early message waits, in milliseconds: 7 days.
 pub const EARLY_MS: i64 = 7 * 86_400_000;
 /// Content hashes remembered for each order.

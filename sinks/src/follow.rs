@@ -32,7 +32,8 @@ pub enum FollowError {
     Event(String, envelope::CodecError),
     /// Rows of events that this log does not have.
     #[error(
-        "E2105: rows follow {0} up to {1}, the log ends at {2}; remove the folder of the rows and start again"
+        "E2105: rows follow {0} up to {1}, the log ends at {2}; `router run` makes them again where the log has its \
+         start, else put the folder `rows` back from the backup that the log is from"
     )]
     Ahead(TopicPartition, u64, u64),
 }
@@ -84,14 +85,9 @@ pub fn follow(log: &dyn Log, store: &dyn Store, stop: &AtomicBool, to_end: bool)
     follow_while(log, store, stop, to_end, &mut || {})
 }
 
-/// `well` is called whenever the store took something, or has nothing to take.
-fn follow_while(
-    log: &dyn Log,
-    store: &dyn Store,
-    stop: &AtomicBool,
-    to_end: bool,
-    well: &mut dyn FnMut(),
-) -> Result<(), FollowError> {
+/// Where following goes on in each partition of the events. Rows that are not of this log, or of more than it has, are
+/// an error.
+pub fn begin(log: &dyn Log, store: &dyn Store) -> Result<Vec<(TopicPartition, u64)>, FollowError> {
     store.bind(log.log_id())?;
     let partitions = log.partitions(&Topic::Events).unwrap_or(0);
     let mut from = Vec::new();
@@ -108,6 +104,18 @@ fn follow_while(
         }
         from.push((at, position));
     }
+    Ok(from)
+}
+
+/// `well` is called whenever the store took something, or has nothing to take.
+fn follow_while(
+    log: &dyn Log,
+    store: &dyn Store,
+    stop: &AtomicBool,
+    to_end: bool,
+    well: &mut dyn FnMut(),
+) -> Result<(), FollowError> {
+    let from = begin(log, store)?;
     let mut reader = log.reader(from, Isolation::Durable)?;
     while !stop.load(Ordering::Relaxed) {
         let wait = Duration::from_millis(if to_end { 0 } else { 100 });

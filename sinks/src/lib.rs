@@ -21,12 +21,14 @@ pub const CODES: &[Code] = &[
     Code {
         id: "E2101",
         summary: "the rows cannot be read or written",
-        hint: "rows can be rebuilt: remove the folder of the rows and start again",
+        hint: "see the reason; `router run` makes damaged rows again where the log has its start, else put the folder \
+               `rows` back from a backup",
     },
     Code {
         id: "E2102",
         summary: "a row does not decode",
-        hint: "remove the folder of the rows and start again",
+        hint: "where `router log ls` shows router.events from 0 on: move the folder `rows` away, and `router run` makes \
+               it again; else put it back from a backup",
     },
     Code {
         id: "E2103",
@@ -36,12 +38,13 @@ pub const CODES: &[Code] = &[
     Code {
         id: "E2104",
         summary: "the rows are of another log",
-        hint: "remove the folder of the rows and start again, or put the right folder there",
+        hint: "put the right folder there, or move it away: `router run` makes it again where the log has its start",
     },
     Code {
         id: "E2105",
         summary: "the rows are ahead of the log",
-        hint: "remove the folder of the rows and start again, or put the right folder there",
+        hint: "nothing where the log has its start: `router run` makes them again; else put the folder `rows` back from \
+               the backup that the log is from",
     },
     Code {
         id: "E2106",
@@ -55,18 +58,19 @@ pub const CODES: &[Code] = &[
 pub enum StoreError {
     /// The tables.
     #[error(
-        "E2101: the rows cannot be read or written: {0}; rows can be rebuilt: remove the folder and start again"
+        "E2101: the rows cannot be read or written: {0}; `router run` makes damaged rows again where the log has its \
+         start"
     )]
     Tables(fjall::Error),
     /// Whoever has them open is alone with them.
     #[error("E2106: another process has the rows open; wait until it ends and try again")]
     InUse,
     /// A row that does not decode.
-    #[error("E2102: a row does not decode: {0}; remove the folder of the rows and start again")]
+    #[error("E2102: a row does not decode: {0}; move the folder `rows` away: `router run` makes it again")]
     Row(#[from] postcard::Error),
     /// Rows that another log made.
     #[error(
-        "E2104: the rows are of log {known}, this log is {log}; remove the folder of the rows and start again"
+        "E2104: the rows are of log {known}, this log is {log}; put the right folder there, or move `rows` away"
     )]
     OtherLog {
         /// The log of the rows.
@@ -81,6 +85,27 @@ impl From<fjall::Error> for StoreError {
         match error {
             fjall::Error::Locked => StoreError::InUse,
             other => StoreError::Tables(other),
+        }
+    }
+}
+
+impl StoreError {
+    /// True where the rows are not what was written; false where the system or another process is in the way.
+    pub fn is_damage(&self) -> bool {
+        use std::io::ErrorKind::{InvalidData, NotFound, UnexpectedEof};
+        let of_bytes = |e: &std::io::Error| matches!(e.kind(), InvalidData | NotFound | UnexpectedEof);
+        match self {
+            StoreError::Tables(fjall::Error::Io(error)) => of_bytes(error),
+            StoreError::Tables(fjall::Error::Storage(error)) => {
+                let source = std::error::Error::source(error).and_then(|e| e.downcast_ref());
+                source.is_none_or(of_bytes)
+            }
+            // A later build may have written it.
+            StoreError::Tables(
+                fjall::Error::Locked | fjall::Error::Poisoned | fjall::Error::InvalidVersion(Some(_)),
+            ) => false,
+            StoreError::Tables(_) | StoreError::Row(_) => true,
+            StoreError::OtherLog { .. } | StoreError::InUse => false,
         }
     }
 }

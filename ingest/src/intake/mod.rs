@@ -23,7 +23,7 @@ use router_schemas::{
     stage::{Input, Outputs, Stage, Topology},
 };
 use row::parked_row;
-use state::{Entry, Said, Standing, State};
+use state::{Entry, Said, Seen, Standing, State};
 
 /// The state machine of one partition of `router.intake`.
 pub struct Intake {
@@ -51,15 +51,18 @@ impl Intake {
     }
 
     fn dispatch(&mut self, cause: &Cause<'_>, command: Command, out: &mut Outputs) {
-        if let Some(source) = &cause.meta.source
-            && self.state.known_source(source)
-        {
-            // Whoever waits is answered, as any repeat of a known order is.
-            if let Some(identity) = command.identity().filter(|i| self.state.orders.get(i).is_some()) {
-                return self.repeat(cause, identity, out);
+        match cause.meta.source.as_ref().map(|source| self.state.note_source(source)) {
+            None | Some(Seen::New) => {}
+            // Without a memory of it a repeat would count twice.
+            Some(Seen::TooMany) => return self.turn_away(cause, Refusal::Limit, &command, out),
+            Some(Seen::Before) => {
+                // Whoever waits is answered, as any repeat of a known order is.
+                if let Some(identity) = command.identity().filter(|i| self.state.orders.get(i).is_some()) {
+                    return self.repeat(cause, identity, out);
+                }
+                self.answer_all(cause, Answer::Ignored, out);
+                return self.close(cause, Outcome::Repeat, None, None, out);
             }
-            self.answer_all(cause, Answer::Ignored, out);
-            return self.close(cause, Outcome::Repeat, None, None, out);
         }
         match command {
             Command::Genesis(_) => {}

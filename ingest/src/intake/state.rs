@@ -85,6 +85,16 @@ pub(super) struct Said {
     pub hash: Hash16,
 }
 
+/// What is known of the place from which a message comes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Seen {
+    /// It was taken before.
+    Before,
+    New,
+    /// No further source is remembered.
+    TooMany,
+}
+
 /// How a message of a known order stands to what is known.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Standing {
@@ -191,15 +201,17 @@ impl State {
         pinned.or_else(region).or_else(channel).filter(|zone| self.zones.contains_key(*zone)).cloned()
     }
 
-    /// True where this message of a source was taken before; remembers it otherwise.
-    pub fn known_source(&mut self, source: &Source) -> bool {
+    /// Whether this message of a source was taken before; remembers it otherwise, where there is room for its source.
+    pub fn note_source(&mut self, source: &Source) -> Seen {
         let key = (source.id.clone(), source.incarnation, source.partition);
         let place = (source.offset, source.index);
-        if self.sources.get(&key).is_some_and(|last| *last >= place) {
-            return true;
+        match self.sources.get(&key) {
+            Some(last) if *last >= place => return Seen::Before,
+            None if self.sources.len() >= limits::SOURCES => return Seen::TooMany,
+            _ => {}
         }
         self.sources.insert(key, place);
-        false
+        Seen::New
     }
 
     /// True where messages of a known order have to wait: for its zone, or for those before them.

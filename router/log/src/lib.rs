@@ -7,7 +7,7 @@ mod journal;
 mod port;
 
 pub use error::{CODES, LogError};
-pub use journal::{Journal, Options};
+pub use journal::{Checked, Journal, Options};
 pub use port::{
     Appended, Batch, Commit, Isolation, Log, LogState, Reader, Record, Ticket, Transaction, Trimmed, scan,
 };

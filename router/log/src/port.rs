@@ -5,7 +5,7 @@ use std::{ops::Range, sync::Arc, time::Duration};
 use bytes::Bytes;
 use router_schemas::position::{LogId, Topic, TopicPartition};
 
-use crate::LogError;
+use crate::{Checked, LogError};
 
 /// A record as read.
 #[derive(Clone, Debug, PartialEq)]
@@ -220,6 +220,10 @@ pub trait Log: Send + Sync + 'static {
         keep: &dyn Fn(&TopicPartition) -> u64,
         retain_after: &dyn Fn(&Topic) -> i64,
     ) -> Vec<(TopicPartition, u64)>;
+
+    /// Reads the next piece, about a megabyte, of what nobody writes to any more, and checks that it is what was
+    /// written. False: all of it was read. Damage is an error that names file and byte. For a thread that has time.
+    fn check_next(&self, checked: &mut Checked) -> Result<bool, LogError>;
 
     /// Whether it takes records.
     fn state(&self) -> LogState;

@@ -63,6 +63,7 @@ pub(crate) fn parts() -> Vec<Part> {
             "E4051" | "E4052" => "413 in the line",
             "E4053" => "404, exit 1",
             "E4055" => "503, exit 1",
+            "E4057" => "429",
             _ => "422, exit 1",
         }),
     ]

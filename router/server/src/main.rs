@@ -7,6 +7,7 @@ mod demo;
 mod explain;
 mod gateway;
 mod router;
+mod rows;
 mod runner;
 mod show;
 mod submit;
@@ -17,5 +18,7 @@ mod trial;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> std::process::ExitCode {
+    // Whatever the program writes is its owner's alone: orders name people, if only under a seal.
+    rustix::process::umask(rustix::fs::Mode::RWXG | rustix::fs::Mode::RWXO);
     cli::main()
 }

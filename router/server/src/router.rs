@@ -18,11 +18,11 @@ use router_schemas::{
     position::{LogId, Position, Topic, TopicPartition},
     stage::StageName,
 };
-use router_sinks::{FjallStore, Store, StoreError};
+use router_sinks::{Store, StoreError, follow::FollowError};
 
 pub(crate) use crate::submit::{Answering, SubmitError};
 use crate::{
-    config,
+    config, rows,
     runner::{Runner, RunnerError, Settings, Snapshots, SnapshotsError, WordError},
     submit::{Submitter, answers, append},
     trial,
@@ -44,6 +44,8 @@ pub(crate) enum RouterError {
     #[error(transparent)]
     Store(#[from] StoreError),
     #[error(transparent)]
+    Rows(#[from] FollowError),
+    #[error(transparent)]
     Runner(#[from] RunnerError),
     #[error(transparent)]
     Snapshots(#[from] SnapshotsError),
@@ -63,7 +65,6 @@ pub(crate) struct Router {
     pub log: Arc<dyn Log>,
     pub keys: Arc<Keys>,
     pub store: Arc<dyn Store>,
-    #[allow(dead_code, reason = "asked by the verbs and routes of operators")]
     pub snapshots: Arc<Snapshots>,
     pub runner: Runner,
     /// Where all of it lies.
@@ -154,7 +155,7 @@ impl Router {
             return Err(RouterError::Keyless(folder.keys()));
         }
         let keys = Arc::new(Keys::open(&folder.keys())?);
-        let store: Arc<dyn Store> = Arc::new(FjallStore::open(&folder.rows())?);
+        let store: Arc<dyn Store> = Arc::new(rows::open(&folder.rows(), &*log)?);
         let health = Arc::<router_sinks::follow::Health>::default();
         let snapshots = Arc::new(Snapshots::local(&folder.snapshots())?);
         // Taken before the first request can be answered: a thread may start late.
@@ -313,6 +314,13 @@ impl Router {
         self.runner.accept(position, reason, actor)
     }
 
+    /// What does not go on although it should: a thread that ended by itself.
+    pub fn ended(&self) -> Option<String> {
+        let ended = self.threads.iter().find(|thread| thread.is_finished())?;
+        let name = ended.thread().name().unwrap_or_default();
+        Some(format!("E2213: the thread {name:?} ended; see the router's log, and start the router again"))
+    }
+
     /// Requests that wait for an answer.
     pub fn waiting(&self) -> usize {
         self.submitter.waiting()
@@ -341,5 +349,25 @@ fn yield_to_others() {
 fn ended<E: std::fmt::Display>(thread: &str, result: Result<(), E>) {
     if let Err(error) = result {
         tracing::error!(thread, %error, "a thread ended");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_thread_that_ended_by_itself_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let router = Router::start_with(folder.path(), &Settings::default()).unwrap();
+        assert_eq!(router.ended(), None);
+        router.stop.store(true, Ordering::Relaxed);
+        let deadline = std::time::Instant::now() + Duration::from_secs(60);
+        while router.ended().is_none() {
+            assert!(std::time::Instant::now() < deadline, "nobody says that the threads are gone");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        assert!(router.ended().is_some_and(|text| text.contains("E2213")));
+        router.stop();
     }
 }

@@ -48,6 +48,8 @@ pub(crate) struct Bundle {
     /// Topic, partition, and end in `bytes` of each command.
     records: Vec<(Topic, u16, usize)>,
     bytes: Vec<u8>,
+    /// What it takes up until it is appended, whether or not somebody still waits for its answers.
+    places: Option<Arc<OwnedSemaphorePermit>>,
     /// Told where the first record lies, and when it is on disk, instead of waiting for an answer.
     told: Option<oneshot::Sender<Result<(u64, Ticket), SubmitError>>>,
 }
@@ -99,7 +101,7 @@ struct Group {
     answers: Vec<Option<Answered>>,
     left: usize,
     done: oneshot::Sender<Vec<Option<Answered>>>,
-    _places: OwnedSemaphorePermit,
+    _places: Arc<OwnedSemaphorePermit>,
 }
 
 impl Pending {
@@ -146,19 +148,31 @@ impl Submitter {
     /// An empty bundle.
     pub fn bundle(&self) -> Bundle {
         let group = self.groups.fetch_add(1, Ordering::Relaxed);
-        Bundle { group, boot: self.pending.boot, records: Vec::new(), bytes: Vec::new(), told: None }
+        Bundle {
+            group,
+            boot: self.pending.boot,
+            records: Vec::new(),
+            bytes: Vec::new(),
+            places: None,
+            told: None,
+        }
     }
 
     /// Sends a bundle if there is a place for it now.
     pub fn try_send(&self, bundle: Bundle) -> Result<Answers, SubmitError> {
-        let places = self.pending.places.clone().try_acquire_many_owned(bundle.len() as u32);
+        let places = self.pending.places.clone().try_acquire_many_owned(self.wanted(&bundle));
         self.enqueue(bundle, places.map_err(|_| SubmitError::Busy)?)
     }
 
     /// Sends a bundle as soon as there is a place for it.
     pub async fn send(&self, bundle: Bundle) -> Result<Answers, SubmitError> {
-        let places = self.pending.places.clone().acquire_many_owned(bundle.len() as u32).await;
+        let places = self.pending.places.clone().acquire_many_owned(self.wanted(&bundle)).await;
         self.enqueue(bundle, places.map_err(|_| SubmitError::Busy)?)
+    }
+
+    /// Places that a bundle takes; one that is larger than all of them together goes alone.
+    fn wanted(&self, bundle: &Bundle) -> u32 {
+        bundle.len().min(self.most) as u32
     }
 
     /// Sends a command that nobody answers: its offset, and when it is on disk.
@@ -170,12 +184,10 @@ impl Submitter {
     ) -> Result<(u64, Ticket), SubmitError> {
         let place = self.pending.places.clone().try_acquire_owned().map_err(|_| SubmitError::Busy)?;
         let (told, appended) = oneshot::channel();
-        let mut bundle = Bundle { told: Some(told), ..self.bundle() };
+        let mut bundle = Bundle { places: Some(Arc::new(place)), told: Some(told), ..self.bundle() };
         bundle.push_silent(topic, partition, command);
         self.queue.try_send(bundle).map_err(|_| SubmitError::Busy)?;
-        let appended = appended.await.unwrap_or(Err(SubmitError::Late));
-        drop(place);
-        appended
+        appended.await.unwrap_or(Err(SubmitError::Late))
     }
 
     /// An address for the answer to a command that the caller appends itself.
@@ -183,18 +195,19 @@ impl Submitter {
         let place = self.pending.places.clone().try_acquire_owned().map_err(|_| SubmitError::Busy)?;
         let group = self.groups.fetch_add(1, Ordering::Relaxed);
         let correlation = correlation(self.pending.boot, group, 0);
-        let answers = self.wait_for(group, 1, place);
+        let answers = self.wait_for(group, 1, Arc::new(place));
         Ok((ReplyTo { partition: 0, correlation, outcome }, Answering(answers)))
     }
 
-    fn wait_for(&self, group: u64, count: usize, places: OwnedSemaphorePermit) -> Answers {
+    fn wait_for(&self, group: u64, count: usize, places: Arc<OwnedSemaphorePermit>) -> Answers {
         let (done, answered) = oneshot::channel();
         let waiting = Group { answers: vec![None; count], left: count, done, _places: places };
         self.pending.groups().insert(group, waiting);
         Answers { pending: self.pending.clone(), group, count, answered }
     }
 
-    fn enqueue(&self, bundle: Bundle, places: OwnedSemaphorePermit) -> Result<Answers, SubmitError> {
+    fn enqueue(&self, mut bundle: Bundle, places: OwnedSemaphorePermit) -> Result<Answers, SubmitError> {
+        let places = bundle.places.insert(Arc::new(places)).clone();
         let answers = self.wait_for(bundle.group, bundle.len(), places);
         // Every bundle in the queue has its places, so there is room for it.
         self.queue.try_send(bundle).map_err(|_| SubmitError::Busy)?;
@@ -372,11 +385,16 @@ mod tests {
         bundle
     }
 
+    /// As [`append`] leaves it.
+    fn appended(bundle: Bundle) -> Bundle {
+        Bundle { places: None, ..bundle }
+    }
+
     #[tokio::test]
     async fn a_bundle_is_answered_when_all_of_it_is() {
         let (submitter, mut ends) = Submitter::new([1; 8], MOST);
         let answers = submitter.send(bundle(&submitter, 3)).await.unwrap();
-        let sent = ends.queue.recv().await.unwrap();
+        let sent = appended(ends.queue.recv().await.unwrap());
         let number = |index: u64| sent.group << 16 | index;
         for index in [2, 0] {
             assert!(answer(&mut ends.pending.groups(), number(index), Ok(reply(&sent))).is_none());
@@ -396,13 +414,29 @@ mod tests {
     async fn what_came_in_time_is_answered_and_places_are_given_back() {
         let (submitter, mut ends) = Submitter::new([1; 8], MOST);
         let answers = submitter.send(bundle(&submitter, 2)).await.unwrap();
-        let sent = ends.queue.recv().await.unwrap();
+        let sent = appended(ends.queue.recv().await.unwrap());
         answer(&mut ends.pending.groups(), sent.group << 16, Ok(reply(&sent)));
         assert_eq!(answers.wait(Duration::ZERO).await, [Ok(reply(&sent)), Err(SubmitError::Late)]);
         assert_eq!(submitter.waiting(), 0);
         let full = submitter.try_send(bundle(&submitter, MOST)).unwrap();
         assert_eq!(submitter.try_send(bundle(&submitter, 1)).err(), Some(SubmitError::Busy));
         drop(full);
+        assert_eq!(
+            submitter.waiting(),
+            MOST,
+            "the queue still holds them: a slow disk does not make room for more"
+        );
+        drop(ends.queue.recv().await);
         assert_eq!(submitter.waiting(), 0);
+    }
+
+    #[tokio::test]
+    async fn a_bundle_that_is_larger_than_all_places_goes_alone() {
+        let (submitter, mut ends) = Submitter::new([1; 8], 2);
+        let answers = submitter.send(bundle(&submitter, 5)).await.unwrap();
+        assert_eq!(submitter.try_send(bundle(&submitter, 1)).err(), Some(SubmitError::Busy));
+        assert_eq!(ends.queue.recv().await.unwrap().len(), 5);
+        drop(answers);
+        assert!(submitter.try_send(bundle(&submitter, 1)).is_ok());
     }
 }

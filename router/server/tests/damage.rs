@@ -132,6 +132,39 @@ fn a_flipped_byte_in_a_closed_segment_is_refused() {
     whole(&data, 0..40);
 }
 
+/// What a start need not read is checked behind it: the router serves, and says that it is not whole.
+#[test]
+fn a_flipped_byte_that_no_start_reads_is_found_behind_it() {
+    let (_outer, data) = folder(60, SMALL, true);
+    let segments = segments(&data);
+    let before = fs::read(&segments[1]).unwrap();
+    // Of what the engine wrote only followers read, and they have.
+    let byte = place(&segments[1], b"assignment.");
+    flip(&segments[1], byte);
+    let running = Running::start(&data);
+    let mut client = running.client();
+    let said = until_unready(&mut client);
+    let file = segments[1].file_name().unwrap().to_str().unwrap();
+    assert!(said.contains("E2003") && said.contains(file) && said.contains("at byte"), "{said}");
+    assert_eq!(client.must("/v1/orders", &order(0))["answer"], "repeat", "what is not concerned goes on");
+    drop(client);
+    running.end();
+    fs::write(&segments[1], before).unwrap();
+    whole(&data, 0..60);
+}
+
+fn until_unready(client: &mut Client) -> String {
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(60);
+    loop {
+        let (status, ready) = client.get("/readyz");
+        if status == 503 {
+            return ready["reasons"].to_string();
+        }
+        assert!(std::time::Instant::now() < deadline, "nothing was found");
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+}
+
 #[test]
 fn a_flipped_byte_in_the_tail_is_cut_or_refused() {
     let (_outer, data) = folder(20, "", false);
@@ -145,13 +178,6 @@ fn a_flipped_byte_in_the_tail_is_cut_or_refused() {
     // In the last transaction it looks like a torn end: it goes as a whole, and so does nothing else.
     fs::write(&last, &bytes).unwrap();
     flip(&last, frames[frames.len() - 1] + 40);
-    let audited = router(&["audit"], &data);
-    if !audited.status.success() {
-        // The rows had followed what is gone now; it says so, and what to do.
-        let said = String::from_utf8_lossy(&audited.stderr).into_owned();
-        assert!(said.contains("E2105") && said.contains("remove the folder of the rows"), "{said}");
-        fs::remove_dir_all(data.join("rows")).unwrap();
-    }
     // What the lost transaction had applied is applied again.
     Running::start(&data).end();
     whole(&data, 0..20);
@@ -200,6 +226,67 @@ fn rows_that_are_gone_are_made_again() {
         fs::remove_dir_all(snapshots).unwrap();
         whole(&data, 0..10);
     }
+}
+
+/// Rows of events that the log lost, and rows that are damaged, are made again, and the ones before are put aside.
+#[test]
+fn rows_that_cannot_be_used_are_made_again() {
+    let (_outer, data) = folder(10, "", false);
+    let last = segments(&data).pop().unwrap();
+    let bytes = fs::read(&last).unwrap();
+    let half = bytes.len() / 2;
+    fs::write(&last, &bytes[..half]).unwrap();
+    let said = String::from_utf8_lossy(&router(&["audit"], &data).stderr).into_owned();
+    assert!(said.contains("E2105") && said.contains("router run"), "{said}");
+    Running::start(&data).end();
+    assert!(data.join("rows.unusable").is_dir());
+    let report = printed(&router(&["audit"], &data));
+    assert_eq!(report["violations"], 0, "{report}");
+    // Every file of the tables that holds anything.
+    let mut files = vec![data.join("rows")];
+    while let Some(path) = files.pop() {
+        if path.is_dir() {
+            files.extend(fs::read_dir(path).unwrap().map(|entry| entry.unwrap().path()));
+        } else if path.file_name().is_none_or(|name| name != "lock") {
+            fs::write(&path, b"something else").unwrap();
+        }
+    }
+    Running::start(&data).end();
+    let report = printed(&router(&["audit"], &data));
+    assert_eq!(report["violations"], 0, "{report}");
+}
+
+/// Who else works on the machine reads nothing of it.
+#[test]
+fn everything_in_the_folder_is_its_owners_alone() {
+    use std::os::unix::fs::PermissionsExt;
+    let (_outer, data) = folder(3, SMALL, true);
+    let running = Running::start(&data);
+    let (mut left, mut seen) = (vec![data.clone()], 0);
+    while let Some(path) = left.pop() {
+        let mode = fs::symlink_metadata(&path).unwrap().permissions().mode();
+        assert_eq!(mode & 0o077, 0, "{} has mode {mode:o}", path.display());
+        seen += 1;
+        if path.is_dir() {
+            left.extend(fs::read_dir(path).unwrap().map(|entry| entry.unwrap().path()));
+        }
+    }
+    assert!(seen > 10 && data.join("router.sock").exists());
+    running.end();
+}
+
+/// A verb that hangs, or that was stopped in the middle of a word, does not keep the router from its end.
+#[test]
+fn a_silent_verb_does_not_hold_up_the_end() {
+    use std::io::Write;
+    let (_outer, data) = folder(1, "", true);
+    let running = Running::start(&data);
+    let mut verb = std::os::unix::net::UnixStream::connect(data.join("router.sock")).unwrap();
+    verb.write_all(b"GET /v1/log HTTP/1.1\r\nhost: rou").unwrap();
+    // The socket took it before the signal comes.
+    assert!(router(&["log", "ls"], &data).status.success());
+    running.end();
+    drop(verb);
 }
 
 #[test]

@@ -53,6 +53,23 @@ fn a_new_incarnation_forgets_all_but_the_one_before() {
 }
 
 #[test]
+fn who_names_ever_new_partitions_is_stopped() {
+    let mut run = Run::new();
+    for number in 0..limits::SOURCES {
+        let key = ("orders.web".into(), (number >> 16) as u32, number as u16);
+        run.intake.state.sources.insert(key, (5, 0));
+    }
+    let with =
+        |offset| Meta { reply: Some(reply_to(false)), source: Some(source(1, offset, 0)), ..Meta::default() };
+    let known = run.intake.state.sources.len();
+    // Those that are remembered go on.
+    assert_ne!(run.tell_with(with(6), place("7", 1, 1)).outcome(), Some(Outcome::Refused(Refusal::Limit)));
+    let other = Meta { source: Some(Source { incarnation: 99, ..source(1, 1, 0) }), ..with(1) };
+    assert_eq!(run.tell_with(other, place("8", 1, 1)).outcome(), Some(Outcome::Refused(Refusal::Limit)));
+    assert_eq!(run.intake.state.sources.len(), known);
+}
+
+#[test]
 fn a_forgotten_order_leaves_if_it_is_the_same_one() {
     let mut run = Run::new();
     let first = run.next;

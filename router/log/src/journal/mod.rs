@@ -5,6 +5,7 @@
 //! small appends there are. A crash loses frames from the end only, so whoever read a frame that was lost has lost
 //! its own output with it. Answers and outside readers wait for the watermark.
 
+mod check;
 mod flusher;
 pub(crate) mod pool;
 mod reader;
@@ -22,6 +23,8 @@ use std::{
 
 use router_schemas::position::{LogId, Topic, TopicPartition};
 use tokio::sync::watch;
+
+pub use check::Checked;
 
 use crate::{
     Appended, Isolation, Log, LogError, LogState, Reader, Record, Ticket, Transaction, Trimmed,
@@ -131,7 +134,9 @@ impl Journal {
 
     /// Reads every byte of every segment. The number of frames, or the first damage.
     pub fn verify(&self) -> Result<u64, LogError> {
-        recover::verify(&self.shared)
+        let (mut checked, durable) = (Checked::default(), self.shared.lock().durable);
+        while check::piece(&self.shared, &mut checked, true, durable)? {}
+        Ok(checked.frames())
     }
 }
 
@@ -232,6 +237,11 @@ impl Log for Journal {
         retain_after: &dyn Fn(&Topic) -> i64,
     ) -> Vec<(TopicPartition, u64)> {
         segments::trimmable(&self.shared.lock(), keep, retain_after)
+    }
+
+    fn check_next(&self, checked: &mut Checked) -> Result<bool, LogError> {
+        let durable = self.shared.lock().durable;
+        check::piece(&self.shared, checked, false, durable)
     }
 
     fn state(&self) -> LogState {

@@ -117,31 +117,6 @@ pub(crate) fn recover(folder: &Path, options: &Options, read_only: bool) -> Resu
     Ok(recovered)
 }
 
-/// Reads all segments again, byte by byte.
-pub(crate) fn verify(shared: &Shared) -> Result<u64, LogError> {
-    let (ends, durable): (Vec<_>, _) = {
-        let state = shared.lock();
-        (state.segments.iter().map(|s| (s.number, s.bytes)).collect(), state.durable)
-    };
-    let mut frames = 0;
-    for (number, end) in ends {
-        let path = segments::path(&shared.folder, number);
-        let bytes = fs::read(&path).map_err(LogError::io("cannot read", &path))?;
-        let mut byte = 0;
-        while (byte as u64) < end && byte < bytes.len() {
-            match frame::decode(&bytes[byte..]) {
-                Ok((head, _)) if head.number > durable => break,
-                Ok((head, _)) => byte += HEAD + head.length,
-                Err(reason) => {
-                    return Err(LogError::Damaged { path, byte: byte as u64, reason: reason.into() });
-                }
-            }
-            frames += 1;
-        }
-    }
-    Ok(frames)
-}
-
 fn empty() -> State {
     State {
         topics: Vec::new(),

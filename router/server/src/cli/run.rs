@@ -87,17 +87,19 @@ pub(super) async fn serve(
     listen: SocketAddr,
     token: Option<Arc<str>>,
 ) -> Result<(), CliError> {
+    // Before anybody is told that it is ready: a signal that comes at once is a wish to end cleanly as well.
+    let mut terminated = signal(SignalKind::terminate()).map_err(|e| CliError::File("SIGTERM".into(), e))?;
+    let mut interrupted = signal(SignalKind::interrupt()).map_err(|e| CliError::File("SIGINT".into(), e))?;
     let listener = TcpListener::bind(listen).await.map_err(|e| CliError::Listen(listen, e))?;
     let address = listener.local_addr().map_err(|e| CliError::File(listen.to_string(), e))?;
     let (stop, stopped) = watch::channel(false);
     let local = local(router.clone(), common, stopped.clone())?;
     let app = gateway::app(Gateway { router, token });
     text::note(&format!("router: ready on http://{address}, data in {}", common.folder().display()));
-    let mut terminated = signal(SignalKind::terminate()).map_err(|e| CliError::File("SIGTERM".into(), e))?;
     tokio::spawn(async move {
         tokio::select! {
             _ = terminated.recv() => {}
-            _ = tokio::signal::ctrl_c() => {}
+            _ = interrupted.recv() => {}
         }
         stop.send_replace(true);
     });
@@ -124,9 +126,7 @@ pub(super) fn local(
     std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).map_err(file)?;
     let app = gateway::local(Gateway { router, token: None });
     Ok(tokio::spawn(async move {
-        if let Err(error) = axum::serve(listener, app).with_graceful_shutdown(wait(stopped)).await {
-            tracing::error!(%error, "the local socket ended");
-        }
+        gateway::serve(listener, app, stopped).await;
         let _ = std::fs::remove_file(path);
     }))
 }
@@ -138,9 +138,4 @@ pub(super) fn end(runtime: tokio::runtime::Runtime, router: Arc<Router>) {
     if let Some(router) = Arc::into_inner(router) {
         router.stop();
     }
-}
-
-async fn wait(mut stopped: watch::Receiver<bool>) {
-    // The sender lives as long as the signal is waited for; its end is an end too.
-    let _ = stopped.wait_for(|stopped| *stopped).await;
 }

@@ -13,6 +13,7 @@ use axum::{
 };
 use futures_util::StreamExt;
 use router_ingest::decode::{self, Context};
+use router_log::LogState;
 use router_schemas::{
     command::{Command, order::Arrival},
     limits,
@@ -25,7 +26,7 @@ use super::{
     Gateway, TOO_LARGE, WAIT, problem_body,
     write::{failure, rejection, status},
 };
-use crate::{show, submit::Answers};
+use crate::{router::SubmitError, show, submit::Answers};
 
 /// Lines that go together at most: short enough that other requests need not wait for them.
 const LINES: usize = 64;
@@ -100,6 +101,11 @@ async fn read(gateway: Gateway, body: Body, units: mpsc::Sender<Unit>) {
 /// Reads the first lines of `rest`, and sends what can be sent.
 async fn unit(gateway: &Gateway, rest: &mut &[u8], number: &mut u64) -> Unit {
     let router = &gateway.router;
+    // Before anything is sealed: a key that nobody needs takes room as well.
+    let no_room = match router.log.state() {
+        LogState::NoRoom(reason) | LogState::Failed(reason) => Some(reason),
+        LogState::Running => None,
+    };
     let (mut lines, mut bundle) = (Vec::with_capacity(LINES), router.submitter.bundle());
     while lines.len() < LINES
         && let Some(length) = memchr::memchr(b'\n', rest)
@@ -108,6 +114,11 @@ async fn unit(gateway: &Gateway, rest: &mut &[u8], number: &mut u64) -> Unit {
         *rest = &rest[length + 1..];
         *number += 1;
         if line.iter().all(u8::is_ascii_whitespace) {
+            continue;
+        }
+        if let Some(reason) = &no_room {
+            let (status, answer) = failure(&SubmitError::NoRoom(reason.clone()));
+            lines.push(Line { number: *number, read: Read::Refused(status, answer) });
             continue;
         }
         let context = Context { keys: &router.keys, arrival: Arrival::Http, key: None };

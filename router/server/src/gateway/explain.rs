@@ -9,7 +9,7 @@ use axum::{
 use router_schemas::{id::OrderId, position::Position};
 use serde_json::json;
 
-use super::{Gateway, NO_ROOM, NOT_FOUND, problem};
+use super::{Gateway, NO_ROOM, NOT_FOUND, guard::heavy, problem};
 use crate::explain::{ExplainError, page, story};
 
 #[derive(serde::Deserialize)]
@@ -27,16 +27,16 @@ pub(super) async fn explain(
         return problem(StatusCode::NOT_FOUND, NOT_FOUND, "", "no such order");
     };
     let router = gateway.router.clone();
-    let told = tokio::task::spawn_blocking(move || {
+    let told = heavy(move || {
         story(&*router.log, &router.snapshots, order, asked.at.as_ref())
             .map(|story| json!({ "page": page(&story, asked.why_not.as_deref()), "story": story }))
     });
     match told.await {
-        Ok(Ok(told)) => Json(told).into_response(),
-        Ok(Err(error @ (ExplainError::Unknown(_) | ExplainError::Before(..)))) => {
+        Some(Ok(told)) => Json(told).into_response(),
+        Some(Err(error @ (ExplainError::Unknown(_) | ExplainError::Before(..)))) => {
             problem(StatusCode::NOT_FOUND, NOT_FOUND, "", &error.to_string())
         }
-        Ok(Err(error)) => problem(StatusCode::SERVICE_UNAVAILABLE, NO_ROOM, "", &error.to_string()),
-        Err(_) => problem(StatusCode::SERVICE_UNAVAILABLE, NO_ROOM, "", "it broke off; see the router's log"),
+        Some(Err(error)) => problem(StatusCode::SERVICE_UNAVAILABLE, NO_ROOM, "", &error.to_string()),
+        None => problem(StatusCode::SERVICE_UNAVAILABLE, NO_ROOM, "", "it broke off; see the router's log"),
     }
 }

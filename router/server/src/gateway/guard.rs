@@ -9,6 +9,7 @@ use axum::{
     middleware::Next,
     response::{IntoResponse, Response},
 };
+use tokio::sync::Semaphore;
 use tower_http::timeout::TimeoutBody;
 
 use super::{
@@ -16,6 +17,20 @@ use super::{
     problem::{METHOD, TOKEN},
 };
 use crate::telemetry::{self, TELEMETRY};
+
+/// Questions that read much of the log, or hold a second copy of a partition's state, at one time; more wait.
+static HEAVY: Semaphore = Semaphore::const_new(2);
+
+/// Runs such a question where no other one waits for it. `None`: it broke off.
+pub(super) async fn heavy<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
+    // Kept by the work, not by who asked: whoever goes away does not make room.
+    let place = HEAVY.acquire().await.ok()?;
+    let done = tokio::task::spawn_blocking(move || {
+        let _place = place;
+        work()
+    });
+    done.await.ok()
+}
 
 /// The longest gap in a body that comes.
 const GAP: Duration = Duration::from_secs(20);

@@ -21,19 +21,20 @@ use router_schemas::{
     dead_letter::DeadLetter,
     envelope::{self, Meta},
     id::Identity,
+    limits,
     position::{Position, Topic, TopicPartition},
     refusal::Code,
 };
 use serde_json::{Value, json};
 
-use super::{Gateway, problem_body, respond};
+use super::{Failure, Gateway, NO_ROOM, guard::heavy, problem_body, respond};
 use crate::{
     router::{Folder, SubmitError},
     show::Time,
 };
 
 /// The codes of dead letters.
-pub(crate) const CODES: &[Code] = &[CHANNEL, LONG, MANY, NO_LETTER, UNREADABLE, ACCESS, SEALED];
+pub(crate) const CODES: &[Code] = &[CHANNEL, LONG, MANY, NO_LETTER, UNREADABLE, ACCESS, SEALED, SOURCES];
 pub(super) const CHANNEL: Code = Code {
     id: "E4050",
     summary: "the message names another channel than the topic that it came by",
@@ -68,6 +69,12 @@ const SEALED: Code = Code {
     id: "E4056",
     summary: "the bytes of the letter cannot be sealed or opened",
     hint: "see the reason; a key that was erased is gone for ever",
+};
+
+pub(super) const SOURCES: Code = Code {
+    id: "E4057",
+    summary: "messages came by as many channels as are kept apart",
+    hint: "check the channel in the path; a log keeps the channels that it has seen",
 };
 
 /// Why something about a letter was not done.
@@ -135,6 +142,20 @@ pub(super) fn letter(
     })
 }
 
+/// Makes the topic for letters about what comes by `source`. Who names ever new sources is stopped: each costs every
+/// segment of the log some bytes, and every append some time.
+pub(super) fn make_topic(log: &dyn Log, source: &str) -> Result<(), Failure> {
+    let topic = Topic::DeadLetter(source.into());
+    if log.partitions(&topic).is_some() {
+        return Ok(());
+    }
+    if log.topics().len() >= limits::TOPICS {
+        return Err(Failure::new(StatusCode::TOO_MANY_REQUESTS, SOURCES, SOURCES.summary));
+    }
+    let made = log.create_topic(&topic, 1);
+    made.map_err(|e| Failure::new(StatusCode::SERVICE_UNAVAILABLE, NO_ROOM, e.to_string()))
+}
+
 /// Appends records together, their keys first. Their offsets, and when they are on disk.
 pub(super) fn append(
     log: &dyn Log,
@@ -173,8 +194,15 @@ fn topics(log: &dyn Log, source: Option<&str>) -> Vec<TopicPartition> {
     topics.flat_map(|(topic, count)| (0..count).map(move |p| TopicPartition::new(topic.clone(), p))).collect()
 }
 
-fn each(log: &dyn Log, partition: &TopicPartition, mut take: impl FnMut(Found)) -> Result<(), LogError> {
+/// Hands the letters of a partition to `take`, from an offset on.
+fn each(
+    log: &dyn Log,
+    partition: &TopicPartition,
+    from: u64,
+    mut take: impl FnMut(Found),
+) -> Result<(), LogError> {
     let range = log.range(partition).unwrap_or_default();
+    let range = range.start.max(from)..range.end;
     scan(log, partition, range, Isolation::Durable, |records| {
         for record in records {
             let Ok((meta, letter)) = envelope::decode::<DeadLetter>(&record.payload) else { continue };
@@ -197,7 +225,7 @@ pub(crate) fn list(
     for partition in topics(log, source) {
         // The newest copy of each; a row is small, the bytes of a letter are not kept.
         let mut newest: HashMap<Key, (u64, bool, Value)> = HashMap::new();
-        each(log, &partition, |found| {
+        each(log, &partition, 0, |found| {
             let row = summary(&found);
             newest.insert(key(&found.letter), (found.position.offset, found.letter.resolved, row));
         })?;
@@ -228,15 +256,16 @@ pub(crate) fn find(log: &dyn Log, position: &Position) -> Result<Found, Problem>
     if !matches!(position.topic, Topic::DeadLetter(_)) || log.range(&partition).is_none() {
         return Err(none());
     }
-    let (mut asked, mut newest) = (None, HashMap::new());
-    each(log, &partition, |found| {
-        if found.position.offset == position.offset {
-            asked = Some(key(&found.letter));
+    // Later copies lie behind it.
+    let mut newest: Option<Found> = None;
+    each(log, &partition, position.offset, |found| {
+        let asked = found.position.offset == position.offset;
+        if asked || newest.as_ref().is_some_and(|known| key(&known.letter) == key(&found.letter)) {
+            newest = Some(found);
         }
-        newest.insert(key(&found.letter), found);
     })
     .map_err(|e| Problem::log(&e))?;
-    asked.and_then(|key| newest.remove(&key)).ok_or_else(none)
+    newest.ok_or_else(none)
 }
 
 /// The letter with its bytes opened. The look is logged first; without that nothing is shown.
@@ -303,7 +332,7 @@ pub(super) async fn ls(State(gateway): State<Gateway>, Query(asked): Query<Asked
         let limit = asked.limit.unwrap_or(100);
         list(&*gateway.router.log, asked.source.as_deref(), asked.all, limit).map_err(|e| Problem::log(&e))
     };
-    answer(tokio::task::spawn_blocking(listed).await, |(rows, count)| json!({ "rows": rows, "count": count }))
+    answer(heavy(listed).await, |(rows, count)| json!({ "rows": rows, "count": count }))
 }
 
 pub(super) async fn one(
@@ -317,7 +346,7 @@ pub(super) async fn one(
         let position = named(&source, partition, offset)?;
         show(&*router.log, &router.keys, &router.folder, &position, &actor)
     };
-    answer(tokio::task::spawn_blocking(shown).await, |value| value)
+    answer(heavy(shown).await, |value| value)
 }
 
 pub(super) fn named(source: &str, partition: u16, offset: u64) -> Result<Position, Problem> {
@@ -332,13 +361,10 @@ pub(super) fn actor(headers: &HeaderMap) -> String {
     said.chars().take(64).collect()
 }
 
-fn answer<T>(
-    done: Result<Result<T, Problem>, tokio::task::JoinError>,
-    shown: impl FnOnce(T) -> Value,
-) -> Response {
+fn answer<T>(done: Option<Result<T, Problem>>, shown: impl FnOnce(T) -> Value) -> Response {
     match done {
-        Ok(Ok(found)) => Json(shown(found)).into_response(),
-        Ok(Err(problem)) => respond(problem.status, problem.body),
-        Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
+        Some(Ok(found)) => Json(shown(found)).into_response(),
+        Some(Err(problem)) => respond(problem.status, problem.body),
+        None => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
     }
 }

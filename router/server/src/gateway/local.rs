@@ -21,7 +21,7 @@ use router_schemas::{
 };
 use serde_json::{Value, json};
 
-use super::{Gateway, NO_ROOM, NOT_FOUND, problem, respond};
+use super::{Gateway, NO_ROOM, NOT_FOUND, guard::heavy, problem, respond};
 use crate::{router::Router, show::Time};
 
 pub(super) async fn topics(State(gateway): State<Gateway>) -> Response {
@@ -57,14 +57,17 @@ pub(super) async fn records(
     let Ok(topic) = topic.parse() else { return gone() };
     let partition = TopicPartition::new(topic, partition);
     let limit = asked.limit.unwrap_or(100);
-    let read = tokio::task::spawn_blocking(move || read(&*log, &partition, asked.from, limit)).await;
+    let read = heavy(move || read(&*log, &partition, asked.from, limit)).await;
     match read {
-        Ok(Ok(rows)) => Json(json!({ "rows": rows })).into_response(),
+        Some(Ok(rows)) => Json(json!({ "rows": rows })).into_response(),
         _ => gone(),
     }
 }
 
-/// Records from an offset on, decoded; 1000 at most.
+/// Bytes of records that are shown at once, about.
+const SHOWN: usize = 8 << 20;
+
+/// Records from an offset on, decoded; 1000 at most, and no more once they are many bytes.
 pub(crate) fn read(
     log: &dyn Log,
     partition: &TopicPartition,
@@ -77,11 +80,12 @@ pub(crate) fn read(
         return Ok(Vec::new());
     }
     let mut reader = log.reader(vec![(partition.clone(), from)], Isolation::Durable)?;
-    let mut rows = Vec::new();
-    while rows.len() < limit {
+    let (mut rows, mut bytes) = (Vec::new(), 0);
+    while rows.len() < limit && bytes < SHOWN {
         let Some(batch) = reader.poll(limit - rows.len(), 1 << 20, Duration::from_millis(20))? else {
             break;
         };
+        bytes += batch.records.iter().map(|record| record.payload.len()).sum::<usize>();
         rows.extend(batch.records.iter().map(|record| {
             let position = Position::new(partition.topic.clone(), partition.partition, record.offset);
             let mut row = json!({ "position": position, "at": Time(record.at) });
@@ -96,11 +100,10 @@ pub(crate) fn read(
 
 /// Audits the log up to where it is now, all of that applied, while the router goes on.
 pub(super) async fn audit(State(gateway): State<Gateway>) -> Response {
-    let audited = tokio::task::spawn_blocking(move || audited(&gateway.router)).await;
-    match audited {
-        Ok(Ok(report)) => Json(report).into_response(),
-        Ok(Err(error)) => problem(StatusCode::SERVICE_UNAVAILABLE, NO_ROOM, "", &error.to_string()),
-        Err(_) => {
+    match heavy(move || audited(&gateway.router)).await {
+        Some(Ok(report)) => Json(report).into_response(),
+        Some(Err(error)) => problem(StatusCode::SERVICE_UNAVAILABLE, NO_ROOM, "", &error.to_string()),
+        None => {
             problem(StatusCode::SERVICE_UNAVAILABLE, NO_ROOM, "", "the audit broke off; see the router's log")
         }
     }

@@ -9,8 +9,11 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use futures_util::StreamExt;
-use router_ingest::decode::{self, Context, Rejected};
-use router_log::Ticket;
+use router_ingest::{
+    decode::{self, Context, Rejected},
+    lines::{self, TooLong},
+};
+use router_log::{Log, LogState, Ticket};
 use router_schemas::{
     command::order::Arrival,
     envelope::{self, Meta, Source},
@@ -67,7 +70,7 @@ struct Lines {
     gateway: Gateway,
     channel: String,
     from: From,
-    /// From 1.
+    /// Of the line being looked at, from 1.
     number: u64,
     letters: usize,
     answers: mpsc::Sender<JoinHandle<Value>>,
@@ -87,6 +90,10 @@ pub(super) async fn raw(
     if topic.is_err() || channel.len() > limits::NAME_BYTES {
         let detail = "a channel of a raw topic has letters, digits, dots, dashes and underscores only";
         return problem(StatusCode::BAD_REQUEST, BAD_QUERY, "", detail);
+    }
+    // Made here, and not by the stage that has the first letter for it: stages refuse nothing.
+    if let Err(failure) = letters::make_topic(&*gateway.router.log, &format!("orders.{channel}")) {
+        return failure.into_response();
     }
     let (answers, mut to_answer) = mpsc::channel::<JoinHandle<Value>>(UNDER_WAY);
     let lines = Lines { gateway, channel, from, number: 0, letters: 0, answers };
@@ -109,28 +116,28 @@ pub(super) async fn raw(
 impl Lines {
     async fn read(mut self, body: Body) {
         let mut chunks = body.into_data_stream();
-        let mut buffer = Vec::new();
+        let mut lines = lines::Lines::new(limits::LETTER_BYTES);
         loop {
             let chunk = chunks.next().await;
             let ended = chunk.is_none();
             // A body that breaks off: its last, half line is not taken for a message.
             let Ok(chunk) = chunk.unwrap_or_else(|| Ok(Bytes::from_static(b"\n"))) else { return };
-            // What is behind was looked at before.
-            let mut looked = buffer.len();
-            buffer.extend_from_slice(&chunk);
-            let mut start = 0;
-            while let Some(length) = buffer[looked..].iter().position(|b| *b == b'\n') {
-                let end = looked + length;
-                if !self.line(&buffer[start..end]).await {
-                    return;
+            lines.push(&chunk);
+            loop {
+                match lines.next_line() {
+                    Ok(Some((number, line))) => {
+                        self.number = number;
+                        if !self.line(line).await {
+                            return;
+                        }
+                    }
+                    Ok(None) => break,
+                    Err(TooLong { line }) => {
+                        self.number = line;
+                        self.stop(LONG).await;
+                        return;
+                    }
                 }
-                (start, looked) = (end + 1, end + 1);
-            }
-            buffer.drain(..start);
-            if buffer.len() > limits::LETTER_BYTES {
-                self.number += 1;
-                self.stop(LONG).await;
-                return;
             }
             if ended {
                 return;
@@ -140,17 +147,20 @@ impl Lines {
 
     /// Takes one line; false: no more are read.
     async fn line(&mut self, line: &[u8]) -> bool {
-        self.number += 1;
         if line.iter().all(u8::is_ascii_whitespace) {
             return true;
-        }
-        if line.len() > limits::LETTER_BYTES {
-            return self.stop(LONG).await;
         }
         if self.number > limits::RAW_LINES || self.letters >= limits::RAW_LETTERS {
             return self.stop(MANY).await;
         }
         let Ok(place) = self.answers.clone().reserve_owned().await else { return false };
+        if let LogState::NoRoom(reason) | LogState::Failed(reason) = self.gateway.router.log.state() {
+            // Before anything is sealed: a key that nobody needs takes room as well.
+            let (status, answer) = super::write::failure(&SubmitError::NoRoom(reason));
+            let line = json!({ "line": self.number, "status": status.as_u16(), "answer": answer });
+            place.send(tokio::spawn(async move { line }));
+            return true;
+        }
         let number = self.number;
         let answered = move |status: StatusCode, answer: Value| json!({ "line": number, "status": status.as_u16(), "answer": answer });
         match self.send(line) {
@@ -173,12 +183,11 @@ impl Lines {
                 let kept =
                     tokio::task::spawn_blocking(move || keep(&gateway, &source, position, &rejected, &line));
                 let (kept, log) = (kept.await, self.gateway.router.log.clone());
-                place.send(tokio::task::spawn_blocking(move || {
-                    let kept = kept.unwrap_or(Err(SubmitError::Late));
-                    let durable = kept.and_then(|(ticket, answer)| {
-                        let durable = log.wait_durable(ticket);
-                        durable.map(|()| answer).map_err(|e| SubmitError::NoRoom(e.to_string()))
-                    });
+                place.send(tokio::spawn(async move {
+                    let durable = match kept.unwrap_or(Err(SubmitError::Late)) {
+                        Ok((ticket, answer)) => durable(&*log, ticket).await.map(|()| answer),
+                        Err(error) => Err(error),
+                    };
                     let (status, answer) = match durable {
                         Ok(answer) => (StatusCode::ACCEPTED, answer),
                         Err(error) => super::write::failure(&error),
@@ -243,6 +252,15 @@ async fn answer(answering: Answering, letters: &str) -> (StatusCode, Value) {
             (status, value)
         }
         Err(error) => super::write::failure(&error),
+    }
+}
+
+/// Waits until what has this ticket is on disk, without a thread of its own.
+async fn durable(log: &dyn Log, ticket: Ticket) -> Result<(), SubmitError> {
+    let mut watermark = log.durable();
+    match tokio::time::timeout(WAIT, watermark.wait_for(|durable| *durable >= ticket)).await {
+        Ok(Ok(_)) => Ok(()),
+        _ => Err(SubmitError::Late),
     }
 }
 

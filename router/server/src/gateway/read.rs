@@ -148,7 +148,9 @@ pub(super) async fn ready(State(gateway): State<Gateway>) -> Response {
     let status = gateway.router.runner.status.lock().unwrap_or_else(PoisonError::into_inner).clone();
     reasons
         .extend(status.iter().filter_map(|(name, cell)| Some(format!("{name}: {}", cell.stopped.as_ref()?))));
+    reasons.extend(gateway.router.ended());
     reasons.extend(gateway.router.rows.trouble());
+    reasons.extend(gateway.router.runner.damage.get().cloned());
     let code = if reasons.is_empty() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     let stages = status.into_iter().map(|(name, cell)| {
         (name, show::StageStatus { next: cell.next, gauges: cell.gauges, stopped: cell.stopped })

@@ -19,6 +19,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator};
 
 use super::{
     BUSY, Gateway, LATE, NO_ROOM, NOT_FOUND, TOO_LARGE, batch,
+    letters::SOURCES,
     problem::{BAD_HEADER, BAD_QUERY, BEHIND, CUT, MEDIA, NO_ROWS, NOT_YET, SLOW, TOKEN},
     query::{PAGE, Parameter},
     raw, read, request, write,
@@ -200,6 +201,8 @@ fn raw() -> Route {
         problems(400, "The channel or a parameter is not readable", &[BAD_QUERY]),
         no_token(),
         problems(415, "The body is in no form that is read", &[MEDIA]),
+        problems(429, "Too many channels are kept apart already", &[SOURCES]),
+        problems(503, "Nothing is taken now", &[NO_ROOM]),
     ];
     Route {
         method: "post",

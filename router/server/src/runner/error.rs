@@ -114,6 +114,11 @@ pub(crate) const CODES: &[Code] = &[
     ),
     code("E2205", "a thread of the stages cannot be started", "see the system's reason"),
     code("E2206", "a thread of the router cannot be started", "see the system's reason"),
+    code(
+        "E2213",
+        "a thread of the router ended by itself",
+        "see the router's log, and start the router again",
+    ),
     code("E2207", "the operating system gives no random bytes", "see the system's reason"),
     code(
         "E2212",

@@ -23,7 +23,7 @@ mod worker;
 
 use std::{
     collections::BTreeMap,
-    sync::{Arc, Mutex, atomic::Ordering},
+    sync::{Arc, Mutex, OnceLock, atomic::Ordering},
     thread::JoinHandle,
     time::Duration,
 };
@@ -82,6 +82,8 @@ pub(crate) struct Runner {
     pub status: Status,
     pub directory: Arc<Directory>,
     pub topology: Topology,
+    /// What is damaged in the log where no stage has to read it; empty as long as nothing was found.
+    pub damage: Arc<OnceLock<String>>,
     shared: Shared,
     workers: Vec<JoinHandle<Vec<Cell>>>,
     upkeep: Option<JoinHandle<()>>,
@@ -119,6 +121,7 @@ impl Runner {
             let thread = std::thread::Builder::new().name(name.into());
             workers.push(thread.spawn(move || worker.run()).map_err(RunnerError::Thread)?);
         }
+        let damage = Arc::<OnceLock<String>>::default();
         let upkeep = settings.upkeep.then(|| {
             let upkeep = Upkeep {
                 log: log.clone(),
@@ -126,17 +129,17 @@ impl Runner {
                 topology,
                 settings: settings.clone(),
                 followers,
+                damage: damage.clone(),
                 stop: shared.stop.clone(),
             };
             std::thread::Builder::new().name("upkeep".into()).spawn(move || upkeep.run())
         });
         let upkeep = upkeep.transpose().map_err(RunnerError::Thread)?;
         let status = shared.status.clone();
-        Ok(Runner { status, directory, topology, shared, workers, upkeep })
+        Ok(Runner { status, directory, topology, damage, shared, workers, upkeep })
     }
 
     /// Age of the oldest command that waits in a partition of `router.commands`; cheap enough for every request.
-    #[allow(dead_code, reason = "asked by the gateway")]
     pub fn lag(&self, partition: u16) -> Duration {
         self.shared.lags.of(partition, (self.shared.settings.clock)())
     }

@@ -1,7 +1,7 @@
 //! What the log can let go of: inputs below the oldest snapshot kept, outputs past their retention, and nothing that
 //! a follower has still to read. Dead letters that nobody resolved are written again at the end first.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, ops::Range};
 
 use router_log::{Isolation, Log, LogError, Transaction, Trimmed, scan};
 use router_schemas::{
@@ -107,41 +107,64 @@ fn lower(keep: &mut Keep, at: TopicPartition, to: u64) {
     keep.entry(at).and_modify(|kept| *kept = to.min(*kept)).or_insert(to);
 }
 
+/// Bytes of letters that are written again in one transaction, about.
+const REWRITTEN: usize = 1 << 20;
+
 /// Writes the dead letters below `first` again that are not resolved and not there behind it: the same letter, at
-/// the end, without an origin, since no stage writes it.
+/// the end, without an origin, since no stage writes it. The letters themselves are never all in memory.
 fn rewrite(log: &dyn Log, at: &TopicPartition, first: u64) -> Result<(), LogError> {
     let range = log.range(at).unwrap_or_default();
     // By where the message lay and the key of its bytes, which name a letter: lines of two uploads may share a
     // place. What is behind `first` replaces what is below.
-    let mut open = HashMap::<(Position, Hash16), (u64, Meta, DeadLetter)>::new();
+    let mut open = HashMap::<(Position, Hash16), u64>::new();
+    let start = range.start;
+    letters(log, at, range, |offset, _, letter| {
+        let key = (letter.position, letter.key);
+        match letter.resolved || offset >= first {
+            true => drop(open.remove(&key)),
+            false => drop(open.insert(key, offset)),
+        }
+        Ok(())
+    })?;
+    if open.is_empty() {
+        return Ok(());
+    }
+    tracing::info!(letters = open.len(), topic = %at.topic, "unresolved dead letters are kept");
+    let (mut transaction, mut last) = (Transaction::default(), None);
+    letters(log, at, start..first, |offset, meta, letter| {
+        if open.get(&(letter.position.clone(), letter.key)) == Some(&offset) {
+            let meta = Meta { reply: None, ..meta };
+            transaction.push(&at.topic, at.partition, &envelope::to_vec(None, &meta, &letter));
+        }
+        if transaction.bytes() >= REWRITTEN {
+            last = Some(log.append(&transaction)?.ticket);
+            transaction.clear();
+        }
+        Ok(())
+    })?;
+    if !transaction.is_empty() {
+        last = Some(log.append(&transaction)?.ticket);
+    }
+    last.map_or(Ok(()), |ticket| log.wait_durable(ticket))
+}
+
+/// Hands the letters of a range to `take`, with their offsets.
+fn letters(
+    log: &dyn Log,
+    at: &TopicPartition,
+    range: Range<u64>,
+    mut take: impl FnMut(u64, Meta, DeadLetter) -> Result<(), LogError>,
+) -> Result<(), LogError> {
     scan(log, at, range, Isolation::Appended, |records| {
         for record in records {
             match envelope::decode::<DeadLetter>(&record.payload) {
-                Ok((_, letter)) if letter.resolved || record.offset >= first => {
-                    open.remove(&(letter.position, letter.key));
-                }
-                Ok((meta, letter)) => {
-                    open.insert((letter.position.clone(), letter.key), (record.offset, meta, letter));
-                }
+                Ok((meta, letter)) => take(record.offset, meta, letter)?,
                 Err(error) => {
                     let position = Position::new(at.topic.clone(), at.partition, record.offset);
                     tracing::error!(%position, %error, "a dead letter does not decode");
                 }
             }
         }
-        Ok::<_, LogError>(())
-    })?;
-    let mut letters: Vec<_> = open.into_values().collect();
-    letters.sort_by_key(|(offset, ..)| *offset);
-    let mut transaction = Transaction::default();
-    for (_, meta, letter) in &letters {
-        let meta = Meta { reply: None, ..meta.clone() };
-        transaction.push(&at.topic, at.partition, &envelope::to_vec(None, &meta, letter));
-    }
-    if transaction.is_empty() {
-        return Ok(());
-    }
-    tracing::info!(letters = letters.len(), topic = %at.topic, "unresolved dead letters are kept");
-    let appended = log.append(&transaction)?;
-    log.wait_durable(appended.ticket)
+        Ok(())
+    })
 }

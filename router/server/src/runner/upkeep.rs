@@ -1,15 +1,16 @@
 //! The thread that makes snapshots and lets go of what the log need not keep. It follows on its own, from the
-//! newest snapshot through the log, so that no stage ever waits for it, and gives way to them.
+//! newest snapshot through the log, so that no stage ever waits for it, and gives way to them. After a start it also
+//! reads once all that the log holds: a start reads little of it, and damage is to be known while backups are young.
 
 use std::{
     sync::{
-        Arc,
+        Arc, OnceLock,
         atomic::{AtomicBool, Ordering},
     },
     time::{Duration, Instant},
 };
 
-use router_log::Log;
+use router_log::{Checked, Log};
 use router_schemas::{
     position::TopicPartition,
     stage::{StageName, Topology},
@@ -24,6 +25,8 @@ use super::{
 
 /// Between two looks at how long the tails are.
 const LOOK: Duration = Duration::from_millis(100);
+/// Between two pieces of the log that are checked.
+const CHECK: Duration = Duration::from_millis(20);
 /// After a snapshot that failed.
 const RETRY: Duration = Duration::from_secs(60);
 /// After each slice and each stretch of records: a moment in which the stages have the processor to themselves.
@@ -35,6 +38,8 @@ pub(super) struct Upkeep {
     pub topology: Topology,
     pub settings: Settings,
     pub followers: Followers,
+    /// Says what is damaged in the log, as soon as it is found.
+    pub damage: Arc<OnceLock<String>>,
     pub stop: Arc<AtomicBool>,
 }
 
@@ -44,7 +49,7 @@ impl Upkeep {
         if let Err(error) = rustix::process::nice(19) {
             tracing::debug!(%error, "snapshots are made at full priority");
         }
-        let mut trimmed = Instant::now();
+        let (mut trimmed, mut checked) = (Instant::now(), Some(Checked::default()));
         let mut partitions: Vec<_> = super::cells(&self.topology).into_iter().map(Partition::new).collect();
         while !self.stopping() {
             let mut made = false;
@@ -59,8 +64,23 @@ impl Upkeep {
                 self.trim(&mut partitions);
                 trimmed = Instant::now();
             }
-            std::thread::park_timeout(LOOK);
+            checked = checked.and_then(|checked| self.check(checked));
+            std::thread::park_timeout(if checked.is_some() { CHECK } else { LOOK });
         }
+    }
+
+    /// Checks the next piece of the log; `None`: there is no more to check.
+    fn check(&self, mut checked: Checked) -> Option<Checked> {
+        match self.log.check_next(&mut checked) {
+            Ok(true) => return Some(checked),
+            Ok(false) => tracing::info!(frames = checked.frames(), "the log was checked, and is whole"),
+            Err(error) => {
+                tracing::error!(%error, "the log was checked");
+                // The first one: nothing is checked behind it.
+                let _ = self.damage.set(error.to_string());
+            }
+        }
+        None
     }
 
     /// True where the tail of a partition is long enough for a snapshot.

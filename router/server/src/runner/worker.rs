@@ -2,6 +2,7 @@
 //! log in one transaction.
 
 use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
     sync::{
         Arc, PoisonError,
         atomic::{AtomicBool, Ordering},
@@ -21,6 +22,7 @@ use router_schemas::{
 
 use super::{
     Cell, CellStatus, Directory, RunnerError, Settings, Status, StopReason, Stopped,
+    cell::message,
     lag::Lags,
     rebuild,
     snapshots::Snapshots,
@@ -74,11 +76,19 @@ impl Worker {
 
     /// Works until it is told to stop, and gives the cells back.
     pub fn run(mut self) -> Vec<Cell> {
-        if let Err(error) = self.work() {
+        // A panic of a stage is caught where it is applied; whatever else panics must not leave partitions that look
+        // as if they went on.
+        let worked = catch_unwind(AssertUnwindSafe(|| self.work()));
+        let error = match worked {
+            Ok(Ok(())) => None,
+            Ok(Err(error)) => Some(error.to_string()),
+            Err(panic) => Some(format!("a panic: {}", message(&*panic))),
+        };
+        if let Some(error) = error {
             tracing::error!(%error, "a worker ended");
             for Seat { cell, .. } in &mut self.seats {
                 let position = Position::new(cell.stage.input(), cell.partition, cell.next);
-                let reason = StopReason::Log(error.to_string());
+                let reason = StopReason::Log(error.clone());
                 cell.stopped.get_or_insert(Stopped { position, reason });
             }
             self.report();

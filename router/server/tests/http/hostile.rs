@@ -157,3 +157,19 @@ fn unknown_members_and_their_depth_do_not_matter_within_bounds() {
     body["extra"] = json!({ "a": [[[[{ "b": "\u{0}" }]]]] });
     assert_eq!(http.post("/v1/orders", &body.to_string()).status, 201);
 }
+
+#[test]
+fn who_names_ever_new_channels_is_stopped() {
+    let (_folder, _running, mut http) = furnished();
+    let refused = (0..2_000).find(|number| {
+        let answer = http.post(&format!("/v1/raw/c{number}"), "no message\n");
+        if answer.status == 429 {
+            assert_eq!(answer.code(), "E4057");
+        }
+        answer.status != 200
+    });
+    assert!(refused.is_some_and(|number| number > 900), "{refused:?}");
+    // Channels that were there before go on, and so do orders.
+    assert!(http.post("/v1/raw/c0", "no message\n").text.contains("dead_letter"));
+    assert_eq!(http.post("/v1/orders", &order("after")).status, 201);
+}

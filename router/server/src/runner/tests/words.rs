@@ -125,6 +125,7 @@ fn a_record_ahead_of_the_clock_waits_for_it_or_for_a_word() {
     // A skip of a record ahead leaves no time behind: what follows is judged by its own.
     router.skip(&far, "never mind", None).unwrap();
     goes_on();
+    until("it is passed over", || status(&router, "engine/0").next > far.offset);
     assert_eq!(outcomes(&*router.log, &far), [Outcome::Refused(Refusal::Skipped)]);
     let last = all(&*router.log, Topic::Events, 0).pop().unwrap();
     let last = envelope::decode::<Event>(&last.payload).unwrap().1;
