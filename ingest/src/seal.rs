@@ -1,14 +1,21 @@
-//! Sealing of personal data: XChaCha20-Poly1305 under a data key of each order, which is kept, wrapped by the
-//! master key, outside the log. Erasing a data key makes every copy of the data unreadable.
+//! Sealing of personal data: XChaCha20-Poly1305 under a data key of each order. The key is made from the master key
+//! and a random seed of the order, which is kept outside the log: neither gives the key without the other. Erasing
+//! the seed makes every copy of the data unreadable.
 
 use std::{
     cell::RefCell,
     collections::HashMap,
-    fs, io,
+    fs,
+    hash::{BuildHasherDefault, Hasher},
+    io,
     io::Write,
     os::unix::fs::OpenOptionsExt,
     path::Path,
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread::JoinHandle,
 };
 
 use chacha20poly1305::{
@@ -21,8 +28,12 @@ use router_schemas::{
     refusal::Code,
 };
 
+use crate::names::Names;
+
 const NONCE: usize = 24;
 const TAG: usize = 16;
+/// Begins what a data key is made from.
+const FROM_SEED: &[u8] = b"from seed";
 
 /// The codes of this module.
 pub const CODES: &[Code] = &[
@@ -65,25 +76,90 @@ pub enum SealError {
     Damaged,
 }
 
+/// What a data key is made from, beside the master key.
+type Seed = [u8; 32];
+
 /// Seals, opens and hashes. The port of the keys, kept in the data folder.
 pub struct Keys {
     master: [u8; 32],
     database: fjall::Database,
     table: fjall::Keyspace,
-    fresh: Mutex<Fresh>,
+    fresh: Arc<Mutex<Fresh>>,
     /// Held while keys are brought to the disk or erased.
     flushing: Mutex<()>,
+    /// Learns what the table held when it was opened.
+    learning: Option<JoinHandle<()>>,
+    /// Set: it need not go on.
+    closing: Arc<AtomicBool>,
 }
 
-/// Data keys that are made and not yet in the table. Of two messages of one order that come together, the second
-/// finds the key of the first here.
+/// Seeds that are made and not yet in the table. Of two messages of one order that come together, the second finds
+/// the seed of the first here.
 #[derive(Default)]
 struct Fresh {
-    keys: HashMap<Hash16, [u8; 32]>,
-    /// Those that no flush has begun with: name and wrapped key.
-    unsaved: Vec<(Hash16, Vec<u8>)>,
-    /// How often keys went from here into the table.
+    /// Those that no flush has begun with.
+    new: Seeds,
+    /// Those on their way into the table.
+    leaving: Arc<Seeds>,
+    /// How often seeds went from here into the table.
     flushes: u64,
+    /// Names that came since the table was opened, and once `learnt` those that it held then.
+    names: Names,
+    learnt: bool,
+}
+
+type Seeds = HashMap<Hash16, Seed, BuildHasherDefault<OfName>>;
+
+impl Fresh {
+    fn get(&self, name: &Hash16) -> Option<&Seed> {
+        self.new.get(name).or_else(|| self.leaving.get(name))
+    }
+
+    /// Whether a look into the table is worth it.
+    fn may_be_kept(&self, name: &Hash16) -> bool {
+        !self.learnt || self.names.may_hold(name)
+    }
+
+    /// Takes a new name in.
+    fn insert(&mut self, name: &Hash16, seed: Seed) {
+        self.new.insert(*name, seed);
+        self.names.insert(name);
+    }
+}
+
+/// Learns the names in the table. Where it cannot be read, every name is looked up for as long as it runs.
+fn learn(table: &fjall::Keyspace, fresh: &Mutex<Fresh>, closing: &AtomicBool) {
+    let mut names = Names::default();
+    for item in table.iter() {
+        if closing.load(Ordering::Relaxed) {
+            return;
+        }
+        let name = item.key().map(|key| Hash16::try_from(&*key));
+        let Ok(Ok(name)) = name else { return };
+        names.insert(&name);
+    }
+    let mut fresh = fresh.lock().unwrap_or_else(PoisonError::into_inner);
+    fresh.names.join(names);
+    fresh.learnt = true;
+}
+
+/// The hash of a name is a part of it: names are keyed hashes, which no stranger can choose.
+#[derive(Default)]
+struct OfName(u64);
+
+impl Hasher for OfName {
+    fn write(&mut self, bytes: &[u8]) {
+        if let Some(first) = bytes.first_chunk() {
+            self.0 ^= u64::from_le_bytes(*first);
+        }
+    }
+
+    /// The length of a name, always the same.
+    fn write_usize(&mut self, _: usize) {}
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
 }
 
 impl Keys {
@@ -113,7 +189,14 @@ impl Keys {
         };
         let database = fjall::Database::builder(folder.join("table")).open()?;
         let table = database.keyspace("data_keys", fjall::KeyspaceCreateOptions::default)?;
-        Ok(Keys { master, database, table, fresh: Mutex::default(), flushing: Mutex::default() })
+        let (fresh, closing) = (Arc::<Mutex<Fresh>>::default(), Arc::<AtomicBool>::default());
+        let learning = {
+            let (table, fresh, closing) = (table.clone(), fresh.clone(), closing.clone());
+            let thread = std::thread::Builder::new().name("keys".into());
+            thread.spawn(move || learn(&table, &fresh, &closing)).map_err(file(folder))?
+        };
+        let learning = Some(learning);
+        Ok(Keys { master, database, table, fresh, flushing: Mutex::default(), learning, closing })
     }
 
     /// A keyed hash: equal content is known as equal by us alone. `domain` keeps uses apart.
@@ -156,49 +239,74 @@ impl Keys {
     fn data_key(&self, name: &Hash16) -> Result<[u8; 32], SealError> {
         let mut fresh = self.fresh();
         loop {
-            if let Some(key) = fresh.keys.get(name) {
-                return Ok(*key);
+            if let Some(seed) = fresh.get(name) {
+                return Ok(self.key_from(name, seed));
             }
-            // The table is read without the lock; whoever moved keys into it meanwhile makes us look again.
+            // The table is read without the lock; whoever moved seeds into it meanwhile makes us look again.
             let flushes = fresh.flushes;
-            drop(fresh);
-            if let Some(wrapped) = self.table.get(name)? {
-                return self.unwrap(&wrapped);
+            if fresh.may_be_kept(name) {
+                drop(fresh);
+                if let Some(seed) = self.kept(name)? {
+                    return Ok(self.key_from(name, &seed));
+                }
+                fresh = self.fresh();
             }
-            let key = random::<32>()?;
-            let wrapped = encrypt(&self.master, &key)?;
-            fresh = self.fresh();
-            if fresh.flushes == flushes && !fresh.keys.contains_key(name) {
-                fresh.keys.insert(*name, key);
-                fresh.unsaved.push((*name, wrapped));
-                return Ok(key);
+            if fresh.flushes == flushes && fresh.get(name).is_none() {
+                let seed = random::<32>()?;
+                fresh.insert(name, seed);
+                return Ok(self.key_from(name, &seed));
             }
         }
+    }
+
+    /// The seed in the table.
+    fn kept(&self, name: &Hash16) -> Result<Option<Seed>, SealError> {
+        let bytes = self.table.get(name)?;
+        bytes.map(|bytes| Seed::try_from(&*bytes).map_err(|_| SealError::Damaged)).transpose()
+    }
+
+    /// The data key of this name and seed.
+    fn key_from(&self, name: &Hash16, seed: &Seed) -> [u8; 32] {
+        // Its own beginning keeps it apart from the hashes, as their domains do each other.
+        let mut from = [0; 4 + FROM_SEED.len() + 16 + 32];
+        let parts = [&(FROM_SEED.len() as u32).to_le_bytes(), FROM_SEED, name.as_slice(), seed];
+        let mut rest = from.as_mut_slice();
+        for part in parts {
+            let (here, behind) = rest.split_at_mut(part.len());
+            here.copy_from_slice(part);
+            rest = behind;
+        }
+        *blake3::keyed_hash(&self.master, &from).as_bytes()
     }
 
     /// Makes all new data keys durable, before the append of what they seal.
     pub fn flush(&self) -> Result<(), SealError> {
         let _flushing = self.flushing.lock().unwrap_or_else(PoisonError::into_inner);
-        let unsaved = std::mem::take(&mut self.fresh().unsaved);
-        if unsaved.is_empty() {
-            return Ok(());
-        }
-        let written = self.write(&unsaved);
-        let mut fresh = self.fresh();
-        match written {
-            Ok(()) => {
-                fresh.flushes += 1;
-                unsaved.iter().for_each(|(name, _)| _ = fresh.keys.remove(name));
+        let leaving = {
+            let mut fresh = self.fresh();
+            if fresh.new.is_empty() {
+                return Ok(());
             }
-            Err(_) => fresh.unsaved.extend(unsaved),
+            fresh.leaving = Arc::new(std::mem::take(&mut fresh.new));
+            fresh.leaving.clone()
+        };
+        let written = self.write(&leaving);
+        let mut fresh = self.fresh();
+        fresh.leaving = Arc::default();
+        match written {
+            Ok(()) => fresh.flushes += 1,
+            Err(_) => fresh.new.extend(leaving.iter()),
         }
         written
     }
 
-    fn write(&self, keys: &[(Hash16, Vec<u8>)]) -> Result<(), SealError> {
+    fn write(&self, seeds: &Seeds) -> Result<(), SealError> {
+        // One behind the other: the table finds the place of each beside that of the last.
+        let mut sorted: Vec<_> = seeds.iter().collect();
+        sorted.sort_unstable();
         let mut batch = self.database.batch();
-        for (name, wrapped) in keys {
-            batch.insert(&self.table, *name, wrapped.as_slice());
+        for (name, seed) in sorted {
+            batch.insert(&self.table, *name, *seed);
         }
         batch.commit()?;
         Ok(self.database.persist(fjall::PersistMode::SyncData)?)
@@ -210,28 +318,32 @@ impl Keys {
 
     /// What was sealed.
     pub fn open_sealed(&self, sealed: &Sealed) -> Result<Vec<u8>, SealError> {
-        let fresh = self.fresh().keys.get(&sealed.key).copied();
-        let key = match fresh {
-            Some(key) => key,
-            None => self.unwrap(&self.table.get(sealed.key)?.ok_or(SealError::Erased)?)?,
+        let fresh = self.fresh().get(&sealed.key).copied();
+        let seed = match fresh {
+            Some(seed) => seed,
+            None => self.kept(&sealed.key)?.ok_or(SealError::Erased)?,
         };
-        decrypt(&key, &sealed.bytes)
+        decrypt(&self.key_from(&sealed.key, &seed), &sealed.bytes)
     }
 
     /// Erases a data key for ever.
     pub fn erase(&self, key: &Hash16) -> Result<(), SealError> {
         let _flushing = self.flushing.lock().unwrap_or_else(PoisonError::into_inner);
-        {
-            let mut fresh = self.fresh();
-            fresh.keys.remove(key);
-            fresh.unsaved.retain(|(name, _)| name != key);
-        }
+        // None is leaving: that takes the lock which is held here.
+        self.fresh().new.remove(key);
         self.table.remove(*key)?;
         Ok(self.database.persist(fjall::PersistMode::SyncData)?)
     }
+}
 
-    fn unwrap(&self, wrapped: &[u8]) -> Result<[u8; 32], SealError> {
-        decrypt(&self.master, wrapped)?.try_into().map_err(|_| SealError::Damaged)
+impl Drop for Keys {
+    /// The table is closed when this ends.
+    fn drop(&mut self) {
+        self.closing.store(true, Ordering::Relaxed);
+        if let Some(learning) = self.learning.take() {
+            // One that panicked has said so.
+            let _ = learning.join();
+        }
     }
 }
 
@@ -319,6 +431,28 @@ mod tests {
             sealed.iter().for_each(|sealed| assert_eq!(keys.open_sealed(sealed).unwrap(), b"Ada"));
             keys.flush().unwrap();
             sealed.iter().for_each(|sealed| assert_eq!(keys.open_sealed(sealed).unwrap(), b"Ada"));
+        }
+    }
+
+    #[test]
+    fn an_order_of_before_a_restart_keeps_its_key() {
+        let folder = tempfile::tempdir().unwrap();
+        let identity = |number: u32| Identity { external_id: number.to_string(), ..Identity::default() };
+        let keys = Keys::open(folder.path()).unwrap();
+        let before: Vec<_> = (0..300).map(|n| keys.seal(&identity(n), b"Ada").unwrap()).collect();
+        keys.flush().unwrap();
+        drop(keys);
+        let mut keys = Keys::open(folder.path()).unwrap();
+        for all_is_learnt in [false, true] {
+            for (sealed, number) in before.iter().zip(0..) {
+                // Another key would leave the first message without any.
+                keys.seal(&identity(number), b"Ada").unwrap();
+                keys.seal(&identity(number + 1000), b"Bob").unwrap();
+                keys.flush().unwrap();
+                assert_eq!(keys.open_sealed(sealed).unwrap(), b"Ada");
+            }
+            keys.learning.take().into_iter().for_each(|learning| learning.join().unwrap());
+            assert!(keys.fresh().learnt || !all_is_learnt);
         }
     }
 
