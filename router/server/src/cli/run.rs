@@ -92,8 +92,9 @@ pub(super) async fn serve(
     let (stop, stopped) = watch::channel(false);
     let local = local(router.clone(), common, stopped.clone())?;
     let app = gateway::app(Gateway { router, token });
-    text::note(&format!("router: ready on http://{address}, data in {}", common.folder().display()));
+    // Before anyone is told that it is there: whoever ends it at once gets a whole end.
     let mut terminated = signal(SignalKind::terminate()).map_err(|e| CliError::File("SIGTERM".into(), e))?;
+    text::note(&format!("router: ready on http://{address}, data in {}", common.folder().display()));
     tokio::spawn(async move {
         tokio::select! {
             _ = terminated.recv() => {}
