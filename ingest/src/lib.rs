@@ -8,6 +8,7 @@ pub mod decode;
 pub mod intake;
 pub mod json;
 pub mod lines;
+mod names;
 mod orders;
 mod references;
 pub mod seal;

@@ -53,9 +53,16 @@ fn sealed(
     identity: &Identity,
     plain: &impl Serialize,
 ) -> Result<o::Sealed, Rejected> {
-    let plain = serde_json::to_vec(plain).unwrap_or_default();
-    context.keys.seal(identity, &plain).map_err(|e| reject(KEYS, at, e.to_string()))
+    let mut json = Vec::with_capacity(USUAL);
+    // What was read as JSON is written as JSON, and a Vec takes all.
+    let _ = serde_json::to_writer(&mut json, plain);
+    context.keys.seal(identity, &json).map_err(|e| reject(KEYS, at, e.to_string()))
 }
+
+/// Lines of an order that is no large one.
+const FEW: usize = 16;
+/// Bytes that the texts of most orders take.
+const USUAL: usize = 384;
 
 pub(crate) fn order(order: json::Order, context: &Context<'_>) -> Result<o::OrderMessage, Rejected> {
     let identity = identity(&order.channel, &order.account, &order.id)?;
@@ -72,19 +79,25 @@ pub(crate) fn order(order: json::Order, context: &Context<'_>) -> Result<o::Orde
         }
         false => None,
     };
-    let mut ids = BTreeSet::new();
-    let (mut lines, mut shown) = (Vec::new(), Vec::new());
+    // Of a few lines, comparing all costs less than a set does.
+    let mut ids = (order.lines.len() > FEW).then(BTreeSet::new);
+    let mut lines = Vec::<o::OrderLine>::with_capacity(order.lines.len());
+    let mut shown = Vec::with_capacity(order.lines.len());
     for (index, said) in order.lines.into_iter().enumerate() {
         let all = ROOT.member("lines");
         let at = all.index(index);
         let (line, display) = line(at, index, said, &identity, context)?;
-        if !ids.insert(line.line.clone()) {
+        let twice = match &mut ids {
+            Some(ids) => !ids.insert(line.line.clone()),
+            None => lines.iter().any(|other| other.line == line.line),
+        };
+        if twice {
             return Err(reject(VALUE, at.member("id"), "another line has this id".into()));
         }
         lines.push(line);
         shown.push(display);
     }
-    let mut display = Vec::new();
+    let mut display = Vec::with_capacity(USUAL);
     let people = o::Display {
         number: order.number,
         day_sequence: order.day_sequence,
@@ -115,7 +128,7 @@ pub(crate) fn order(order: json::Order, context: &Context<'_>) -> Result<o::Orde
         lines,
         display,
     };
-    let mut bytes = Vec::new();
+    let mut bytes = Vec::with_capacity(2 * USUAL);
     write_postcard(&body, &mut bytes);
     let head = o::OrderHead {
         identity,

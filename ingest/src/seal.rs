@@ -1,14 +1,23 @@
-//! Sealing of personal data: XChaCha20-Poly1305 under a data key of each order, which is kept, wrapped by the
-//! master key, outside the log. Erasing a data key makes every copy of the data unreadable.
+//! Sealing of personal data: XChaCha20-Poly1305 under a data key of each order. The key is made from the master key
+//! and a random seed of the order, which is kept outside the log: neither gives the key without the other. Erasing
+//! the seed makes every copy of the data unreadable.
+
+mod table;
 
 use std::{
     cell::RefCell,
     collections::HashMap,
-    fs, io,
+    fs,
+    hash::{BuildHasherDefault, Hasher},
+    io,
     io::Write,
     os::unix::fs::OpenOptionsExt,
-    path::{Path, PathBuf},
-    sync::{Mutex, MutexGuard, PoisonError, RwLock},
+    path::Path,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread::JoinHandle,
 };
 
 use chacha20poly1305::{
@@ -21,8 +30,13 @@ use router_schemas::{
     refusal::Code,
 };
 
+use self::table::{Open, Table};
+use crate::names::Names;
+
 const NONCE: usize = 24;
 const TAG: usize = 16;
+/// Begins what a data key is made from.
+const FROM_SEED: &[u8] = b"from seed";
 
 /// The codes of this module.
 pub const CODES: &[Code] = &[
@@ -65,24 +79,89 @@ pub enum SealError {
     Damaged,
 }
 
+/// What a data key is made from, beside the master key.
+type Seed = [u8; 32];
+
 /// Seals, opens and hashes. The port of the keys, kept in the data folder.
 pub struct Keys {
     master: [u8; 32],
     table: Table,
-    fresh: Mutex<Fresh>,
+    fresh: Arc<Mutex<Fresh>>,
     /// Held while keys are brought to the disk or erased.
     flushing: Mutex<()>,
+    /// Learns what the table held when it was opened.
+    learning: Option<JoinHandle<()>>,
+    /// Set: it need not go on.
+    closing: Arc<AtomicBool>,
 }
 
-/// Data keys that are made and not yet in the table. Of two messages of one order that come together, the second
-/// finds the key of the first here.
+/// Seeds that are made and not yet in the table. Of two messages of one order that come together, the second finds
+/// the seed of the first here.
 #[derive(Default)]
 struct Fresh {
-    keys: HashMap<Hash16, [u8; 32]>,
-    /// Those that no flush has begun with: name and wrapped key.
-    unsaved: Vec<(Hash16, Vec<u8>)>,
-    /// How often keys went from here into the table.
+    /// Those that no flush has begun with.
+    new: Seeds,
+    /// Those on their way into the table.
+    leaving: Arc<Seeds>,
+    /// How often seeds went from here into the table.
     flushes: u64,
+    /// Names that came since the table was opened, and once `learnt` those that it held then.
+    names: Names,
+    learnt: bool,
+}
+
+type Seeds = HashMap<Hash16, Seed, BuildHasherDefault<OfName>>;
+
+impl Fresh {
+    fn get(&self, name: &Hash16) -> Option<&Seed> {
+        self.new.get(name).or_else(|| self.leaving.get(name))
+    }
+
+    /// Whether a look into the table is worth it.
+    fn may_be_kept(&self, name: &Hash16) -> bool {
+        !self.learnt || self.names.may_hold(name)
+    }
+
+    /// Takes a new name in.
+    fn insert(&mut self, name: &Hash16, seed: Seed) {
+        self.new.insert(*name, seed);
+        self.names.insert(name);
+    }
+}
+
+/// Learns the names in the table. Where it cannot be read, every name is looked up for as long as it runs.
+fn learn(table: &fjall::Keyspace, fresh: &Mutex<Fresh>, closing: &AtomicBool) {
+    let mut names = Names::default();
+    for item in table.iter() {
+        if closing.load(Ordering::Relaxed) {
+            return;
+        }
+        let name = item.key().map(|key| Hash16::try_from(&*key));
+        let Ok(Ok(name)) = name else { return };
+        names.insert(&name);
+    }
+    let mut fresh = fresh.lock().unwrap_or_else(PoisonError::into_inner);
+    fresh.names.join(names);
+    fresh.learnt = true;
+}
+
+/// The hash of a name is a part of it: names are keyed hashes, which no stranger can choose.
+#[derive(Default)]
+struct OfName(u64);
+
+impl Hasher for OfName {
+    fn write(&mut self, bytes: &[u8]) {
+        if let Some(first) = bytes.first_chunk() {
+            self.0 ^= u64::from_le_bytes(*first);
+        }
+    }
+
+    /// The length of a name, always the same.
+    fn write_usize(&mut self, _: usize) {}
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
 }
 
 impl Keys {
@@ -107,7 +186,14 @@ impl Keys {
             Err(e) => return Err(file(&path)(e)),
         };
         let table = Table::open(folder.join("table"))?;
-        Ok(Keys { master, table, fresh: Mutex::default(), flushing: Mutex::default() })
+        let (fresh, closing) = (Arc::<Mutex<Fresh>>::default(), Arc::<AtomicBool>::default());
+        let learning = table.keyspace().map(|table| {
+            let (fresh, closing) = (fresh.clone(), closing.clone());
+            let thread = std::thread::Builder::new().name("keys".into());
+            thread.spawn(move || learn(&table, &fresh, &closing)).map_err(file(folder))
+        });
+        let learning = learning.transpose()?;
+        Ok(Keys { master, table, fresh, flushing: Mutex::default(), learning, closing })
     }
 
     /// A keyed hash: equal content is known as equal by us alone. `domain` keeps uses apart.
@@ -150,50 +236,75 @@ impl Keys {
     fn data_key(&self, name: &Hash16) -> Result<[u8; 32], SealError> {
         let mut fresh = self.fresh();
         loop {
-            if let Some(key) = fresh.keys.get(name) {
-                return Ok(*key);
+            if let Some(seed) = fresh.get(name) {
+                return Ok(self.key_from(name, seed));
             }
-            // The table is read without the lock; whoever moved keys into it meanwhile makes us look again.
+            // The table is read without the lock; whoever moved seeds into it meanwhile makes us look again.
             let flushes = fresh.flushes;
-            drop(fresh);
-            if let Some(wrapped) = self.table.get(name)? {
-                return self.unwrap(&wrapped);
+            if fresh.may_be_kept(name) {
+                drop(fresh);
+                if let Some(seed) = self.kept(name)? {
+                    return Ok(self.key_from(name, &seed));
+                }
+                fresh = self.fresh();
             }
-            let key = random::<32>()?;
-            let wrapped = encrypt(&self.master, &key)?;
-            fresh = self.fresh();
-            if fresh.flushes == flushes && !fresh.keys.contains_key(name) {
-                fresh.keys.insert(*name, key);
-                fresh.unsaved.push((*name, wrapped));
-                return Ok(key);
+            if fresh.flushes == flushes && fresh.get(name).is_none() {
+                let seed = random::<32>()?;
+                fresh.insert(name, seed);
+                return Ok(self.key_from(name, &seed));
             }
         }
+    }
+
+    /// The seed in the table.
+    fn kept(&self, name: &Hash16) -> Result<Option<Seed>, SealError> {
+        let bytes = self.table.get(name)?;
+        bytes.map(|bytes| Seed::try_from(&*bytes).map_err(|_| SealError::Damaged)).transpose()
+    }
+
+    /// The data key of this name and seed.
+    fn key_from(&self, name: &Hash16, seed: &Seed) -> [u8; 32] {
+        // Its own beginning keeps it apart from the hashes, as their domains do each other.
+        let mut from = [0; 4 + FROM_SEED.len() + 16 + 32];
+        let parts = [&(FROM_SEED.len() as u32).to_le_bytes(), FROM_SEED, name.as_slice(), seed];
+        let mut rest = from.as_mut_slice();
+        for part in parts {
+            let (here, behind) = rest.split_at_mut(part.len());
+            here.copy_from_slice(part);
+            rest = behind;
+        }
+        *blake3::keyed_hash(&self.master, &from).as_bytes()
     }
 
     /// Makes all new data keys durable, before the append of what they seal.
     pub fn flush(&self) -> Result<(), SealError> {
         let _flushing = self.flushing.lock().unwrap_or_else(PoisonError::into_inner);
-        let unsaved = std::mem::take(&mut self.fresh().unsaved);
-        if unsaved.is_empty() {
-            return Ok(());
-        }
-        let written = self.write(&unsaved);
-        let mut fresh = self.fresh();
-        match written {
-            Ok(()) => {
-                fresh.flushes += 1;
-                unsaved.iter().for_each(|(name, _)| _ = fresh.keys.remove(name));
+        let leaving = {
+            let mut fresh = self.fresh();
+            if fresh.new.is_empty() {
+                return Ok(());
             }
-            Err(_) => fresh.unsaved.extend(unsaved),
+            fresh.leaving = Arc::new(std::mem::take(&mut fresh.new));
+            fresh.leaving.clone()
+        };
+        let written = self.write(&leaving);
+        let mut fresh = self.fresh();
+        fresh.leaving = Arc::default();
+        match written {
+            Ok(()) => fresh.flushes += 1,
+            Err(_) => fresh.new.extend(leaving.iter()),
         }
         written
     }
 
-    fn write(&self, keys: &[(Hash16, Vec<u8>)]) -> Result<(), SealError> {
+    fn write(&self, seeds: &Seeds) -> Result<(), SealError> {
+        // One behind the other: the table finds the place of each beside that of the last.
+        let mut sorted: Vec<_> = seeds.iter().collect();
+        sorted.sort_unstable();
         Ok(self.table.write(|Open { database, keyspace }| {
             let mut batch = database.batch();
-            for (name, wrapped) in keys {
-                batch.insert(keyspace, *name, wrapped.as_slice());
+            for (name, seed) in sorted {
+                batch.insert(keyspace, *name, *seed);
             }
             batch.commit()
         })?)
@@ -205,27 +316,31 @@ impl Keys {
 
     /// What was sealed.
     pub fn open_sealed(&self, sealed: &Sealed) -> Result<Vec<u8>, SealError> {
-        let fresh = self.fresh().keys.get(&sealed.key).copied();
-        let key = match fresh {
-            Some(key) => key,
-            None => self.unwrap(&self.table.get(&sealed.key)?.ok_or(SealError::Erased)?)?,
+        let fresh = self.fresh().get(&sealed.key).copied();
+        let seed = match fresh {
+            Some(seed) => seed,
+            None => self.kept(&sealed.key)?.ok_or(SealError::Erased)?,
         };
-        decrypt(&key, &sealed.bytes)
+        decrypt(&self.key_from(&sealed.key, &seed), &sealed.bytes)
     }
 
     /// Erases a data key for ever.
     pub fn erase(&self, key: &Hash16) -> Result<(), SealError> {
         let _flushing = self.flushing.lock().unwrap_or_else(PoisonError::into_inner);
-        {
-            let mut fresh = self.fresh();
-            fresh.keys.remove(key);
-            fresh.unsaved.retain(|(name, _)| name != key);
-        }
+        // None is leaving: that takes the lock which is held here.
+        self.fresh().new.remove(key);
         Ok(self.table.write(|open| open.keyspace.remove(*key))?)
     }
+}
 
-    fn unwrap(&self, wrapped: &[u8]) -> Result<[u8; 32], SealError> {
-        decrypt(&self.master, wrapped)?.try_into().map_err(|_| SealError::Damaged)
+impl Drop for Keys {
+    /// The table is closed when this ends.
+    fn drop(&mut self) {
+        self.closing.store(true, Ordering::Relaxed);
+        if let Some(learning) = self.learning.take() {
+            // One that panicked has said so.
+            let _ = learning.join();
+        }
     }
 }
 
@@ -237,61 +352,6 @@ fn make(path: &Path, key: &[u8; 32]) -> io::Result<()> {
     file.sync_all()?;
     fs::rename(&fresh, path)?;
     path.parent().map_or(Ok(()), |folder| fs::File::open(folder)?.sync_all())
-}
-
-/// The table of data keys. After a write that failed, on a full disk for one, what is open takes no other one: it is
-/// opened again.
-struct Table {
-    folder: PathBuf,
-    /// Empty while it cannot be opened again.
-    open: RwLock<Option<Open>>,
-}
-
-struct Open {
-    database: fjall::Database,
-    keyspace: fjall::Keyspace,
-}
-
-impl Open {
-    fn at(folder: &Path) -> Result<Open, fjall::Error> {
-        let database = fjall::Database::builder(folder).open()?;
-        let keyspace = database.keyspace("data_keys", fjall::KeyspaceCreateOptions::default)?;
-        Ok(Open { database, keyspace })
-    }
-}
-
-impl Table {
-    fn open(folder: PathBuf) -> Result<Table, fjall::Error> {
-        let open = RwLock::new(Some(Open::at(&folder)?));
-        Ok(Table { folder, open })
-    }
-
-    fn get(&self, name: &Hash16) -> Result<Option<fjall::Slice>, fjall::Error> {
-        let open = self.open.read().unwrap_or_else(PoisonError::into_inner);
-        open.as_ref().ok_or(fjall::Error::Poisoned)?.keyspace.get(name)
-    }
-
-    /// Does the write, and brings it to the disk.
-    fn write(&self, write: impl FnOnce(&Open) -> Result<(), fjall::Error>) -> Result<(), fjall::Error> {
-        let mut kept = self.open.read().unwrap_or_else(PoisonError::into_inner);
-        if kept.is_none() {
-            drop(kept);
-            let mut again = self.open.write().unwrap_or_else(PoisonError::into_inner);
-            *again = Some(Open::at(&self.folder)?);
-            drop(again);
-            kept = self.open.read().unwrap_or_else(PoisonError::into_inner);
-        }
-        let open = kept.as_ref().ok_or(fjall::Error::Poisoned)?;
-        let written = write(open).and_then(|()| open.database.persist(fjall::PersistMode::SyncData));
-        drop(kept);
-        if written.is_err() {
-            let mut again = self.open.write().unwrap_or_else(PoisonError::into_inner);
-            // The old one holds the folder's lock.
-            *again = None;
-            *again = Open::at(&self.folder).ok();
-        }
-        written
-    }
 }
 
 thread_local! {
@@ -340,75 +400,4 @@ fn decrypt(key: &[u8; 32], bytes: &[u8]) -> Result<Vec<u8>, SealError> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn sealed_data_survives_a_restart_and_not_an_erasure() {
-        let folder = tempfile::tempdir().unwrap();
-        let identity = Identity { external_id: "7".into(), ..Identity::default() };
-        let keys = Keys::open(folder.path()).unwrap();
-        let sealed = keys.seal(&identity, b"Ada, 1 High Street").unwrap();
-        assert_eq!(keys.open_sealed(&sealed).unwrap(), b"Ada, 1 High Street", "before the key is flushed");
-        keys.flush().unwrap();
-        drop(keys);
-        assert!(!sealed.bytes.windows(3).any(|w| w == b"Ada"));
-        let keys = Keys::open(folder.path()).unwrap();
-        assert_eq!(keys.open_sealed(&sealed).unwrap(), b"Ada, 1 High Street");
-        let mut damaged = sealed.clone();
-        *damaged.bytes.last_mut().unwrap() ^= 1;
-        assert!(matches!(keys.open_sealed(&damaged), Err(SealError::Damaged)));
-        keys.erase(&sealed.key).unwrap();
-        assert!(matches!(keys.open_sealed(&sealed), Err(SealError::Erased)));
-    }
-
-    #[test]
-    fn messages_of_one_order_that_come_together_share_a_key() {
-        let folder = tempfile::tempdir().unwrap();
-        let keys = Keys::open(folder.path()).unwrap();
-        for number in 0..200 {
-            let identity = Identity { external_id: number.to_string(), ..Identity::default() };
-            let seal = || keys.seal(&identity, b"Ada").unwrap();
-            let sealed = std::thread::scope(|scope| {
-                let flush = scope.spawn(|| keys.flush().unwrap());
-                let sealed = [(); 4].map(|()| scope.spawn(seal)).map(|t| t.join().unwrap());
-                flush.join().unwrap();
-                sealed
-            });
-            sealed.iter().for_each(|sealed| assert_eq!(keys.open_sealed(sealed).unwrap(), b"Ada"));
-            keys.flush().unwrap();
-            sealed.iter().for_each(|sealed| assert_eq!(keys.open_sealed(sealed).unwrap(), b"Ada"));
-        }
-    }
-
-    #[test]
-    fn a_master_key_that_was_being_made_at_a_crash_is_made_again() {
-        let folder = tempfile::tempdir().unwrap();
-        fs::write(folder.path().join("master.new"), b"half").unwrap();
-        drop(Keys::open(folder.path()).unwrap());
-        assert_eq!(fs::read(folder.path().join("master.key")).unwrap().len(), 32);
-        assert!(!folder.path().join("master.new").exists(), "no second copy of a key lies about");
-    }
-
-    #[test]
-    fn a_key_that_is_not_flushed_can_be_erased() {
-        let folder = tempfile::tempdir().unwrap();
-        let keys = Keys::open(folder.path()).unwrap();
-        let sealed = keys.seal(&Identity::default(), b"Ada").unwrap();
-        keys.erase(&sealed.key).unwrap();
-        keys.flush().unwrap();
-        assert!(matches!(keys.open_sealed(&sealed), Err(SealError::Erased)));
-    }
-
-    #[test]
-    fn an_order_keeps_the_name_of_its_key() {
-        let folder = tempfile::tempdir().unwrap();
-        let keys = Keys::open(folder.path()).unwrap();
-        for account in ["", "north"] {
-            let identity =
-                Identity { channel: "web".into(), account: account.into(), external_id: "7".into() };
-            let name = keys.hash("data key", identity.to_string().as_bytes());
-            assert_eq!(keys.seal(&identity, b"Ada").unwrap().key, name);
-        }
-    }
-}
+mod tests;

@@ -35,7 +35,7 @@ pub(crate) fn look(client: &mut Client) -> Result<Look, LoadError> {
     for line in String::from_utf8_lossy(&text).lines() {
         let Some((name, value)) = line.rsplit_once(' ') else { continue };
         let value = value.parse::<u64>().unwrap_or(0);
-        if name.starts_with("router_orders{stage=\"engine/") {
+        if name.starts_with("router_stage_items{stage=\"engine\"") && name.ends_with("kind=\"orders\"}") {
             look.orders += value;
         } else if name.starts_with("router_rows_lag_events{") {
             look.lag += value;

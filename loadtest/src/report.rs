@@ -81,7 +81,13 @@ pub(crate) struct Report {
     pub resident_after_kib: u64,
     pub resident_bytes_an_order: u64,
     pub resident_bytes_a_cell: u64,
+    /// Seconds from start to ready after `kill -9` right behind the load.
+    pub restart_cut_s: Option<f64>,
+    /// Seconds that an end takes.
+    pub end_s: Option<f64>,
+    /// From start to ready after an end.
     pub restart_s: Option<f64>,
+    /// The same after `kill -9` of a router that did nothing since it was ready.
     pub restart_killed_s: Option<f64>,
     pub violations: Option<u64>,
     pub oversold: Option<u64>,
@@ -129,8 +135,12 @@ impl Report {
             self.resident_bytes_an_order,
             self.resident_bytes_a_cell
         ));
-        if let (Some(clean), Some(killed)) = (self.restart_s, self.restart_killed_s) {
-            lines.push(format!("restart    {clean:.2} s after an end, {killed:.2} s after kill -9"));
+        let restarts = (self.restart_cut_s, self.end_s, self.restart_s, self.restart_killed_s);
+        if let (Some(cut), Some(end), Some(clean), Some(killed)) = restarts {
+            lines.push(format!(
+                "restart    {cut:.2} s after kill -9 behind the load, {clean:.2} s after an end (which took {end:.2} s), \
+                 {killed:.2} s after kill -9 at rest"
+            ));
         }
         match (self.violations, self.oversold) {
             (Some(violations), oversold) => {

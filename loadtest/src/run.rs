@@ -126,14 +126,17 @@ fn report(asked: &Asked, connections: u16, sent: &Sent, followed: &after::Follow
     }
 }
 
-/// Starts the router twice more: after an end, and after `kill -9`.
+/// Starts the router again: after `kill -9` right behind the load, after an end, and after `kill -9` at rest.
 fn restart(
     running: Started,
     asked: &Asked,
     folder: &Folder,
     report: &mut Report,
 ) -> Result<Started, LoadError> {
-    running.end()?;
+    running.kill()?;
+    let again = Started::start(&program(asked)?, &folder.path)?;
+    report.restart_cut_s = Some(again.took.as_secs_f64());
+    report.end_s = Some(again.end()?.as_secs_f64());
     let again = Started::start(&program(asked)?, &folder.path)?;
     report.restart_s = Some(again.took.as_secs_f64());
     again.kill()?;

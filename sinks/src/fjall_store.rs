@@ -10,7 +10,7 @@ use std::{
     sync::{PoisonError, RwLock},
 };
 
-use fjall::{Database, Keyspace, KeyspaceCreateOptions};
+use fjall::{Database, Keyspace, KeyspaceCreateOptions, KvSeparationOptions};
 use router_schemas::{
     command::reference::{Reference, Table},
     id::{Identity, OrderId},
@@ -21,6 +21,8 @@ use serde::de::DeserializeOwned;
 
 use crate::{OrderFilter, Page, Store, StoreError, keys};
 
+/// Values of so many bytes lie beside the table: orders do, cells and names do not.
+const APART: u32 = 256;
 /// Rows looked at for one page at most.
 const SCAN: usize = 20_000;
 
@@ -46,7 +48,10 @@ struct Open {
 impl Open {
     fn at(folder: &Path) -> Result<Open, StoreError> {
         let database = Database::builder(folder).open()?;
-        let rows = database.keyspace("rows", KeyspaceCreateOptions::default)?;
+        // Tables are merged again and again as they grow: what an order says is written once, beside them.
+        let apart = KvSeparationOptions::default().separation_threshold(APART);
+        let options = || KeyspaceCreateOptions::default().with_kv_separation(Some(apart.clone()));
+        let rows = database.keyspace("rows", options)?;
         Ok(Open { database, rows })
     }
 }
@@ -136,7 +141,9 @@ impl FjallStore {
         row: OrderRow,
     ) -> Result<(), StoreError> {
         let (id, key) = (row.order, keys::order(row.order));
-        let kept: KeptOrder = match self.get::<KeptOrder>(&key)? {
+        let known = self.get::<KeptOrder>(&key)?;
+        let is_new = known.is_none();
+        let kept: KeptOrder = match known {
             Some((known_time, known_created, known)) => {
                 let created = known_created.min(stated);
                 if known_time >= time && created == known_created {
@@ -144,15 +151,18 @@ impl FjallStore {
                 }
                 if created != known_created {
                     batch.remove(table, keys::newest(known_created, id));
+                    batch.insert(table, keys::newest(created, id), []);
                 }
                 if known_time >= time { (known_time, created, known) } else { (time, created, row) }
             }
-            None => (time, stated, row),
+            None => {
+                batch.insert(table, keys::newest(stated, id), []);
+                (time, stated, row)
+            }
         };
-        batch.insert(table, keys::newest(kept.1, id), []);
-        let name = keys::identity(&kept.2.identity);
-        let named = self.order_id(&kept.2.identity)?;
-        if named.is_none_or(|named| named < id) {
+        // An order never changes its name: what it stands for is looked at once.
+        if is_new && self.order_id(&kept.2.identity)?.is_none_or(|named| named < id) {
+            let name = keys::identity(&kept.2.identity);
             batch.insert(table, name, id.to_bits().to_be_bytes());
         }
         batch.insert(table, key, postcard::to_stdvec(&kept)?);

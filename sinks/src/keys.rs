@@ -22,13 +22,15 @@ pub(crate) fn within(kind: u8, names: &[&str]) -> (Vec<u8>, Vec<u8>) {
 }
 
 fn named(kind: u8, names: &[&str]) -> Vec<u8> {
-    let mut key = vec![kind];
+    let length = names.iter().map(|name| name.len() + 1).sum::<usize>();
+    let mut key = Vec::with_capacity(1 + length);
+    key.push(kind);
     for name in names {
-        for byte in name.bytes() {
-            key.push(byte);
-            if byte == 0 {
-                key.push(255);
-            }
+        let mut parts = name.as_bytes().split(|byte| *byte == 0);
+        key.extend_from_slice(parts.next().unwrap_or_default());
+        for part in parts {
+            key.extend_from_slice(&[0, 255]);
+            key.extend_from_slice(part);
         }
         key.push(0);
     }

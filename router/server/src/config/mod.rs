@@ -115,7 +115,7 @@ impl Default for Settings {
             token_file: None,
             partitions: None,
             log: LogSettings { segment_size: 128 << 20, cache: 64 << 20, reserve: 64 << 20 },
-            snapshots: Snapshots { every: 1_000_000, keep: 2 },
+            snapshots: Snapshots { every: 250_000, keep: 2 },
             retention: Retention {
                 events: Duration::from_secs(7 * 86_400),
                 replies: Duration::from_secs(60),

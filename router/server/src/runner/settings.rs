@@ -31,7 +31,7 @@ impl Default for Settings {
         Self {
             partitions: 4,
             upkeep: true,
-            snapshot_every: 1_000_000,
+            snapshot_every: 250_000,
             snapshots_kept: 2,
             retention: Duration::from_secs(7 * 86_400),
             reply_retention: Duration::from_secs(60),
