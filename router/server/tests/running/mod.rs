@@ -89,8 +89,20 @@ pub struct Client {
 }
 
 impl Client {
-    /// Status and body; `None`: the connection broke.
+    /// Status and body; `None`: the connection broke. A router whose engine is behind, as it may be right after a
+    /// start on a busy machine, says when to come back: the same is sent again.
     pub fn ask(&mut self, method: &str, path: &str, headers: &str, body: &str) -> Option<(u16, Value)> {
+        let deadline = std::time::Instant::now() + Duration::from_secs(60);
+        loop {
+            let (status, answer) = self.ask_once(method, path, headers, body)?;
+            if status != 429 || answer["code"] != "E4012" || std::time::Instant::now() > deadline {
+                return Some((status, answer));
+            }
+            std::thread::sleep(Duration::from_millis(100));
+        }
+    }
+
+    fn ask_once(&mut self, method: &str, path: &str, headers: &str, body: &str) -> Option<(u16, Value)> {
         let length = body.len();
         let request = format!(
             "{method} {path} HTTP/1.1\r\nhost: r\r\ncontent-type: application/json\r\n{headers}content-length: {length}\r\n\r\n{body}"
