@@ -12,7 +12,10 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use futures_util::StreamExt;
-use router_ingest::decode::{self, Context};
+use router_ingest::{
+    decode::{self, Context},
+    lines::{Lines, TooLong},
+};
 use router_log::LogState;
 use router_schemas::{
     command::{Command, order::Arrival},
@@ -66,31 +69,27 @@ pub(super) async fn batch(State(gateway): State<Gateway>, body: Body) -> Respons
 
 async fn read(gateway: Gateway, body: Body, units: mpsc::Sender<Unit>) {
     let mut chunks = body.into_data_stream();
-    let (mut buffer, mut number) = (Vec::new(), 0u64);
+    let mut cut = Lines::new(limits::MESSAGE_BYTES);
     loop {
         let chunk = chunks.next().await;
         let ended = chunk.is_none();
         // A body that breaks off ends here: what was read whole is taken.
         let Ok(chunk) = chunk.unwrap_or_else(|| Ok(Bytes::from_static(b"\n"))) else { return };
-        buffer.extend_from_slice(&chunk);
-        let whole = memchr::memrchr(b'\n', &buffer).map_or(0, |last| last + 1);
-        let mut rest = &buffer[..whole];
-        while !rest.is_empty() {
+        cut.push(&chunk);
+        loop {
             // At most as many as the channel holds are under way: the rest of the body waits.
             let Ok(place) = units.reserve().await else { return };
-            let unit = unit(&gateway, &mut rest, &mut number).await;
-            place.send(unit);
+            let (unit, more) = unit(&gateway, &mut cut).await;
+            if !unit.lines.is_empty() {
+                place.send(unit);
+            }
+            match more {
+                More::Here => {}
+                More::ToCome => break,
+                More::Never => return,
+            }
             // Reading many lines is work: others come to their turn between.
             tokio::task::yield_now().await;
-        }
-        buffer.drain(..whole);
-        if buffer.len() > limits::MESSAGE_BYTES {
-            let answer =
-                problem_body(TOO_LARGE, "", "the line is too long; it and all behind it were not read");
-            let read = Read::Refused(StatusCode::PAYLOAD_TOO_LARGE, answer);
-            let lines = vec![Line { number: number + 1, read }];
-            let _ = units.send(Unit { lines, answers: None }).await;
-            return;
         }
         if ended {
             return;
@@ -98,8 +97,16 @@ async fn read(gateway: Gateway, body: Body, units: mpsc::Sender<Unit>) {
     }
 }
 
-/// Reads the first lines of `rest`, and sends what can be sent.
-async fn unit(gateway: &Gateway, rest: &mut &[u8], number: &mut u64) -> Unit {
+/// Where the next line is.
+enum More {
+    Here,
+    ToCome,
+    /// Behind one that is too long.
+    Never,
+}
+
+/// Reads the next lines, as many as go together, and sends what can be sent.
+async fn unit(gateway: &Gateway, cut: &mut Lines) -> (Unit, More) {
     let router = &gateway.router;
     // Before anything is sealed: a key that nobody needs takes room as well.
     let no_room = match router.log.state() {
@@ -107,18 +114,28 @@ async fn unit(gateway: &Gateway, rest: &mut &[u8], number: &mut u64) -> Unit {
         LogState::Running => None,
     };
     let (mut lines, mut bundle) = (Vec::with_capacity(LINES), router.submitter.bundle());
-    while lines.len() < LINES
-        && let Some(length) = memchr::memchr(b'\n', rest)
-    {
-        let line = &rest[..length];
-        *rest = &rest[length + 1..];
-        *number += 1;
+    let mut more = More::Here;
+    while lines.len() < LINES {
+        let (number, line) = match cut.next_line() {
+            Ok(Some(next)) => next,
+            Ok(None) => {
+                more = More::ToCome;
+                break;
+            }
+            Err(TooLong { line: number }) => {
+                let said = "the line is too long; it and all behind it were not read";
+                let read = Read::Refused(StatusCode::PAYLOAD_TOO_LARGE, problem_body(TOO_LARGE, "", said));
+                lines.push(Line { number, read });
+                more = More::Never;
+                break;
+            }
+        };
         if line.iter().all(u8::is_ascii_whitespace) {
             continue;
         }
         if let Some(reason) = &no_room {
             let (status, answer) = failure(&SubmitError::NoRoom(reason.clone()));
-            lines.push(Line { number: *number, read: Read::Refused(status, answer) });
+            lines.push(Line { number, read: Read::Refused(status, answer) });
             continue;
         }
         let context = Context { keys: &router.keys, arrival: Arrival::Http, key: None };
@@ -135,21 +152,22 @@ async fn unit(gateway: &Gateway, rest: &mut &[u8], number: &mut u64) -> Unit {
             },
             Err(rejected) => Read::Refused(StatusCode::UNPROCESSABLE_ENTITY, rejection(&rejected)),
         };
-        lines.push(Line { number: *number, read });
+        lines.push(Line { number, read });
     }
     if bundle.len() == 0 {
-        return Unit { lines, answers: None };
+        return (Unit { lines, answers: None }, more);
     }
-    match router.submitter.send(bundle).await {
-        Ok(answers) => Unit { lines, answers: Some(answers) },
+    let answers = match router.submitter.send(bundle).await {
+        Ok(answers) => Some(answers),
         Err(error) => {
             for line in lines.iter_mut().filter(|line| matches!(line.read, Read::Sent(_))) {
                 let (status, answer) = failure(&error);
                 line.read = Read::Refused(status, answer);
             }
-            Unit { lines, answers: None }
+            None
         }
-    }
+    };
+    (Unit { lines, answers }, more)
 }
 
 /// A line of the answer; its members stand in alphabetical order.
