@@ -40,21 +40,25 @@ const FROM_SEED: &[u8] = b"from seed";
 
 /// The codes of this module.
 pub const CODES: &[Code] = &[
-    code("E2110", "a key file cannot be read or written", "keep it readable for the router alone"),
-    code("E2111", "the master key has another length than a master key", "put the right file there"),
-    code("E2112", "the table of data keys cannot be read or written", "see the reason; look at the disk"),
-    code("E2113", "the operating system gives no random bytes", "see the system's reason"),
-    code(
+    Code::new("E2110", "a key file cannot be read or written", "keep it readable for the router alone"),
+    Code::new("E2111", "the master key has another length than a master key", "put the right file there"),
+    Code::new(
+        "E2112",
+        "the table of data keys cannot be read or written",
+        "see the reason; look at the disk",
+    ),
+    Code::new("E2113", "the operating system gives no random bytes", "see the system's reason"),
+    Code::new(
         "E2114",
         "the data key is not here",
         "nothing: it was erased for ever, or belongs to another installation",
     ),
-    code("E2115", "sealed bytes do not open with their key", "put the master key of this installation back"),
+    Code::new(
+        "E2115",
+        "sealed bytes do not open with their key",
+        "put the master key of this installation back",
+    ),
 ];
-
-const fn code(id: &'static str, summary: &'static str, hint: &'static str) -> Code {
-    Code { id, summary, hint }
-}
 
 /// Keys could not be read, made or used.
 #[derive(Debug, thiserror::Error)]

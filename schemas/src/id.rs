@@ -166,6 +166,16 @@ impl fmt::Display for Identity {
     }
 }
 
+impl Identity {
+    /// Reads what [`Display`](fmt::Display) writes: `CHANNEL:ID` or `CHANNEL/ACCOUNT:ID`. `None`: it names no channel.
+    pub fn parse(text: &str) -> Option<Identity> {
+        let (place, external_id) = text.split_once(':')?;
+        let (channel, account) = place.split_once('/').unwrap_or((place, ""));
+        let (channel, account) = (channel.to_owned(), account.to_owned());
+        Some(Identity { channel, account, external_id: external_id.to_owned() })
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -179,6 +189,14 @@ mod tests {
             prop_assert_eq!(id.to_string().parse::<OrderId>(), Ok(id));
             prop_assert_eq!(id.position(), Some(Position::new(Topic::Intake, partition, offset)));
         }
+    }
+
+    #[test]
+    fn an_identity_reads_back_as_written() {
+        for text in ["web:1001", "web/shop-2:1001", "web:a:b/c"] {
+            assert_eq!(Identity::parse(text).map(|identity| identity.to_string()).as_deref(), Some(text));
+        }
+        assert_eq!(Identity::parse("1001"), None);
     }
 
     #[test]

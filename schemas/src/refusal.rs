@@ -13,6 +13,13 @@ pub struct Code {
     pub hint: &'static str,
 }
 
+impl Code {
+    /// For tables of codes.
+    pub const fn new(id: &'static str, summary: &'static str, hint: &'static str) -> Code {
+        Code { id, summary, hint }
+    }
+}
+
 /// A typed refusal. New ones are appended: logs keep them.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
 pub enum Refusal {

@@ -30,7 +30,7 @@ pub const CODES: &[Code] = &[
 ];
 
 const fn code(id: &'static str, summary: &'static str) -> Code {
-    Code { id, summary, hint: "keep the data folder as it is and report it" }
+    Code::new(id, summary, "keep the data folder as it is and report it")
 }
 
 /// Violations and notes of one kind that are listed; all are counted.

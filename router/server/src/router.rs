@@ -31,6 +31,8 @@ use crate::{
 /// Partitions of a new log.
 const PARTITIONS: u16 = 4;
 
+/// Between two looks at how far stages and rows are.
+const SETTLING: Duration = Duration::from_millis(2);
 /// How far the rows stand back: they get a third of what another thread gets where all want more than there is.
 const ROWS_NICE: i32 = 5;
 
@@ -265,30 +267,54 @@ impl Router {
 
     /// Waits until the stages have applied, and the rows show, all that is in the log now.
     pub fn settle(&self) {
-        let end = |topic: Topic, partition| {
-            self.log.range(&TopicPartition::new(topic, partition)).map_or(0, |range| range.end)
-        };
-        let applied = || {
-            StageName::ALL.into_iter().all(|stage| {
-                let topic = stage.input();
-                let count = self.log.partitions(&topic).unwrap_or(0);
-                (0..count).all(|p| {
-                    let committed = self.log.committed(stage.group(), &TopicPartition::new(topic.clone(), p));
-                    committed.unwrap_or(0) >= end(topic.clone(), p)
-                })
-            })
-        };
-        let shown = || {
-            (0..self.runner.topology.events)
-                .all(|p| self.store.position(p).is_ok_and(|position| position >= end(Topic::Events, p)))
-        };
-        let stopped = || {
-            let status = self.runner.status.lock().unwrap_or_else(PoisonError::into_inner);
-            status.values().any(|cell| cell.stopped.is_some())
-        };
-        while !(stopped() || applied() && (shown() || self.rows.trouble().is_some())) {
-            std::thread::sleep(Duration::from_millis(2));
+        let shown = || self.follows(&self.ends(&Topic::Events));
+        while !(self.stopped() || !self.behind(&self.inputs()) && (shown() || self.rows.trouble().is_some()))
+        {
+            std::thread::sleep(SETTLING);
         }
+    }
+
+    /// Waits until all that is in the log now is applied, and what that led to: a round for each stage. Unlike
+    /// [`Router::settle`] it ends under load too.
+    pub fn catch_up(&self) {
+        for _ in StageName::ALL {
+            let now = self.inputs();
+            while self.behind(&now) && !self.stopped() {
+                std::thread::sleep(SETTLING);
+            }
+        }
+    }
+
+    /// Ends of all partitions of a topic.
+    pub fn ends(&self, topic: &Topic) -> Vec<u64> {
+        let count = self.log.partitions(topic).unwrap_or(0);
+        let end = |p| self.log.range(&TopicPartition::new(topic.clone(), p)).map_or(0, |range| range.end);
+        (0..count).map(end).collect()
+    }
+
+    /// Whether the rows show all events before these ends.
+    pub fn follows(&self, events: &[u64]) -> bool {
+        (0..).zip(events).all(|(p, end)| self.store.position(p).is_ok_and(|next| next >= *end))
+    }
+
+    /// Ends of what the stages read.
+    fn inputs(&self) -> [(StageName, Vec<u64>); 3] {
+        StageName::ALL.map(|stage| (stage, self.ends(&stage.input())))
+    }
+
+    /// Whether a stage has still to apply something before these ends.
+    fn behind(&self, inputs: &[(StageName, Vec<u64>)]) -> bool {
+        inputs.iter().any(|(stage, ends)| {
+            (0..).zip(ends).any(|(p, end)| {
+                let partition = TopicPartition::new(stage.input(), p);
+                self.log.committed(stage.group(), &partition).unwrap_or(0) < *end
+            })
+        })
+    }
+
+    fn stopped(&self) -> bool {
+        let status = self.runner.status.lock().unwrap_or_else(PoisonError::into_inner);
+        status.values().any(|cell| cell.stopped.is_some())
     }
 
     /// Passes over the record at which a stage partition is stopped; it leaves its outcome `skipped` and its reply,

@@ -194,11 +194,7 @@ impl<'a> Search<'a> {
 
     /// The first pair by rank that covers everything. `ranked`: slots with stock, best first.
     fn pair(&self, ranked: &[usize]) -> Option<(usize, usize)> {
-        let whole_steps = |d: &Demand| {
-            let sku = &self.state.skus[d.sku as usize];
-            sku.untracked() || d.qty.floor_to(sku.step()) == d.qty
-        };
-        if !self.demands.iter().all(whole_steps) {
+        if !self.demands.iter().all(|d| self.state.skus[d.sku as usize].in_whole_steps(d.qty)) {
             return None;
         }
         let best = self.covering_most(ranked);

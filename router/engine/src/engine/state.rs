@@ -317,6 +317,11 @@ impl SkuState {
         self.untracked() || self.cells.iter().any(gives)
     }
 
+    /// Whether so much can be filled to the last unit: takes are whole steps.
+    pub fn in_whole_steps(&self, qty: Qty) -> bool {
+        self.untracked() || qty.floor_to(self.step()) == qty
+    }
+
     pub fn untracked(&self) -> bool {
         self.item.as_ref().is_some_and(|i| i.untracked)
     }

@@ -90,7 +90,7 @@ struct Wanted<'a> {
 impl<'a> Wanted<'a> {
     fn of(state: &'a State, demand: &Demand) -> Self {
         let (sku, qty) = (&state.skus[demand.sku as usize], demand.qty);
-        Wanted { sku, qty, whole_steps: sku.untracked() || qty.floor_to(sku.step()) == qty }
+        Wanted { sku, qty, whole_steps: sku.in_whole_steps(qty) }
     }
 }
 

@@ -10,6 +10,7 @@ use router_schemas::{
     envelope,
     id::{Identity, OrderId},
     position::TopicPartition,
+    refusal::Code,
     stage::StageName,
 };
 use router_sinks::{FjallStore, OrderFilter, Page, Store, StoreError, follow};
@@ -21,7 +22,7 @@ use super::{
     text,
 };
 use crate::{
-    gateway::local,
+    gateway::{BAD_QUERY, NOT_FOUND, local},
     router::{Folder, RouterError},
     show,
 };
@@ -260,10 +261,7 @@ fn find(store: &FjallStore, id: &str) -> Result<Option<router_schemas::row::Orde
     if let Ok(id) = id.parse::<OrderId>() {
         return store.order(id);
     }
-    let Some((place, external_id)) = id.split_once(':') else { return Ok(None) };
-    let (channel, account) = place.split_once('/').unwrap_or((place, ""));
-    let (channel, account) = (channel.to_owned(), account.to_owned());
-    let identity = Identity { channel, account, external_id: external_id.to_owned() };
+    let Some(identity) = Identity::parse(id) else { return Ok(None) };
     store.order_id(&identity)?.map_or(Ok(None), |id| store.order(id))
 }
 
@@ -279,15 +277,16 @@ fn bytes(text: &str) -> Vec<u8> {
 }
 
 fn missing(detail: &str) -> Response {
-    let body =
-        json!({ "code": "E4004", "pointer": "", "detail": detail, "hint": "check the id or the path" });
-    Response { status: 404, body }
+    problem(404, NOT_FOUND, detail)
 }
 
 fn unreadable(parameter: &str) -> Response {
-    let detail = format!("the parameter {parameter} is not readable");
-    let body = json!({ "code": "E4005", "pointer": "", "detail": detail, "hint": "see --help" });
-    Response { status: 400, body }
+    problem(400, BAD_QUERY, &format!("the parameter {parameter} is not readable"))
+}
+
+/// As a router that runs answers.
+fn problem(status: u16, code: Code, detail: &str) -> Response {
+    Response { status, body: show::json(&show::Problem::new(code, "", detail)) }
 }
 
 fn path(ask: &Ask, after: Option<&str>, limit: usize) -> String {

@@ -1,6 +1,6 @@
 //! The log as people read it: on the local socket only, since it shows what each platform sent.
 
-use std::{sync::PoisonError, time::Duration};
+use std::time::Duration;
 
 use axum::{
     Json,
@@ -17,7 +17,6 @@ use router_schemas::{
     },
     envelope::{self, Body},
     position::{Position, Topic, TopicPartition},
-    stage::StageName,
 };
 use serde_json::{Value, json};
 
@@ -110,11 +109,10 @@ pub(super) async fn audit(State(gateway): State<Gateway>) -> Response {
 }
 
 fn audited(router: &Router) -> Result<Value, router_audit::AuditError> {
-    settle(router);
+    router.catch_up();
     let cut = router_audit::Cut::now(&*router.log);
-    let events = ends(router, &Topic::Events);
-    let followed =
-        || (0..).zip(&events).all(|(p, end)| router.store.position(p).is_ok_and(|next| next >= *end));
+    let events = router.ends(&Topic::Events);
+    let followed = || router.follows(&events);
     while !followed() && router.rows.trouble().is_none() {
         std::thread::sleep(Duration::from_millis(2));
     }
@@ -124,36 +122,6 @@ fn audited(router: &Router) -> Result<Value, router_audit::AuditError> {
     report["rows"] =
         json!(if store.is_some() { "compared" } else { "not compared: they cannot be written now" });
     Ok(report)
-}
-
-/// Ends of all partitions of a topic.
-fn ends(router: &Router, topic: &Topic) -> Vec<u64> {
-    let count = router.log.partitions(topic).unwrap_or(0);
-    let end = |p| router.log.range(&TopicPartition::new(topic.clone(), p)).map_or(0, |range| range.end);
-    (0..count).map(end).collect()
-}
-
-/// Waits until all that is in the log now is applied, and what that led to: a round for each stage. Unlike
-/// [`Router::settle`] it ends under load too.
-fn settle(router: &Router) {
-    let stopped = || {
-        let status = router.runner.status.lock().unwrap_or_else(PoisonError::into_inner);
-        status.values().any(|cell| cell.stopped.is_some())
-    };
-    for _ in StageName::ALL {
-        let now = StageName::ALL.map(|stage| (stage, ends(router, &stage.input())));
-        let behind = || {
-            now.iter().any(|(stage, ends)| {
-                (0..).zip(ends).any(|(p, end)| {
-                    let partition = TopicPartition::new(stage.input(), p);
-                    router.log.committed(stage.group(), &partition).unwrap_or(0) < *end
-                })
-            })
-        };
-        while behind() && !stopped() {
-            std::thread::sleep(Duration::from_millis(2));
-        }
-    }
 }
 
 /// Pauses or resumes a node: publishes it as it is, with what only the log knows of it, enabled or not.

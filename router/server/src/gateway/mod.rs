@@ -24,8 +24,8 @@ use axum::{
     middleware::{from_fn, from_fn_with_state},
     routing::{get, post},
 };
-pub(crate) use problem::CODES;
-use problem::{BUSY, Failure, LATE, NO_ROOM, NOT_FOUND, TOO_LARGE, problem, problem_body, respond};
+pub(crate) use problem::{BAD_QUERY, CODES, NOT_FOUND};
+use problem::{BUSY, Failure, LATE, NO_ROOM, TOO_LARGE, problem, problem_body, respond};
 pub(crate) use serve::serve;
 
 use crate::{

@@ -30,9 +30,9 @@ pub(super) const LATE: Code = Code {
 };
 pub(super) const NO_ROOM: Code =
     Code { id: "E4003", summary: "the log takes nothing now", hint: "make room on the disk; see /readyz" };
-pub(super) const NOT_FOUND: Code =
+pub(crate) const NOT_FOUND: Code =
     Code { id: "E4004", summary: "there is no such thing", hint: "check the id or the path" };
-pub(super) const BAD_QUERY: Code = Code {
+pub(crate) const BAD_QUERY: Code = Code {
     id: "E4005",
     summary: "a part of the path or a parameter of the query is not right",
     hint: "/v1/openapi.json has every path and its parameters",

@@ -78,11 +78,7 @@ pub(super) async fn order(
         let place = place.filter(|place| place.topic == Topic::Intake).ok_or_else(unknown)?;
         fresh::order(router, place.partition, |router| router.store.order(id)).await?
     } else {
-        // A platform's name of the order: CHANNEL:ID or CHANNEL/ACCOUNT:ID.
-        let (place, external_id) = id.split_once(':').ok_or_else(unknown)?;
-        let (channel, account) = place.split_once('/').unwrap_or((place, ""));
-        let (channel, account) = (channel.to_owned(), account.to_owned());
-        let identity = Identity { channel, account, external_id: external_id.to_owned() };
+        let identity = Identity::parse(&id).ok_or_else(unknown)?;
         let partition = identity.partition(router.runner.topology.intake);
         let find = |router: &crate::router::Router| match router.store.order_id(&identity)? {
             Some(id) => router.store.order(id),

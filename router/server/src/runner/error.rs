@@ -100,50 +100,50 @@ pub(crate) enum WordError {
 
 /// The codes of the runner.
 pub(crate) const CODES: &[Code] = &[
-    code(
+    Code::new(
         "E2201",
         "a topic has another number of partitions than configured",
         "give the number it was made with",
     ),
-    code("E2202", "a partition is not of this log", "put the right folder there"),
-    code("E2203", "the log runs at a later behaviour level", "run a later build"),
-    code(
+    Code::new("E2202", "a partition is not of this log", "put the right folder there"),
+    Code::new("E2203", "the log runs at a later behaviour level", "run a later build"),
+    Code::new(
         "E2204",
         "a stage stopped while it was brought to where it had been",
         "report it with the record named",
     ),
-    code("E2205", "a thread of the stages cannot be started", "see the system's reason"),
-    code("E2206", "a thread of the router cannot be started", "see the system's reason"),
-    code(
+    Code::new("E2205", "a thread of the stages cannot be started", "see the system's reason"),
+    Code::new("E2206", "a thread of the router cannot be started", "see the system's reason"),
+    Code::new(
         "E2213",
         "a thread of the router ended by itself",
         "see the router's log, and start the router again",
     ),
-    code("E2207", "the operating system gives no random bytes", "see the system's reason"),
-    code(
+    Code::new("E2207", "the operating system gives no random bytes", "see the system's reason"),
+    Code::new(
         "E2212",
         "the keys folder is gone, and the log has orders sealed with its keys",
         "put the folder back from where it is, or from a backup",
     ),
-    code("E2208", "no such record on a topic that stages read", "`router log ls` shows the ranges"),
-    code("E2209", "nothing is stopped at that record", "/readyz names the records at which something is"),
-    code("E2210", "the record is not stopped for its time", "`router skip` passes it over"),
-    code(
+    Code::new("E2208", "no such record on a topic that stages read", "`router log ls` shows the ranges"),
+    Code::new(
+        "E2209",
+        "nothing is stopped at that record",
+        "/readyz names the records at which something is",
+    ),
+    Code::new("E2210", "the record is not stopped for its time", "`router skip` passes it over"),
+    Code::new(
         "E2211",
         "the log was trimmed beyond what the rows have",
         "put the folder `rows` back from a backup",
     ),
-    code(
+    Code::new(
         "E2401",
         "the log was trimmed and no snapshot covers its start",
         "put the folder `snapshots` back from a backup",
     ),
-    code("E2402", "a snapshot is damaged or missing", "nothing, an older one is used; look at the disk"),
-    code("E2403", "a snapshot belongs to another log", "put the right folder there"),
-    code("E2404", "a snapshot has a format or level that this build does not know", "run a later build"),
-    code("E2405", "snapshots cannot be read or written", "see the reason behind the place"),
+    Code::new("E2402", "a snapshot is damaged or missing", "nothing, an older one is used; look at the disk"),
+    Code::new("E2403", "a snapshot belongs to another log", "put the right folder there"),
+    Code::new("E2404", "a snapshot has a format or level that this build does not know", "run a later build"),
+    Code::new("E2405", "snapshots cannot be read or written", "see the reason behind the place"),
 ];
-
-const fn code(id: &'static str, summary: &'static str, hint: &'static str) -> Code {
-    Code { id, summary, hint }
-}
