@@ -54,7 +54,13 @@ pub(crate) fn policy(said: json::Policy) -> Result<Command, Rejected> {
         }
     };
     let out_of_stock = said.out_of_stock;
-    Ok(Command::CellPolicy(stock::CellPolicy { cell, safety_stock, backorder, out_of_stock }))
+    Ok(Command::CellPolicy(stock::CellPolicy {
+        cell,
+        safety_stock,
+        backorder,
+        out_of_stock,
+        weekly_sales: None,
+    }))
 }
 
 fn cell(node: String, sku: String, bucket: String) -> Result<stock::CellName, Rejected> {

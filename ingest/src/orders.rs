@@ -30,7 +30,10 @@ fn identity(channel: &str, account: &str, id: &str) -> Result<Identity, Rejected
 fn pin(at: At<'_>, node: Option<String>, hard: bool) -> Result<Option<o::Pin>, Rejected> {
     maybe_name(at.member("node"), node.as_ref())?;
     match node {
-        Some(node) => Ok(Some(o::Pin { node, hard })),
+        Some(node) => {
+            let kind = if hard { o::PinKind::Hard } else { o::PinKind::Prefer };
+            Ok(Some(o::Pin { node, kind }))
+        }
         None if hard => Err(reject(VALUE, at.member("pinned"), "needs a node".into())),
         None => Ok(None),
     }
@@ -261,7 +264,7 @@ pub(crate) fn cancel(said: json::Cancel, context: &Context<'_>) -> Result<Comman
     maybe_key(said.key.as_ref())?;
     let content = context.fact_key("cancel.v1", said.key.as_deref(), &said);
     let (version, updated_at, lines) = (said.version, ms(said.updated_at), line_qtys(said.lines)?);
-    Ok(Command::Cancel(o::Cancel { to: None, identity, version, updated_at, content, lines }))
+    Ok(Command::Cancel(o::Cancel { to: None, identity, version, updated_at, content, lines, ask: false }))
 }
 
 pub(crate) fn payment(said: json::PaymentFact, context: &Context<'_>) -> Result<Command, Rejected> {

@@ -30,7 +30,13 @@ pub(crate) fn channel(said: json::Channel) -> Result<Command, Rejected> {
     name(ROOT.member("id"), &id)?;
     maybe_name(ROOT.member("default_zone"), default_zone.as_ref())?;
     names(ROOT.member("groups"), &groups, GROUPS)?;
-    Ok(published(Reference::Channel(reference::Channel { id, default_zone, groups, route_when })))
+    Ok(published(Reference::Channel(reference::Channel {
+        id,
+        default_zone,
+        groups,
+        route_when,
+        ..reference::Channel::default()
+    })))
 }
 
 pub(crate) fn region_entry(said: json::Region) -> Result<Command, Rejected> {
@@ -68,6 +74,7 @@ pub(crate) fn node(node: json::Node, now: Timestamp) -> Result<Command, Rejected
         capacity_at_once: node.capacity_at_once,
         capacity_a_day: node.capacity_a_day,
         calendar: calendar.transpose()?,
+        ..reference::Node::default()
     }))))
 }
 

@@ -4,9 +4,12 @@
 //! ever. The golden files of this crate fail when bytes change.
 
 pub mod fulfilment;
+pub mod hold;
+pub mod offer;
 pub mod order;
 pub mod part;
 pub mod reference;
+pub mod steer;
 pub mod stock;
 
 use serde::{Deserialize, Serialize};
@@ -71,6 +74,37 @@ pub enum Command {
     PartCancel(part::PartCancel),
     /// The other zone reports the part's whole state.
     PartReport(part::PartReport),
+
+    /// Request: keep stock for an order for a time.
+    Reserve(hold::Reserve),
+    /// Request: the order's hold lapses later.
+    Extend(hold::Extend),
+    /// Request: give back what is held and allocated for an order.
+    Release(hold::Release),
+    /// Request: operations takes a hand in an order's way.
+    Steer(steer::Steer),
+    /// Request: what a channel keeps back and may promise beyond stock.
+    ChannelPolicy(hold::ChannelPolicy),
+
+    /// Request: a node wants the order it was offered.
+    Claim(offer::Claim),
+    /// Request: a node does not want an offer, or gives work back.
+    Decline(offer::Decline),
+    /// Fact: a node has seen its work and will do it.
+    Accepted(fulfilment::NodeFact),
+    /// Fact: the customer collected the units at the node.
+    HandedOver(fulfilment::NodeFact),
+    /// Request: a node's answer where it was asked to give picked units back.
+    CancelAnswer(offer::CancelAnswer),
+    /// Request: about a node as a whole.
+    Node(offer::NodeRequest),
+
+    /// Home asks a zone to hold stock for a leg of an order, or to end that.
+    Leg(part::Leg),
+    /// The other zone reports how a leg stands.
+    LegReport(part::LegReport),
+    /// A zone tells control what it keeps of a channel's share that was made smaller.
+    ShareKept(part::ShareKept),
 }
 
 impl Command {
@@ -101,6 +135,20 @@ impl Command {
             Command::Part(_) => "part",
             Command::PartCancel(_) => "part_cancel",
             Command::PartReport(_) => "part_report",
+            Command::Reserve(_) => "reserve",
+            Command::Extend(_) => "extend",
+            Command::Release(_) => "release",
+            Command::Steer(_) => "steer",
+            Command::ChannelPolicy(_) => "channel_policy",
+            Command::Claim(_) => "claim",
+            Command::Decline(_) => "decline",
+            Command::Accepted(_) => "accepted",
+            Command::HandedOver(_) => "handed_over",
+            Command::CancelAnswer(_) => "cancel_answer",
+            Command::Node(_) => "node",
+            Command::Leg(_) => "leg",
+            Command::LegReport(_) => "leg_report",
+            Command::ShareKept(_) => "share_kept",
         }
     }
 
@@ -112,6 +160,10 @@ impl Command {
             Command::Payment(p) => Some(&p.identity),
             Command::Delivered(d) => Some(&d.identity),
             Command::Ask(a) | Command::Forgotten(a) => Some(&a.identity),
+            Command::Reserve(r) => Some(&r.identity),
+            Command::Extend(e) => Some(&e.identity),
+            Command::Release(r) => Some(&r.identity),
+            Command::Steer(s) => Some(&s.identity),
             _ => None,
         }
     }
@@ -126,6 +178,11 @@ impl Command {
             Command::Picked(f) | Command::Ready(f) | Command::Shipped(f) | Command::Returned(f) => {
                 Some(&f.node)
             }
+            Command::Accepted(f) | Command::HandedOver(f) => Some(&f.node),
+            Command::Claim(c) => Some(&c.node),
+            Command::Decline(d) => Some(&d.node),
+            Command::CancelAnswer(a) => Some(&a.node),
+            Command::Node(n) => Some(&n.node),
             _ => None,
         }
     }

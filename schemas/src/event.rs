@@ -7,9 +7,11 @@
 
 use serde::{Deserialize, Serialize};
 
+pub use crate::state::{OrderState, Queue};
+
 use crate::{
-    command::{order::PaymentState, stock::CellName},
-    id::OrderId,
+    command::{order::PaymentState, part::PartRef, stock::CellName},
+    id::{OfferId, OrderId},
     position::Position,
     quantity::Qty,
     refusal::Refusal,
@@ -110,6 +112,149 @@ pub enum Change {
     Recovered(CellName),
     /// A closed order left memory.
     Forgotten(OrderId),
+    /// What is held for an order without a line of its own changed.
+    Hold(HoldChange),
+    /// An offer opened, went on or ended.
+    Offer(OfferChange),
+    /// A node was paused or resumed; until when, engine time, ms.
+    Node(String, NodeChange),
+    /// A node was asked to give picked units back; its answer is due at this service time, ms.
+    CancelRequested(String, i64),
+    /// What became of that: true: given back.
+    CancelAnswered(String, bool),
+    /// The node will do its work.
+    Accepted(String),
+    /// The node gave work back: node, reason, lines and quantities.
+    GivenBack(String, String, Vec<(u16, Qty)>),
+    /// A deadline of the node's work lapsed.
+    Late(String, Deadline),
+    /// A part went to another zone, or came back.
+    Part(PartChange),
+    /// Operations took a hand in it: what was asked, who asked, why.
+    Steered(String, Option<String>, Option<String>),
+}
+
+/// A change of what is held for an order before its lines have it.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct HoldChange {
+    /// The order.
+    pub order: OrderId,
+    /// Why.
+    pub cause: HoldCause,
+    /// The node, where pinned; SKU; bucket; added to what is held.
+    pub moves: Vec<(Option<String>, String, String, Qty)>,
+}
+
+/// Why a hold changed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum HoldCause {
+    /// Reserved.
+    Reserved,
+    /// Lapses later.
+    Extended,
+    /// Given back.
+    Released,
+    /// Its time was over.
+    Lapsed,
+    /// The order took it over.
+    Converted,
+    /// Another zone could not hold its leg.
+    Failed,
+}
+
+/// A change of an offer.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct OfferChange {
+    /// The offer.
+    pub offer: OfferId,
+    /// Its epoch.
+    pub epoch: u32,
+    /// What happened.
+    pub what: OfferStep,
+}
+
+/// What happened to an offer.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub enum OfferStep {
+    /// A round began: its number, the nodes, when it ends (service time, ms).
+    Opened(u32, Vec<String>, Option<i64>),
+    /// It is over for one node.
+    Closed(String, OfferClosed),
+    /// A node has it.
+    Claimed(String),
+    /// A node does not want it: why, and which lines; none: all.
+    Declined(String, String, Vec<(u16, Qty)>),
+    /// The round's time is over.
+    Lapsed,
+    /// No round is left.
+    Exhausted,
+    /// Taken back: the order changed, was cancelled, or someone took a hand in it.
+    Withdrawn,
+}
+
+/// Why an offer is over for a node.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OfferClosed {
+    /// Another node has it.
+    Taken,
+    /// The node cannot fill it any more.
+    NoStock,
+    /// Its time is over.
+    Expired,
+    /// Taken back.
+    Withdrawn,
+    /// The node declined.
+    Declined,
+}
+
+/// A change of a node's standing.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub enum NodeChange {
+    /// Paused, until this engine time or until it is resumed.
+    Paused(Option<i64>),
+    /// Takes part again.
+    Resumed,
+}
+
+/// Deadlines of work at a node.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Deadline {
+    /// To accept.
+    Accept,
+    /// To have picked.
+    Pick,
+    /// To be ready.
+    Ready,
+    /// To answer whether it gives picked units back.
+    CancelAnswer,
+}
+
+/// A change of a part of the order in another zone.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct PartChange {
+    /// Which attempt at which part.
+    pub part: PartRef,
+    /// The other zone.
+    pub zone: String,
+    /// What happened.
+    pub what: PartStep,
+}
+
+/// What happened to a part.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PartStep {
+    /// Home sent it.
+    Sent,
+    /// Home takes some or all of it back.
+    Cancelled,
+    /// The other zone reported.
+    Reported,
+    /// The other zone gave some or all of it back.
+    GivenBack,
 }
 
 /// Why a node, or none, was chosen. The full trace is recomputed by replay.
@@ -204,120 +349,12 @@ pub enum Exception {
     TooLate(Qty),
     /// Of an item with a tolerance so much less left than was planned, beyond the tolerance: the node still has it.
     Short(Qty),
-}
-
-/// The derived state of an order, by this precedence: the first that holds.
-#[derive(Clone, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
-pub enum OrderState {
-    /// Someone has to look first.
-    Review,
-    /// Waits for its time.
-    Scheduled,
-    /// Waits for its payment.
-    AwaitingPayment,
-    /// Holds over several zones are being confirmed.
-    Confirming,
-    /// About to be routed.
-    Routing,
-    /// Offered to stores.
-    Offered,
-    /// Waits in a queue: `unfillable`, `unmapped`, `no_zone`, `closed`.
-    Parked(Queue),
-    /// Nodes work on it.
-    InFulfilment,
-    /// Everything was shipped.
-    Completed,
-    /// Nothing was shipped and nothing will be.
-    Cancelled,
-    /// Units left although they were cancelled, and have not come back. Comes where `Completed` would.
-    ShippedAfterCancel,
-}
-
-/// The queues that an order may be parked in.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Queue {
-    /// No node has it.
-    Unfillable,
-    /// It names a node or a SKU that is not known.
-    Unmapped,
-    /// No zone is known for it.
-    NoZone,
-    /// Its pinned node is closed or full.
-    Pinned,
-}
-
-impl Queue {
-    /// As people write it.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Queue::Unfillable => "unfillable",
-            Queue::Unmapped => "unmapped",
-            Queue::NoZone => "no_zone",
-            Queue::Pinned => "pinned",
-        }
-    }
-}
-
-impl OrderState {
-    /// As people and queries write it; a parked order is `parked:QUEUE`.
-    pub fn as_str(&self) -> &'static str {
-        match self {
-            OrderState::Review => "review",
-            OrderState::Scheduled => "scheduled",
-            OrderState::AwaitingPayment => "awaiting_payment",
-            OrderState::Confirming => "confirming",
-            OrderState::Routing => "routing",
-            OrderState::Offered => "offered",
-            OrderState::Parked(Queue::Unfillable) => "parked:unfillable",
-            OrderState::Parked(Queue::Unmapped) => "parked:unmapped",
-            OrderState::Parked(Queue::NoZone) => "parked:no_zone",
-            OrderState::Parked(Queue::Pinned) => "parked:pinned",
-            OrderState::InFulfilment => "in_fulfilment",
-            OrderState::Completed => "completed",
-            OrderState::Cancelled => "cancelled",
-            OrderState::ShippedAfterCancel => "shipped_after_cancel",
-        }
-    }
-
-    /// Every state.
-    pub const ALL: [OrderState; 14] = [
-        OrderState::Review,
-        OrderState::Scheduled,
-        OrderState::AwaitingPayment,
-        OrderState::Confirming,
-        OrderState::Routing,
-        OrderState::Offered,
-        OrderState::Parked(Queue::Unfillable),
-        OrderState::Parked(Queue::Unmapped),
-        OrderState::Parked(Queue::NoZone),
-        OrderState::Parked(Queue::Pinned),
-        OrderState::InFulfilment,
-        OrderState::Completed,
-        OrderState::Cancelled,
-        OrderState::ShippedAfterCancel,
-    ];
-
-    /// True where nothing more will happen by itself.
-    pub fn is_closed(&self) -> bool {
-        matches!(self, OrderState::Completed | OrderState::Cancelled | OrderState::ShippedAfterCancel)
-    }
-}
-
-impl std::fmt::Display for OrderState {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.pad(self.as_str())
-    }
-}
-
-impl std::str::FromStr for OrderState {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        Self::ALL.into_iter().find(|s| s.as_str() == text).ok_or_else(|| {
-            let known: Vec<_> = Self::ALL.iter().map(|s| s.as_str()).collect();
-            let text: String = text.chars().take(40).collect();
-            format!("{text:?} is no order state; one of {}", known.join(", "))
-        })
-    }
+    /// Money came after the hold had lapsed and the stock was gone: so many units short.
+    Shortfall(Qty),
+    /// A node is late with its work and keeps it.
+    Escalated(String),
+    /// A hard-pinned node will not send it: the platform is to be told.
+    Rejected(String),
+    /// A hold is about to lapse: when, service time, ms.
+    HoldLapses(i64),
 }

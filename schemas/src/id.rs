@@ -44,13 +44,107 @@ impl OrderId {
     }
 }
 
+/// Our id of an offer: `f` and the creating command as in an order's id, with the number of the offer within it (16 bits)
+/// behind.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct OfferId(u128);
+
+/// Characters of an offer's id without its letter: 120 bits.
+const OFFER_DIGITS: usize = 24;
+
+impl OfferId {
+    /// The id of the `index`th offer that the command at this place made.
+    pub fn new(log: LogId, topic: &Topic, partition: u16, offset: u64, index: u16) -> Self {
+        Self(OrderId::new(log, topic, partition, offset).0 << 16 | u128::from(index))
+    }
+
+    /// The id as a number, for use as a key that sorts by place.
+    pub fn to_bits(self) -> u128 {
+        self.0
+    }
+}
+
+impl fmt::Display for OfferId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        spell(f, b'f', self.0, OFFER_DIGITS)
+    }
+}
+
+impl fmt::Debug for OfferId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl FromStr for OfferId {
+    type Err = OfferIdError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let bits = read('f', text, OFFER_DIGITS).filter(|b| b >> 120 == 0);
+        bits.map(Self).ok_or_else(|| OfferIdError(text.chars().take(64).collect()))
+    }
+}
+
+impl Serialize for OfferId {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        if serializer.is_human_readable() {
+            serializer.collect_str(self)
+        } else {
+            self.0.serialize(serializer)
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for OfferId {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        if deserializer.is_human_readable() {
+            String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+        } else {
+            Ok(Self(u128::deserialize(deserializer)? & ((1 << 120) - 1)))
+        }
+    }
+}
+
+impl schemars::JsonSchema for OfferId {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "OfferId".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({"description": "Our id of an offer", "type": "string", "pattern": "^[fF][0-9A-Za-z]{24}$"})
+    }
+}
+
+/// The text is no offer id.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0:?} is no offer id; an offer id is the letter f and 24 characters")]
+pub struct OfferIdError(pub String);
+
+/// Writes a letter and `digits` characters of Crockford base32.
+fn spell(f: &mut fmt::Formatter<'_>, letter: u8, bits: u128, digits: usize) -> fmt::Result {
+    let mut text = [letter; OFFER_DIGITS + 1];
+    for (i, digit) in text[1..=digits].iter_mut().enumerate() {
+        *digit = CROCKFORD[(bits >> (5 * (digits - 1 - i)) & 31) as usize];
+    }
+    f.write_str(std::str::from_utf8(&text[..=digits]).expect("the alphabet is ASCII"))
+}
+
+/// The bits of what [`spell`] wrote, in either case; as Crockford asks, `i` and `l` read as 1, `o` as 0.
+fn read(letter: char, text: &str, digits: usize) -> Option<u128> {
+    let rest = text.strip_prefix([letter, letter.to_ascii_uppercase()]).filter(|d| d.len() == digits)?;
+    rest.bytes().try_fold(0u128, |bits, byte| {
+        let digit = match byte.to_ascii_lowercase() {
+            b'i' | b'l' => 1,
+            b'o' => 0,
+            other => CROCKFORD.iter().position(|c| *c == other)? as u128,
+        };
+        Some(bits << 5 | digit)
+    })
+}
+
 impl fmt::Display for OrderId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut text = [b'o'; DIGITS + 1];
-        for (i, digit) in text[1..].iter_mut().enumerate() {
-            *digit = CROCKFORD[(self.0 >> (5 * (DIGITS - 1 - i)) & 31) as usize];
-        }
-        f.write_str(std::str::from_utf8(&text).expect("the alphabet is ASCII"))
+        spell(f, b'o', self.0, DIGITS)
     }
 }
 
@@ -63,19 +157,9 @@ impl fmt::Debug for OrderId {
 impl FromStr for OrderId {
     type Err = OrderIdError;
 
-    /// Reads an id in either case; as Crockford asks, `i` and `l` read as 1, `o` as 0.
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let wrong = || OrderIdError(text.chars().take(64).collect());
-        let digits = text.strip_prefix(['o', 'O']).filter(|d| d.len() == DIGITS).ok_or_else(wrong)?;
-        let bits = digits.bytes().try_fold(0u128, |bits, byte| {
-            let digit = match byte.to_ascii_lowercase() {
-                b'i' | b'l' => 1,
-                b'o' => 0,
-                other => CROCKFORD.iter().position(|c| *c == other)? as u128,
-            };
-            Some(bits << 5 | digit)
-        });
-        bits.filter(|b| b >> 104 == 0).map(Self).ok_or_else(wrong)
+        let bits = read('o', text, DIGITS).filter(|b| b >> 104 == 0);
+        bits.map(Self).ok_or_else(|| OrderIdError(text.chars().take(64).collect()))
     }
 }
 

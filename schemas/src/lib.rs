@@ -15,5 +15,7 @@ pub mod quantity;
 pub mod refusal;
 pub mod reply;
 pub mod row;
+pub mod rules;
 pub mod snapshot;
 pub mod stage;
+pub mod state;

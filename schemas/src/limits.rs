@@ -83,3 +83,27 @@ pub const TICK_MS: i64 = 5_000;
 pub const OUTAGE_MS: i64 = 30_000;
 /// Furthest that a record's time may run ahead of its owner's clock, in milliseconds.
 pub const AHEAD_MS: i64 = 30_000;
+/// Bytes of a rule set in the log.
+pub const RULES_BYTES: usize = 192 * 1024;
+/// Routings of a rule set, rules of a routing, reasons of a rule set.
+pub const RULES: usize = 200;
+/// Filters, sorts and actions of one rule, each.
+pub const RULE_PARTS: usize = 16;
+/// Nodes that one round of an offer may go to: a recipient is an item of work.
+pub const OFFERED: usize = 200;
+/// Rounds of an offer.
+pub const ROUNDS: u16 = 50;
+/// Offers of one order at one time.
+pub const OFFERS: usize = 32;
+/// Lines of a hold.
+pub const HOLD_LINES: usize = 200;
+/// Buckets of one line: nights of a stay.
+pub const BUCKETS: usize = 60;
+/// Nodes that one subset search of `max_splits` may take up; it ends where this many were tried.
+pub const SUBSETS: u32 = 20_000;
+/// Nodes that declined an order and are remembered.
+pub const DECLINES: usize = 400;
+/// Zones that an order may be forwarded to.
+pub const FORWARDS: usize = 32;
+/// Longest time that a hold, an offer or a deadline may be given, in milliseconds: 400 days.
+pub const TTL_MS: i64 = 400 * 86_400_000;

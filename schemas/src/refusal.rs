@@ -57,11 +57,29 @@ pub enum Refusal {
     WrongZone,
     /// No partition of that number.
     NoPartition,
+    /// Not enough stock.
+    NoStock,
+    /// The node has all the orders that it takes.
+    NoCapacity,
+    /// Another node has won the offer.
+    Taken,
+    /// The offer was withdrawn, its epoch is over, or its time is.
+    Expired,
+    /// The node was not offered the order, or it declined.
+    NotOffered,
+    /// It contradicts itself, or names what cannot be used so.
+    Invalid,
+    /// The rule set has no such reason.
+    UnknownReason,
+    /// Offered as a whole: it cannot be declined in part.
+    Whole,
+    /// The order has nothing held.
+    NoHold,
 }
 
 impl Refusal {
     /// Every refusal, in code order.
-    pub const ALL: [Refusal; 17] = [
+    pub const ALL: [Refusal; 26] = [
         Refusal::Conflict,
         Refusal::Older,
         Refusal::UnknownOrder,
@@ -79,6 +97,15 @@ impl Refusal {
         Refusal::Skipped,
         Refusal::WrongZone,
         Refusal::NoPartition,
+        Refusal::NoStock,
+        Refusal::NoCapacity,
+        Refusal::Taken,
+        Refusal::Expired,
+        Refusal::NotOffered,
+        Refusal::Invalid,
+        Refusal::UnknownReason,
+        Refusal::Whole,
+        Refusal::NoHold,
     ];
 
     /// Its documented code.
@@ -137,6 +164,35 @@ impl Refusal {
             Refusal::NoPartition => {
                 ("E1117", "there is no such partition", "choose one below the partition count")
             }
+            Refusal::NoStock => ("E1118", "not enough stock", "ask for less, or elsewhere; nothing was kept"),
+            Refusal::NoCapacity => (
+                "E1119",
+                "the node has all the orders that it takes",
+                "finish some work, or have its capacity raised; the offer stays open",
+            ),
+            Refusal::Taken => {
+                ("E1120", "another node has won the offer", "nothing to do: the order is the other node's")
+            }
+            Refusal::Expired => (
+                "E1121",
+                "the offer is over: withdrawn, offered anew, or past its time",
+                "read the list of open offers again",
+            ),
+            Refusal::NotOffered => (
+                "E1122",
+                "the node has no offer of this order, or declined it",
+                "read the list of open offers again",
+            ),
+            Refusal::Invalid => ("E1123", "the request contradicts itself", "see the detail"),
+            Refusal::UnknownReason => {
+                ("E1124", "the rule set has no such reason", "`router rules show` lists the reasons")
+            }
+            Refusal::Whole => (
+                "E1125",
+                "offered as a whole: it cannot be declined in part",
+                "decline all of it, or claim it",
+            ),
+            Refusal::NoHold => ("E1126", "nothing is held for the order", "reserve first; holds lapse"),
         };
         Code { id, summary, hint }
     }

@@ -5,12 +5,13 @@ use serde::{Deserialize, Serialize};
 use crate::{
     command::{
         order::{DeliveryMode, PaymentState, Totals},
+        part::PartRef,
         reference::Reference,
         stock::{Allowance, CellName},
     },
-    event::OrderState,
+    event::{OfferClosed, OrderState},
     geo::UnitVector,
-    id::{Identity, OrderId},
+    id::{Identity, OfferId, OrderId},
     quantity::{Currency, Qty},
 };
 
@@ -23,6 +24,14 @@ pub enum Row {
     Cell(CellRow),
     /// An entry of a reference table.
     Reference(Reference),
+    /// An offer.
+    Offer(Box<OfferRow>),
+    /// What is held for an order before it is placed, or beside its lines.
+    Hold(HoldRow),
+    /// How a node stands.
+    Node(NodeRow),
+    /// What a channel keeps back and may promise, and what it may sell now.
+    Pool(PoolRow),
 }
 
 /// An order as it stands.
@@ -71,6 +80,190 @@ pub struct OrderRow {
     /// Postcard of [`crate::command::order::Display`].
     #[serde(with = "serde_bytes")]
     pub display: Vec<u8>,
+    /// A part of an order whose home is another zone: which, and the home zone.
+    pub part_of: Option<(PartRef, String)>,
+    /// Parts of it in other zones.
+    pub parts: Vec<PartRow>,
+    /// Nodes that declined it and are not asked again.
+    pub declined: Vec<String>,
+}
+
+/// A part of an order in another zone, as home knows it.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub struct PartRow {
+    /// Number of the part, and of its present attempt.
+    pub part: u32,
+    /// Number of the attempt.
+    pub attempt: u32,
+    /// The zone that has it.
+    pub zone: String,
+    /// Zones that gave it back before.
+    pub visited: Vec<String>,
+    /// The last report taken.
+    pub report: u64,
+    /// Line index, units there that are neither shipped, cancelled nor given back.
+    pub away: Vec<(u16, Qty)>,
+}
+
+/// An offer as it stands.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub struct OfferRow {
+    /// Its id.
+    pub offer: OfferId,
+    /// The order.
+    pub order: OrderId,
+    /// The platform's name of the order.
+    pub identity: Identity,
+    /// The zone.
+    pub zone: String,
+    /// The rule that made it: rule set, version, routing, rule.
+    pub rule: (String, u32, String, String),
+    /// Raised with every round and every give-back.
+    pub epoch: u32,
+    /// The round, from 1.
+    pub round: u32,
+    /// How it stands.
+    pub state: OfferState,
+    /// Engine time at which it was first made, ms.
+    pub created_at: i64,
+    /// Service time at which the round ends, ms; absent: never.
+    pub expires: Option<i64>,
+    /// Engine time at which the round ends if nothing interrupts, ms: for a countdown.
+    pub deadline: Option<i64>,
+    /// Line index and quantity offered.
+    pub lines: Vec<(u16, Qty)>,
+    /// Every node that was ever offered it, and how it stands with it.
+    pub nodes: Vec<(String, OfferEntry)>,
+    /// Who has it.
+    pub winner: Option<String>,
+}
+
+/// How an offer stands.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OfferState {
+    /// Nodes may claim it.
+    #[default]
+    Offered,
+    /// A node has it.
+    Claimed,
+    /// No round is left.
+    Exhausted,
+    /// Taken back.
+    Withdrawn,
+}
+
+/// How an offer stands with one node.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OfferEntry {
+    /// It may claim.
+    Open,
+    /// It has it.
+    Won,
+    /// It is over.
+    Closed(OfferClosed),
+}
+
+/// What is held for an order.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub struct HoldRow {
+    /// The order.
+    pub order: OrderId,
+    /// The platform's name of it.
+    pub identity: Identity,
+    /// The zone.
+    pub zone: String,
+    /// How it stands.
+    pub state: HoldState,
+    /// Service time at which it lapses, ms; absent: it does not.
+    pub expires: Option<i64>,
+    /// Engine time at which it lapses if nothing interrupts, ms.
+    pub deadline: Option<i64>,
+    /// Name of the line, node where pinned, SKU, bucket, quantity.
+    pub lines: Vec<(String, Option<String>, String, String, Qty)>,
+}
+
+/// How a hold stands.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum HoldState {
+    /// Waits for legs in other zones.
+    Confirming,
+    /// Held.
+    #[default]
+    Held,
+    /// The order has it.
+    Converted,
+    /// Given back on request.
+    Released,
+    /// Its time was over.
+    Lapsed,
+    /// Another zone could not hold its leg.
+    Failed,
+}
+
+/// How a node stands: what operations did to it, and what it did with offers and work.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub struct NodeRow {
+    /// The node.
+    pub node: String,
+    /// Gets no offers and no work.
+    pub paused: bool,
+    /// Engine time at which it takes part again by itself, ms.
+    pub paused_until: Option<i64>,
+    /// Service time until which it gets no offers, ms.
+    pub cool_until: Option<i64>,
+    /// Orders with unshipped units here.
+    pub orders: u32,
+    /// Orders assigned since local midnight.
+    pub assigned: u32,
+    /// Offers, declines and lapses, in thousandths, decayed.
+    pub offers: u64,
+    /// Declines, give-backs included, in thousandths, decayed.
+    pub declines: u64,
+    /// Lapses, in thousandths, decayed.
+    pub lapses: u64,
+    /// Mean time to claim, ms, decayed; absent: nothing claimed yet.
+    pub claim_ms: Option<i64>,
+    /// Mean time to ship, ms, decayed; absent: nothing shipped yet.
+    pub ship_ms: Option<i64>,
+}
+
+/// A channel's pool of a SKU in a zone.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub struct PoolRow {
+    /// The channel.
+    pub channel: String,
+    /// The zone.
+    pub zone: String,
+    /// The SKU.
+    pub sku: String,
+    /// The bucket; empty: none.
+    pub bucket: String,
+    /// Kept back.
+    pub threshold: Qty,
+    /// What may be reserved beyond stock.
+    pub backorder: Allowance,
+    /// Held without a node.
+    pub held: Qty,
+    /// What the channel may sell now; unlimited where it, or an enabled node's cell, backorders without limit.
+    pub ats: Ats,
+}
+
+/// What a channel may sell.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub enum Ats {
+    /// So many units.
+    Units(Qty),
+    /// Any number.
+    Unlimited,
+}
+
+impl Default for Ats {
+    fn default() -> Self {
+        Ats::Units(Qty::ZERO)
+    }
 }
 
 /// A line's ledger. I3: open + held + backordered + allocated + away + shipped + cancelled = ordered, where
@@ -128,6 +321,10 @@ pub struct FulfilmentRow {
     pub shipped: Qty,
     /// Returned to this node, whichever node shipped them.
     pub returned: Qty,
+    /// The node will do it.
+    pub accepted: bool,
+    /// Service time of its next deadline, ms.
+    pub due: Option<i64>,
 }
 
 /// A cell as it stands.
@@ -154,4 +351,6 @@ pub struct CellRow {
     /// What may still be promised: max(0, on_hand − allocated − held − blocked − safety_stock), 0 for a
     /// disabled node and where out of stock.
     pub atp: Qty,
+    /// Units sold a week, where known.
+    pub weekly_sales: Option<Qty>,
 }

@@ -213,6 +213,10 @@ impl Store for FjallStore {
                     postcard::to_stdvec(&(time, cell))?
                 }
                 Row::Reference(reference) => postcard::to_stdvec(&(time, reference))?,
+                Row::Offer(row) => postcard::to_stdvec(&(time, row))?,
+                Row::Hold(row) => postcard::to_stdvec(&(time, row))?,
+                Row::Node(row) => postcard::to_stdvec(&(time, row))?,
+                Row::Pool(row) => postcard::to_stdvec(&(time, row))?,
                 Row::Order(_) => continue,
             };
             batch.insert(&table, key, bytes);

@@ -42,6 +42,10 @@ pub(crate) fn row(row: &Row) -> Vec<u8> {
         Row::Order(order) => self::order(order.order),
         Row::Cell(row) => cell(&row.cell),
         Row::Reference(reference) => [&[b'r', reference.table() as u8], reference.key().as_bytes()].concat(),
+        Row::Offer(row) => [b"f".as_slice(), &row.offer.to_bits().to_be_bytes()].concat(),
+        Row::Hold(row) => [b"h".as_slice(), &row.order.to_bits().to_be_bytes()].concat(),
+        Row::Node(row) => named(b'n', &[&row.node]),
+        Row::Pool(row) => named(b'p', &[&row.channel, &row.zone, &row.sku, &row.bucket]),
     }
 }
 

@@ -41,5 +41,8 @@ pub(super) fn parked_row(order: OrderId, message: &OrderMessage, now: i64) -> Op
         lines: lines.collect(),
         fulfilments: Vec::new(),
         display: body.display,
+        part_of: None,
+        parts: Vec::new(),
+        declined: Vec::new(),
     })))
 }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, VecDeque};
 use router_schemas::{
     command::{
         Command, Hash16,
-        order::OrderHead,
+        order::{OrderHead, PinKind},
         reference::{Published, Reference},
     },
     envelope::{Meta, Source},
@@ -178,6 +178,7 @@ impl State {
                 false
             }
             Reference::Item(_) | Reference::BehaviourLevel(_) => false,
+            Reference::Rules(_) | Reference::Fees(_) | Reference::Quota(_) => false,
         };
         if changed && !self.parked.is_empty() {
             self.again = self.pass.is_some();
@@ -188,7 +189,7 @@ impl State {
     /// The home zone of an order: that of the node it is pinned to, else of the longest region that its region
     /// starts with, else the channel's default.
     pub fn home(&self, head: &OrderHead) -> Option<String> {
-        let pin = head.pin.as_ref().filter(|pin| pin.hard);
+        let pin = head.pin.as_ref().filter(|pin| pin.kind != PinKind::Prefer);
         let pinned = pin.and_then(|pin| self.nodes.get(&pin.node));
         let region = || {
             let name = head.region.as_deref()?;

@@ -3,7 +3,7 @@
 use router_schemas::{
     command::{
         Command,
-        order::{Display, OrderBody, OrderMessage},
+        order::{Display, OrderBody, OrderMessage, PinKind},
         reference::Reference,
     },
     envelope::{self, Meta},
@@ -41,7 +41,7 @@ fn an_order_arrives_whole() {
         (head.version, head.updated_at, head.placed_at),
         (Some(3), Some(1_777_888_800_000), Some(1_777_888_799_500))
     );
-    assert_eq!(head.pin.map(|pin| (pin.node, pin.hard)), Some(("s1".into(), true)));
+    assert_eq!(head.pin.map(|pin| (pin.node, pin.kind)), Some(("s1".into(), PinKind::Hard)));
     assert_eq!(head.region.as_deref(), Some("310104"));
     let totals = &body.totals;
     assert_eq!((totals.goods, totals.discount_platform, totals.discount_seller), (100, 5, 6));
@@ -51,7 +51,7 @@ fn an_order_arrives_whole() {
     let line = &body.lines[0];
     assert_eq!((line.line.as_str(), line.sku.as_str(), line.qty), ("x", "LATTE", Qty::units(2)));
     assert_eq!((line.unit_price, line.discount, line.group.as_deref()), (50, 1, Some("g")));
-    assert_eq!(line.pin.as_ref().map(|pin| (pin.node.as_str(), pin.hard)), Some(("s2", false)));
+    assert_eq!(line.pin.as_ref().map(|pin| (pin.node.as_str(), pin.kind)), Some(("s2", PinKind::Prefer)));
     assert_eq!(line.buckets, ["2026-05-04"]);
     assert_eq!((body.lines[1].line.as_str(), body.lines[1].qty), ("2", Qty(500)));
     assert_eq!((display.number.as_deref(), display.day_sequence), (Some("N7"), Some(7)));

@@ -158,9 +158,10 @@ impl Ledger {
                     Row::Cell(row) => rows.1.insert(self.key(&row.cell), (at, event, row)).is_some(),
                     Row::Reference(entry) => {
                         let stamp = (event.time, hash(&(event.time, entry)));
-                        let key = (entry.table() as u8, entry.key().to_owned());
+                        let key = (entry.table() as u8, entry.key().into_owned());
                         self.references.insert(key, stamp).is_some_and(|(time, _)| time >= event.time)
                     }
+                    Row::Offer(_) | Row::Hold(_) | Row::Node(_) | Row::Pool(_) => false,
                 };
                 if twice {
                     report.violated("E2308", at.clone(), || format!("{} writes a row twice", event.cause));
@@ -310,7 +311,19 @@ impl Ledger {
                     self.said(at, cell, false, report);
                 }
                 Change::Forgotten(order) => self.forget(*order, at, report),
-                Change::Decided(_) | Change::Payment(..) | Change::Amended(_) => {}
+                Change::Decided(_)
+                | Change::Payment(..)
+                | Change::Amended(_)
+                | Change::Hold(_)
+                | Change::Offer(_)
+                | Change::Node(..)
+                | Change::CancelRequested(..)
+                | Change::CancelAnswered(..)
+                | Change::Accepted(_)
+                | Change::GivenBack(..)
+                | Change::Late(..)
+                | Change::Part(_)
+                | Change::Steered(..) => {}
             }
         }
         for (key, before) in before {

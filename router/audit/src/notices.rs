@@ -115,7 +115,7 @@ impl Notices {
             }
             Notice::Notification(said) => {
                 let heard = self.heard.entry(said.order).or_default();
-                heard.cancelled |= said.state == OrderState::Cancelled.as_str();
+                heard.cancelled |= said.state == OrderState::Cancelled.text();
                 if said.event == "confirmed" && std::mem::replace(&mut heard.confirmed, true) {
                     report.violated("E2315", at.clone(), || format!("{} is confirmed again", said.order));
                 }

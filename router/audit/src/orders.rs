@@ -198,9 +198,9 @@ pub(crate) fn follows(row: &OrderRow, route_when: Option<RouteWhen>) -> bool {
     }
     match paid(row, route_when) {
         Some(false) => row.state == OrderState::AwaitingPayment,
-        paid => match row.state {
+        paid => match &row.state {
             OrderState::Routing => true,
-            OrderState::Parked(queue) => queue != Queue::NoZone,
+            OrderState::Parked(queue) => *queue != Queue::NoZone,
             OrderState::AwaitingPayment => paid.is_none(),
             _ => false,
         },

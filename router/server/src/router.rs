@@ -13,7 +13,7 @@ use std::{
 use router_ingest::seal::{Keys, SealError};
 use router_log::{Journal, Log, LogError, Options};
 use router_schemas::{
-    command::Command,
+    command::{Command, order::PinKind},
     envelope::Meta,
     position::{LogId, Position, Topic, TopicPartition},
     stage::StageName,
@@ -237,7 +237,9 @@ impl Router {
     /// least lag of all, since intake has not said yet where an order goes.
     pub fn lag_of(&self, command: &Command) -> Duration {
         let pinned = match command {
-            Command::Place(m) | Command::Amend(m) => m.head.pin.as_ref().filter(|pin| pin.hard),
+            Command::Place(m) | Command::Amend(m) => {
+                m.head.pin.as_ref().filter(|pin| pin.kind != PinKind::Prefer)
+            }
             _ => None,
         };
         let node = pinned.map(|pin| pin.node.as_str()).or(command.node());

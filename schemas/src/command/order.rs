@@ -47,8 +47,23 @@ pub struct OrderHead {
 pub struct Pin {
     /// The node.
     pub node: String,
-    /// True: nowhere else. False: there first.
-    pub hard: bool,
+    /// How much it binds.
+    pub kind: PinKind,
+}
+
+/// How much a pin binds.
+#[derive(
+    Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default, Serialize, Deserialize, schemars::JsonSchema,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum PinKind {
+    /// There first.
+    #[default]
+    Prefer,
+    /// Nowhere else, and no rule is asked.
+    Hard,
+    /// Nowhere else, where the rules let it be asked.
+    Only,
 }
 
 /// The road by which an order message came.
@@ -250,6 +265,8 @@ pub struct Cancel {
     pub content: Hash16,
     /// Lines and quantities; empty: all that can be.
     pub lines: Vec<LineQty>,
+    /// True: nodes that have picked are asked to give the units back. False: picked units stay.
+    pub ask: bool,
 }
 
 /// So much of a line.

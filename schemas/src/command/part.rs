@@ -1,10 +1,13 @@
-//! Parts of an order in another zone: the messages between home and the zone that fulfils. Level 1 of the
-//! engine forwards nothing and answers them as refused; their form is fixed here because logs outlive levels.
+//! Parts of an order in another zone: the messages between home and the zone that fulfils. Request
+//! and cancel are idempotent by (part, attempt); a report carries the part's whole state.
 
 use serde::{Deserialize, Serialize};
 
-use super::order::OrderMessage;
-use crate::{id::OrderId, quantity::Qty};
+use super::{hold::HoldLine, order::OrderMessage, stock::Allowance};
+use crate::{
+    id::{Identity, OrderId},
+    quantity::Qty,
+};
 
 /// One attempt at a part. Request and cancel are idempotent by it.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
@@ -69,4 +72,79 @@ pub struct PartLine {
     pub cancelled: Qty,
     /// Units given back to home.
     pub given_back: Qty,
+    /// Units open there: not yet allocated, or promised beyond stock.
+    pub open: Qty,
+    /// Of those that left, units that reached the customer.
+    pub delivered: Qty,
+    /// Of those that left, units that came back.
+    pub returned: Qty,
+}
+
+/// Home asks a zone to hold stock for a leg of an order's hold, or to end that. Idempotent by (order, leg, attempt).
+#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
+pub struct Leg {
+    /// The order, as home knows it.
+    pub order: OrderId,
+    /// The platform's name of it.
+    pub identity: Identity,
+    /// Number of the leg within the hold, from 1.
+    pub leg: u32,
+    /// Number of the attempt, from 1.
+    pub attempt: u32,
+    /// The home zone: where reports go.
+    pub home: String,
+    /// The zone asked.
+    pub zone: String,
+    /// What is asked.
+    pub act: LegAct,
+    /// What is held, of nodes of this zone.
+    pub lines: Vec<HoldLine>,
+    /// Accepted beyond stock.
+    pub beyond_stock: bool,
+    /// Service time until it lapses, ms; absent: it does not.
+    pub ttl: Option<i64>,
+}
+
+/// What is asked of a leg.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub enum LegAct {
+    /// Hold it.
+    #[default]
+    Hold,
+    /// All legs are held: keep it.
+    Confirm,
+    /// Another leg failed, or the hold ended: give it back.
+    Release,
+}
+
+/// How a leg stands.
+#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
+pub struct LegReport {
+    /// The order.
+    pub order: OrderId,
+    /// The leg.
+    pub leg: u32,
+    /// The attempt.
+    pub attempt: u32,
+    /// The home zone.
+    pub home: String,
+    /// True: held. False: it could not be held, lapsed, or was given back.
+    pub held: bool,
+}
+
+/// What a zone keeps of a channel's share that was made smaller: what is in use cannot be taken away.
+#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
+pub struct ShareKept {
+    /// The channel.
+    pub channel: String,
+    /// The zone.
+    pub zone: String,
+    /// The SKU.
+    pub sku: String,
+    /// Day or seat class; empty: none.
+    pub bucket: String,
+    /// Control position of the change that is answered.
+    pub control: u64,
+    /// What it keeps.
+    pub kept: Allowance,
 }

@@ -1,10 +1,12 @@
 //! Reference material: what the router knows of zones, nodes, items, channels and regions.
 
+use std::borrow::Cow;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::order::DeliveryMode;
-use crate::{geo::UnitVector, quantity::Qty};
+use super::{order::DeliveryMode, stock::Allowance};
+use crate::{geo::UnitVector, quantity::Qty, rules::RuleSet};
 
 /// A change of reference material.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
@@ -32,6 +34,12 @@ pub enum Reference {
     BehaviourLevel(u32),
     /// A raw topic was recreated: its source starts a new incarnation.
     Incarnation(String, u32),
+    /// A rule set.
+    Rules(Box<RuleSet>),
+    /// A carrier's fee table.
+    Fees(FeeTable),
+    /// A number of a whole channel, split into shares of zones.
+    Quota(Quota),
 }
 
 impl Reference {
@@ -45,19 +53,26 @@ impl Reference {
             Reference::Region(_) => Table::Regions,
             Reference::BehaviourLevel(_) => Table::Levels,
             Reference::Incarnation(..) => Table::Incarnations,
+            Reference::Rules(_) => Table::Rules,
+            Reference::Fees(_) => Table::Fees,
+            Reference::Quota(_) => Table::Quotas,
         }
     }
 
     /// The key within its table.
-    pub fn key(&self) -> &str {
+    pub fn key(&self) -> Cow<'_, str> {
         match self {
-            Reference::Zone(zone) => &zone.id,
-            Reference::Node(node) => &node.id,
-            Reference::Item(item) => &item.sku,
-            Reference::Channel(channel) => &channel.id,
-            Reference::Region(region) => &region.id,
-            Reference::BehaviourLevel(_) => "level",
-            Reference::Incarnation(source, _) => source,
+            Reference::Zone(zone) => zone.id.as_str().into(),
+            Reference::Node(node) => node.id.as_str().into(),
+            Reference::Item(item) => item.sku.as_str().into(),
+            Reference::Channel(channel) => channel.id.as_str().into(),
+            Reference::Region(region) => region.id.as_str().into(),
+            Reference::BehaviourLevel(_) => "level".into(),
+            Reference::Incarnation(source, _) => source.as_str().into(),
+            // Every version stays.
+            Reference::Rules(set) => format!("{}@{}", set.name, set.version).into(),
+            Reference::Fees(table) => table.id.as_str().into(),
+            Reference::Quota(quota) => format!("{}/{}/{}", quota.channel, quota.sku, quota.bucket).into(),
         }
     }
 }
@@ -80,6 +95,12 @@ pub enum Table {
     Levels,
     /// Incarnations of raw topics.
     Incarnations,
+    /// Rule sets, every version.
+    Rules,
+    /// Fee tables.
+    Fees,
+    /// Numbers of whole channels.
+    Quotas,
 }
 
 /// A zone: owns its nodes for ever, lives on one partition for ever.
@@ -116,6 +137,12 @@ pub struct Node {
     pub capacity_a_day: Option<u32>,
     /// When it is open; absent: always.
     pub calendar: Option<Calendar>,
+    /// Own number for the sort `sequence`, smaller first.
+    pub sequence: Option<u32>,
+    /// Name and values, ascending by name.
+    pub attributes: Vec<(String, Vec<String>)>,
+    /// Its delivery area as squared chord around it; absent: everywhere.
+    pub area: Option<i64>,
 }
 
 /// Opening hours compiled to UTC. Beyond the last interval the node counts as always open, so that a calendar
@@ -168,6 +195,14 @@ pub struct Channel {
     pub groups: Vec<String>,
     /// What the payment must be before the order is routed.
     pub route_when: RouteWhen,
+    /// Zones that get what the home zone cannot fill, one after the other: the central warehouse's zone.
+    pub fallback: Vec<String>,
+    /// Service time in which a node must answer whether it gives picked units back, ms; absent: 15 minutes.
+    pub cancel_within: Option<i64>,
+    /// What holds where it does not: true: the units are cancelled.
+    pub cancel_by_default: bool,
+    /// An order with a hard pin is routed elsewhere when its node declines.
+    pub reroute_pinned: bool,
 }
 
 /// What the payment must be before an order is routed. Payment on delivery, points and zero totals pass.
@@ -192,4 +227,44 @@ pub struct Region {
     pub zone: String,
     /// Stands in for an order's coordinates where it has none.
     pub centroid: Option<UnitVector>,
+}
+
+/// A carrier's fees: the first band that is not farther away than the customer.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub struct FeeTable {
+    /// Its name.
+    pub id: String,
+    /// By distance, ascending.
+    pub bands: Vec<FeeBand>,
+}
+
+/// A band of a fee table.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub struct FeeBand {
+    /// Up to this squared chord.
+    pub upto: i64,
+    /// Minor units a shipment.
+    pub base: i64,
+    /// Minor units a kilogram begun.
+    pub per_kg: i64,
+}
+
+/// A number of a whole channel for a SKU, split into shares of zones by CONTROL. Making a share smaller takes only what
+/// is unused; what a zone gives up goes to the others once it has said how much.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub struct Quota {
+    /// The channel.
+    pub channel: String,
+    /// The SKU.
+    pub sku: String,
+    /// Day or seat class; empty: none.
+    pub bucket: String,
+    /// Kept back in each zone.
+    pub threshold: Qty,
+    /// What may be reserved beyond stock in all zones together.
+    pub backorder: Allowance,
+    /// Zone and weight, as asked; the zones' shares are in `shares`.
+    pub weights: Vec<(String, u32)>,
+    /// Set by CONTROL: zone and share.
+    pub shares: Vec<(String, Allowance)>,
 }

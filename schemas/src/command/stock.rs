@@ -92,6 +92,8 @@ pub struct CellPolicy {
     pub backorder: Allowance,
     /// Set: nothing is available here whatever the count says.
     pub out_of_stock: bool,
+    /// Units sold a week, for the sort `weeks_of_supply`.
+    pub weekly_sales: Option<Qty>,
 }
 
 /// What a cell may backorder.

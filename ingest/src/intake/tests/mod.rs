@@ -10,6 +10,7 @@ use router_schemas::{
         Assigned, Command, Hash16,
         order::{
             Arrival, Cancel, Delivered, OrderBody, OrderHead, OrderLine, OrderMessage, PaymentFact, Pin,
+            PinKind,
         },
         reference::{Channel, Node, Published, Reference, Region, Zone},
     },
@@ -272,7 +273,8 @@ fn delivered(id: &str, key: u8) -> Command {
 }
 
 fn pin(node: &str, hard: bool) -> Option<Pin> {
-    Some(Pin { node: node.into(), hard })
+    let kind = if hard { PinKind::Hard } else { PinKind::Prefer };
+    Some(Pin { node: node.into(), kind })
 }
 
 /// The id that the record at this offset gives.

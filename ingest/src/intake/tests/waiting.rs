@@ -195,7 +195,7 @@ fn an_order_without_a_zone_is_accepted_shown_and_parked() {
     assert_eq!((wrote.outcome(), wrote.commands().len()), (Some(Outcome::NoZone), 0));
     let events = wrote.events();
     assert!(matches!(&events[0].rows[..], [router_schemas::row::Row::Order(row)]
-        if row.state.as_str() == "parked:no_zone" && row.order == wrote.accepted().order && row.lines.len() == 1));
+        if row.state.text() == "parked:no_zone" && row.order == wrote.accepted().order && row.lines.len() == 1));
     // A repeat too; a conflict is one here as well.
     let again = run.ask(true, Command::Place(http("7", 1)));
     assert!(matches!(&again.answers()[..], [Answer::Repeat(a)] if a.zone.is_none()));

@@ -54,7 +54,9 @@ impl Ties {
                 let (intake, commands) = match change {
                     Reference::Zone(_) | Reference::Channel(_) | Reference::BehaviourLevel(_) => (true, all),
                     Reference::Node(_) => (true, 1),
-                    Reference::Item(_) => (false, all),
+                    Reference::Item(_) | Reference::Rules(_) | Reference::Fees(_) | Reference::Quota(_) => {
+                        (false, all)
+                    }
                     Reference::Region(_) | Reference::Incarnation(..) => (true, 0),
                 };
                 let intake = if intake { self.intake } else { 0 };

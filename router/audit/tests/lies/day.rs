@@ -96,6 +96,9 @@ pub fn order_row(
         lines: vec![line],
         fulfilments: if parked { Vec::new() } else { vec![there] },
         display: Vec::new(),
+        part_of: None,
+        parts: Vec::new(),
+        declined: Vec::new(),
     }
 }
 

@@ -110,7 +110,9 @@ impl Control {
                 let partition = self.state.zones[&node.zone];
                 (true, partition..partition + 1)
             }
-            Reference::Item(_) => (false, 0..self.topology.commands),
+            Reference::Item(_) | Reference::Rules(_) | Reference::Fees(_) | Reference::Quota(_) => {
+                (false, 0..self.topology.commands)
+            }
             Reference::Region(_) | Reference::Incarnation(..) => (true, 0..0),
         };
         for partition in 0..if intake { self.topology.intake } else { 0 } {

@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 
 use router_schemas::{
-    command::order::{Display, LineDisplay, OrderBody, OrderHead, OrderLine, OrderMessage, PaymentState},
+    command::order::{
+        Display, LineDisplay, OrderBody, OrderHead, OrderLine, OrderMessage, PaymentState, PinKind,
+    },
     envelope::write_postcard,
     event::{Change, Exception, OrderState, Outcome, Unit},
     limits::{DISPLAY_BYTES, LINES},
@@ -43,7 +45,7 @@ impl Engine {
         effects: &mut Effects<'_>,
     ) -> Verdict {
         if order.state == OrderState::Cancelled {
-            return refuse(Refusal::Closed, order.state.as_str());
+            return refuse(Refusal::Closed, &order.state.text());
         }
         let gone = |l: &Line| body.lines.iter().all(|new| new.line != l.name || !self.is_sku(l.sku, new));
         let stuck = order.lines.iter().enumerate().filter(|(i, l)| gone(l) && is_stuck(order, *i)).count();
@@ -187,7 +189,9 @@ impl Engine {
             let (node, line) = (order.fulfilments[place].node, order.fulfilments[place].line);
             let held = &self.state.nodes[node as usize].node;
             let pin = order.lines[usize::from(line)].pin.as_ref().or(order.pin.as_ref());
-            if held.modes.contains(&order.mode) && pin.is_none_or(|(name, hard)| !hard || *name == held.id) {
+            if held.modes.contains(&order.mode)
+                && pin.is_none_or(|(name, kind)| *kind == PinKind::Prefer || *name == held.id)
+            {
                 continue;
             }
             for unit in [Unit::Backordered, Unit::Allocated] {

@@ -38,7 +38,7 @@ impl Engine {
                 };
                 return match order.fulfilments.iter().any(picked) {
                     true => refuse(Refusal::Picked, ""),
-                    false => refuse(Refusal::Closed, order.state.as_str()),
+                    false => refuse(Refusal::Closed, &order.state.text()),
                 };
             }
             effects.tell_nodes(&engine.state, order, &before, false);

@@ -137,6 +137,8 @@ impl<'a> Effects<'a> {
             match unit {
                 Unit::Outside => entry.ordered -= delta,
                 Unit::Open => entry.open += delta,
+                Unit::Held => entry.held += delta,
+                Unit::Away => entry.away += delta,
                 Unit::Cancelled => entry.cancelled += delta,
                 Unit::Delivered => entry.delivered += delta,
                 _ => {}

@@ -4,6 +4,7 @@
 use router_schemas::{
     command::{
         order::{DeliveryMode, PaymentState, Totals},
+        part::PartRef,
         stock::Allowance,
     },
     event::{OrderState, Outcome, Verdict},
@@ -11,6 +12,7 @@ use router_schemas::{
     id::{Identity, OrderId},
     position::Position,
     quantity::{Currency, Qty},
+    row::PartRow,
 };
 use serde::{Serialize, Serializer};
 use serde_bytes::Bytes;
@@ -138,6 +140,9 @@ pub struct OrderImage<'a> {
     lines: Lines<'a>,
     fulfilments: Fulfilments<'a>,
     display: &'a Bytes,
+    part_of: &'a Option<(PartRef, String)>,
+    parts: &'a [PartRow],
+    declined: Names<'a>,
 }
 
 impl<'a> OrderImage<'a> {
@@ -164,7 +169,22 @@ impl<'a> OrderImage<'a> {
             lines: Lines { state, order },
             fulfilments: Fulfilments { state, of: &order.fulfilments },
             display: Bytes::new(&order.display),
+            part_of: &order.part_of,
+            parts: &[],
+            declined: Names { state, of: &order.declined },
         }
+    }
+}
+
+/// Names of nodes.
+struct Names<'a> {
+    state: &'a State,
+    of: &'a [u32],
+}
+
+impl Serialize for Names<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.of.iter().map(|node| self.state.node_name(*node)))
     }
 }
 
@@ -191,10 +211,10 @@ impl Serialize for Lines<'_> {
                 bucket,
                 ordered: line.ordered,
                 open: line.open,
-                held: Qty::ZERO,
+                held: line.held,
                 backordered,
                 allocated,
-                away: Qty::ZERO,
+                away: line.away,
                 shipped,
                 delivered: line.delivered,
                 returned,
@@ -242,6 +262,8 @@ impl Serialize for Fulfilments<'_> {
             ready: f.ready,
             shipped: f.shipped,
             returned: f.returned,
+            accepted: f.accepted,
+            due: f.due,
         }))
     }
 }
@@ -257,6 +279,8 @@ struct FulfilmentImage<'a> {
     ready: Qty,
     shipped: Qty,
     returned: Qty,
+    accepted: bool,
+    due: Option<i64>,
 }
 
 /// `command::stock::CellName`.
@@ -280,6 +304,7 @@ pub struct CellImage<'a> {
     allowance: Allowance,
     out_of_stock: bool,
     atp: Qty,
+    weekly_sales: Option<Qty>,
 }
 
 impl<'a> CellImage<'a> {
@@ -292,13 +317,14 @@ impl<'a> CellImage<'a> {
             on_hand: cell.on_hand,
             allocated: cell.allocated,
             backordered: cell.backordered,
-            held: Qty::ZERO,
+            held: cell.held,
             blocked: cell.blocked,
             safety_stock: cell.safety_stock,
             // A service is everywhere without limit.
             allowance: if held.untracked() { Allowance::Unlimited } else { cell.allowance },
             out_of_stock: cell.out_of_stock,
             atp: if place.enabled { cell.atp() } else { Qty::ZERO },
+            weekly_sales: cell.weekly_sales,
         })
     }
 }

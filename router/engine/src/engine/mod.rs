@@ -9,11 +9,13 @@ mod field;
 mod fulfilment;
 mod images;
 mod invariants;
+mod lapse;
 mod nodes;
 mod notices;
 mod order;
 mod payment;
 mod place;
+mod pool;
 mod reference;
 mod relieve;
 mod roster;
@@ -134,7 +136,20 @@ impl Engine {
             Command::Part(_) | Command::PartCancel(_) | Command::PartReport(_) => {
                 refuse(Refusal::Level, "parts of orders in other zones")
             }
-            Command::Skip(_) | Command::Accept(_) | Command::Forgotten(_) => {
+            Command::Reserve(_)
+            | Command::Extend(_)
+            | Command::Release(_)
+            | Command::Steer(_)
+            | Command::ChannelPolicy(_)
+            | Command::Claim(_)
+            | Command::Decline(_)
+            | Command::Accepted(_)
+            | Command::HandedOver(_)
+            | Command::CancelAnswer(_)
+            | Command::Node(_)
+            | Command::Leg(_)
+            | Command::LegReport(_) => refuse(Refusal::Level, "not yet"),
+            Command::ShareKept(_) | Command::Skip(_) | Command::Accept(_) | Command::Forgotten(_) => {
                 refuse(Refusal::WrongZone, "this command is not for a zone")
             }
         }

@@ -70,7 +70,7 @@ impl Effects<'_> {
             channel: &order.identity.channel,
             external_id: &order.identity.external_id,
             language,
-            state: order.state.as_str(),
+            state: &order.state.text(),
             amount,
             tracking,
             position: self.position.clone(),

@@ -3,7 +3,8 @@
 use router_schemas::{
     command::{
         Hash16,
-        order::{DeliveryMode, PaymentState, Totals},
+        order::{DeliveryMode, PaymentState, PinKind, Totals},
+        part::PartRef,
     },
     event::{OrderState, Queue, Unit},
     geo::UnitVector,
@@ -37,7 +38,7 @@ pub struct Order {
     pub not_before: Option<i64>,
     pub mode: DeliveryMode,
     pub to: Option<UnitVector>,
-    pub pin: Option<(String, bool)>,
+    pub pin: Option<(String, PinKind)>,
     pub priority: u8,
     pub payment: PaymentState,
     /// Minor units: captured, refunded, and told to be refunded.
@@ -65,6 +66,10 @@ pub struct Order {
     /// The customer was told that it is confirmed.
     pub confirmed: bool,
     pub first: Option<reply::Outcome>,
+    /// A part of an order whose home is another zone: which, and the home zone.
+    pub part_of: Option<(PartRef, String)>,
+    /// Nodes that declined it, in the order in which they did.
+    pub declined: Vec<u32>,
 }
 
 #[derive(Debug, Default, Serialize, Deserialize)]
@@ -75,6 +80,10 @@ pub struct Line {
     pub asked: Qty,
     pub ordered: Qty,
     pub open: Qty,
+    /// In open offers.
+    pub held: Qty,
+    /// In other zones.
+    pub away: Qty,
     pub cancelled: Qty,
     pub delivered: Qty,
     /// Told to be delivered before they were told to be shipped.
@@ -83,7 +92,9 @@ pub struct Line {
     pub after_cancel: Qty,
     pub unit_price: i64,
     pub discount: i64,
-    pub pin: Option<(String, bool)>,
+    /// Lines of one group go together where the rule keeps groups.
+    pub group: Option<String>,
+    pub pin: Option<(String, PinKind)>,
     /// Among the lines as the source last stated them.
     pub listed: bool,
 }
@@ -99,6 +110,10 @@ pub struct Fulfilment {
     pub ready: Qty,
     pub shipped: Qty,
     pub returned: Qty,
+    /// The node will do it.
+    pub accepted: bool,
+    /// Service time of its next deadline, ms.
+    pub due: Option<i64>,
 }
 
 impl Fulfilment {
@@ -242,8 +257,8 @@ impl Order {
             OrderState::Scheduled
         } else if open && !payment_ok {
             OrderState::AwaitingPayment
-        } else if let (true, Some(queue)) = (open, self.queue) {
-            OrderState::Parked(queue)
+        } else if let (true, Some(queue)) = (open, &self.queue) {
+            OrderState::Parked(queue.clone())
         } else if open {
             OrderState::Routing
         } else if promised {

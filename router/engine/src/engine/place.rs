@@ -1,7 +1,7 @@
 //! A new order.
 
 use router_schemas::{
-    command::order::{OrderBody, OrderLine, OrderMessage, PaymentState, Pin},
+    command::order::{OrderBody, OrderLine, OrderMessage, PaymentState, Pin, PinKind},
     event::{OrderState, Outcome, Unit},
     limits::{self, LINES, REMEMBER_MS},
     quantity::Qty,
@@ -16,9 +16,9 @@ use super::{
     refuse,
 };
 
-/// A pin as it is kept: the node, and whether it is the only one.
-pub fn pinned(pin: Option<Pin>) -> Option<(String, bool)> {
-    pin.map(|p| (p.node, p.hard))
+/// A pin as it is kept: the node, and how much it binds.
+pub fn pinned(pin: Option<Pin>) -> Option<(String, PinKind)> {
+    pin.map(|p| (p.node, p.kind))
 }
 
 /// The body of an order message, within the limits.
@@ -87,6 +87,8 @@ impl Engine {
             review: head.placed_at.is_some_and(|t| t < now - REMEMBER_MS),
             confirmed: false,
             first: None,
+            part_of: None,
+            declined: Vec::new(),
         });
         order.billed = order.total();
         if matches!(
@@ -134,6 +136,7 @@ impl Engine {
             asked,
             unit_price: line.unit_price,
             discount: line.discount,
+            group: line.group,
             pin: pinned(line.pin),
             listed: true,
             ..Line::default()

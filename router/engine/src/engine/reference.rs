@@ -41,6 +41,7 @@ impl Engine {
                 self.index.roster.note_channel();
                 self.state.wake(None);
             }
+            Reference::Rules(_) | Reference::Fees(_) | Reference::Quota(_) => {}
             Reference::Region(_) | Reference::BehaviourLevel(_) | Reference::Incarnation(..) => {}
         }
     }

@@ -1,7 +1,11 @@
 //! Routing of what is open in an order, and what follows from any change of its units.
 
 use router_schemas::{
-    command::{Assigned, order::PaymentState, reference::RouteWhen},
+    command::{
+        Assigned,
+        order::{PaymentState, PinKind},
+        reference::RouteWhen,
+    },
     event::{Exception, OrderState, Outcome, Queue, Unit, Verdict as Found},
     id::{Identity, OrderId},
     limits::{FULFILMENTS, REMEMBER_MS},
@@ -66,7 +70,8 @@ impl Engine {
         let mut pins: SmallVec<[_; 4]> =
             order.lines.iter().map(|l| l.pin.clone().or_else(|| order.pin.clone())).collect();
         // Hard pins first, so that the rest goes with what they must use.
-        pins.sort_unstable_by_key(|p| (!p.as_ref().is_some_and(|p| p.1), p.is_none(), p.clone()));
+        let binds = |p: &Option<(String, PinKind)>| p.as_ref().is_some_and(|p| p.1 != PinKind::Prefer);
+        pins.sort_unstable_by_key(|p| (!binds(p), p.is_none(), p.clone()));
         pins.dedup();
         for pin in pins {
             let mine: SmallVec<[usize; 8]> = (0..order.lines.len())
@@ -77,7 +82,7 @@ impl Engine {
                 continue;
             }
             let node = pin.as_ref().and_then(|(name, _)| self.index.nodes.get(name).copied());
-            let only = node.filter(|_| pin.as_ref().is_some_and(|p| p.1));
+            let only = node.filter(|_| binds(&pin));
             let mut first = order.open_nodes();
             first.extend(node);
             let whole = self.route_lines(order, &mine, &Pinned { only, first: &first }, effects);
@@ -141,7 +146,7 @@ impl Engine {
         let known =
             |name: &String| self.index.nodes.get(name).is_some_and(|n| self.state.nodes[*n as usize].known);
         let mut pins = order.lines.iter().filter_map(|l| l.pin.as_ref()).chain(&order.pin);
-        pins.all(|(node, hard)| !hard || known(node))
+        pins.all(|(node, kind)| *kind == PinKind::Prefer || known(node))
             && order.lines.iter().all(|l| l.open.is_zero() || self.state.skus[l.sku as usize].known())
     }
 

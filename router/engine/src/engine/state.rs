@@ -20,7 +20,9 @@ use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 pub use super::order::Order;
 use super::{
+    lapse::Lapse,
     order::{LossKey, WaitKey},
+    pool::Unpinned,
     reference::Stale,
     roster::Roster,
     shelf::Shelf,
@@ -60,6 +62,10 @@ pub struct State {
     pub days: BTreeSet<(i64, u32)>,
     /// Closed orders: when they are forgotten, order.
     pub closed: BTreeSet<(i64, OrderId)>,
+    /// What lapses: service time, what.
+    pub deadlines: BTreeSet<(i64, Lapse)>,
+    /// What is held without a node, by pool and SKU.
+    pub unpinned: Unpinned,
     /// A `continue` of ours is on its way.
     pub continuing: bool,
     /// Keys of facts, with the engine time at which they are forgotten.
@@ -199,6 +205,8 @@ pub struct Cell {
     /// Backordered, allocated, picked and ready units.
     pub allocated: Qty,
     pub backordered: Qty,
+    /// Held for orders at this node.
+    pub held: Qty,
     pub blocked: Qty,
     pub safety_stock: Qty,
     pub allowance: Allowance,
@@ -213,6 +221,8 @@ pub struct Cell {
     pub known_outside: bool,
     /// The last movements, the latest at the end.
     pub recent: Vec<Movement>,
+    /// Units sold a week, where known.
+    pub weekly_sales: Option<Qty>,
 }
 
 /// A count that was taken.
@@ -237,7 +247,7 @@ impl Cell {
         if self.out_of_stock {
             return Qty::ZERO;
         }
-        (self.on_hand - self.allocated - self.blocked - self.safety_stock).floor_zero()
+        (self.on_hand - self.allocated - self.held - self.blocked - self.safety_stock).floor_zero()
     }
 
     /// What it can give now, and was promised too much. `untracked`: its SKU is without stock-keeping.
@@ -273,8 +283,8 @@ impl Cell {
         if self.out_of_stock {
             return Qty::ZERO;
         }
-        let free = self.on_hand - (self.allocated - self.backordered) - self.blocked - self.safety_stock;
-        let free = free.floor_zero();
+        let promised = self.allocated - self.backordered + self.held;
+        let free = (self.on_hand - promised - self.blocked - self.safety_stock).floor_zero();
         Qty(free.0.min(self.backordered.0))
     }
 

@@ -61,6 +61,7 @@ impl Engine {
         self.state.timed.first().is_some_and(|(at, _)| *at <= now)
             || self.state.days.first().is_some_and(|(at, _)| *at <= now)
             || self.state.closed.first().is_some_and(|(at, _)| *at <= now)
+            || self.is_lapse_due()
     }
 
     /// Fires one timer that is due. False: none is.
@@ -81,7 +82,7 @@ impl Engine {
             self.forget(id, effects);
             effects.end_item(&self.state);
         } else {
-            return false;
+            return self.fire_lapse(effects);
         }
         true
     }

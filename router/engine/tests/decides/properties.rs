@@ -227,7 +227,7 @@ impl Pair {
                     states.map(|state| Qty::units(self.model.of(number, line, &f.node, state))).collect();
                 assert_eq!(got[..], wanted[..], "{}", say(format!("order {name} {line} at {}", f.node)));
             }
-            assert_eq!(row.state.as_str(), self.model.state(number), "{}", say(format!("order {name}")));
+            assert_eq!(&*row.state.text(), self.model.state(number), "{}", say(format!("order {name}")));
         }
     }
 }

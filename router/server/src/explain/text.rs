@@ -1,5 +1,7 @@
 //! A story as a page that a person reads.
 
+use std::borrow::Cow;
+
 use std::fmt::Write;
 
 use router_engine::engine::trace::{Choice, Considered};
@@ -239,8 +241,8 @@ fn exception(exception: &Exception) -> String {
     }
 }
 
-fn state(state: &OrderState) -> &'static str {
-    state.as_str()
+fn state(state: &OrderState) -> Cow<'_, str> {
+    state.text()
 }
 
 fn unit(unit: Unit) -> String {

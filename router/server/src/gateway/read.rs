@@ -34,7 +34,7 @@ pub(super) const ORDERS: [Parameter; 8] = [
     Parameter {
         name: "state",
         about: "Derived state",
-        schema: || json_schema!({"type": "string", "enum": OrderState::ALL.map(|state| state.as_str())}),
+        schema: || json_schema!({"type": "string", "enum": OrderState::ALL.map(|state| state.to_string())}),
     },
     text("channel", "The channel it came by"),
     text("external_id", "The platform's id of it"),
@@ -92,7 +92,7 @@ pub(super) async fn order(
 pub(super) async fn orders(State(gateway): State<Gateway>, uri: Uri) -> Result<Response, Failure> {
     let asked = Asked::read(&uri, &ORDERS)?;
     let owned = |name: &str| asked.text(name).map(str::to_owned);
-    let states = OrderState::ALL.map(|state| state.as_str()).join(", ");
+    let states = OrderState::ALL.map(|state| state.to_string()).join(", ");
     let filter = OrderFilter {
         state: asked.read_as("state", &format!("one of {states}"), |text| text.parse().ok())?,
         channel: owned("channel"),

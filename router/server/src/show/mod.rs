@@ -89,7 +89,7 @@ pub(crate) enum Taken<'a> {
     Outcome {
         order: OrderId,
         /// Its state.
-        state: &'static str,
+        state: std::borrow::Cow<'a, str>,
         /// Nodes that have open units of it.
         nodes: &'a [String],
         /// True: answered from memory to a repeat.
@@ -192,7 +192,7 @@ impl Serialize for Answered<'_> {
             }
             Answer::Done => Taken::Done { position },
             Answer::Outcome(o) => {
-                let (order, state, nodes, repeat) = (o.order, o.state.as_str(), o.nodes.as_slice(), o.repeat);
+                let (order, state, nodes, repeat) = (o.order, o.state.text(), o.nodes.as_slice(), o.repeat);
                 Taken::Outcome { order, state, nodes, repeat, position }
             }
             Answer::Published(control) => Taken::Published { control: *control, position },

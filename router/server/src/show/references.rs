@@ -100,7 +100,7 @@ pub(crate) fn reference(entry: &Reference) -> Value {
     match entry.clone() {
         Reference::Zone(zone) => json(&Zone { id: zone.id, partition: zone.partition }),
         Reference::Channel(channel) => {
-            let router_schemas::command::reference::Channel { id, default_zone, groups, route_when } =
+            let router_schemas::command::reference::Channel { id, default_zone, groups, route_when, .. } =
                 channel;
             json(&Channel { id, default_zone, groups, route_when })
         }
@@ -147,6 +147,9 @@ pub(crate) fn reference(entry: &Reference) -> Value {
                 tolerance: item.tolerance,
             })
         }
+        Reference::Rules(set) => json(&set),
+        Reference::Fees(table) => json(&table),
+        Reference::Quota(quota) => json(&quota),
         Reference::BehaviourLevel(level) => serde_json::json!({ "level": level }),
         Reference::Incarnation(source, number) => {
             serde_json::json!({ "source": source, "incarnation": number })

@@ -38,7 +38,7 @@ pub(crate) struct Order {
     /// Home zone; empty while none is known.
     zone: String,
     /// Derived state; a parked order is `parked:QUEUE`.
-    state: &'static str,
+    state: String,
     payment: PaymentState,
     payment_method: Option<String>,
     /// Minor units refunded so far.
@@ -165,7 +165,7 @@ pub(crate) fn order(row: &OrderRow) -> Order {
         number: display.number,
         day_sequence: display.day_sequence,
         zone: row.zone.clone(),
-        state: row.state.as_str(),
+        state: row.state.text().into_owned(),
         payment: row.payment,
         payment_method: display.payment_method,
         refunded: row.refunded,

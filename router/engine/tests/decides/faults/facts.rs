@@ -3,7 +3,7 @@
 use router_schemas::{
     command::{
         Genesis,
-        order::{Delivered, Pin},
+        order::{Delivered, Pin, PinKind},
         reference::{Calendar, Item},
     },
     event::{Outcome, Queue},
@@ -107,7 +107,7 @@ fn a_pinned_order_goes_on_when_its_node_opens() {
     run.node("near", |n| n.calendar = Some(Calendar { open, ..Calendar::default() }));
     run.count("near", "a", 5);
     let Command::Place(mut message) = run.placement(&[("a", 1)]) else { unreachable!() };
-    message.head.pin = Some(Pin { node: "near".into(), hard: true });
+    message.head.pin = Some(Pin { node: "near".into(), kind: PinKind::Hard });
     let order = message.to.as_ref().unwrap().order;
     run.apply(&Command::Place(message));
     assert_eq!(run.row(order).state, OrderState::Parked(Queue::Pinned));

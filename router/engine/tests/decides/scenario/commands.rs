@@ -6,7 +6,7 @@ use router_schemas::{
         fulfilment::NodeFact,
         order::{
             Cancel, Delivered, DeliveryMode, LineQty, OrderBody, OrderHead, OrderLine, OrderMessage,
-            PaymentFact, PaymentState, Pin, Totals,
+            PaymentFact, PaymentState, Pin, PinKind, Totals,
         },
         reference::{Calendar, Channel, Item, Node, Reference, RouteWhen, Zone},
         stock::{AdjustTarget, Adjustment, Allowance, Basis, CellName, CellPolicy, Count, Movement},
@@ -116,6 +116,7 @@ impl World {
                 groups: words.list("groups")?,
                 route_when: words.read("route_when", |w| words::one_of(w, &ROUTE_WHEN))?.unwrap_or_default(),
                 default_zone: None,
+                ..Channel::default()
             })),
             "policy" => Command::CellPolicy(CellPolicy {
                 cell: cell(words)?,
@@ -127,6 +128,7 @@ impl World {
                     })?
                     .unwrap_or_default(),
                 out_of_stock: words.flag("out_of_stock"),
+                weekly_sales: words.qty("weekly")?,
             }),
             "count" => Command::Count(Count {
                 cell: cell(words)?,
@@ -161,7 +163,15 @@ impl World {
                 let content = hash(&format!("cancel {name} {}", self.records()));
                 let version = words.number("version")?;
                 let lines = lines(words)?;
-                Command::Cancel(Cancel { to, identity, content, version, lines, updated_at: None })
+                Command::Cancel(Cancel {
+                    to,
+                    identity,
+                    content,
+                    version,
+                    lines,
+                    updated_at: None,
+                    ask: words.flag("ask"),
+                })
             }
             "pay" => {
                 let name = words.next("order")?;
@@ -203,12 +213,12 @@ impl World {
         let channel = words.option("channel")?;
         let channel = channel.or_else(|| self.channels.get(&name).cloned()).unwrap_or_else(|| "web".into());
         self.channels.insert(name.clone(), channel);
-        let pin = words.option("pin")?.map(|node| Pin { node, hard: true });
+        let pin = words.option("pin")?.map(|node| Pin { node, kind: PinKind::Hard });
         let head = OrderHead {
             identity: self.identity(&name),
             version: words.number("version")?,
             placed_at: words.time("placed")?,
-            pin: pin.or(words.option("prefer")?.map(|node| Pin { node, hard: false })),
+            pin: pin.or(words.option("prefer")?.map(|node| Pin { node, kind: PinKind::Prefer })),
             content: hash(&format!("{name} {}", self.records())),
             ..OrderHead::default()
         };
@@ -266,6 +276,7 @@ fn node(words: &mut Words) -> Result<Node, String> {
         capacity_at_once: words.number("capacity")?,
         capacity_a_day: words.number("a_day")?,
         calendar: Some(calendar).filter(|c| *c != Calendar::default()),
+        ..Node::default()
     })
 }
 
@@ -301,7 +312,10 @@ fn order_line(word: &str) -> Result<OrderLine, String> {
     let (what, qty) = rest.split_once(':').ok_or_else(|| format!("`{word}` is no line; for example A:3"))?;
     let (qty, pin) = match qty.find(['!', '?']) {
         Some(place) => {
-            let pin = Pin { node: qty[place + 1..].into(), hard: qty[place..].starts_with('!') };
+            let pin = Pin {
+                node: qty[place + 1..].into(),
+                kind: if qty[place..].starts_with('!') { PinKind::Hard } else { PinKind::Prefer },
+            };
             (&qty[..place], Some(pin))
         }
         None => (qty, None),

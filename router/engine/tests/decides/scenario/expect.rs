@@ -92,7 +92,7 @@ fn about_order(world: &World, words: &mut Words) -> Held {
 
 fn state_and_shares(order: &OrderRow, state: &str, mut rest: Words) -> Held {
     state.parse::<OrderState>().map_err(|why| format!("{why}; or applied, repeat, ignored, refused"))?;
-    same("the state", order.state.as_str(), state)?;
+    same("the state", &*order.state.text(), state)?;
     if rest.is_empty() {
         return Ok(());
     }
@@ -207,7 +207,7 @@ fn orders(world: &World, words: &mut Words) -> Held {
     let state = words.next("state")?;
     let wanted: usize = words::number(&words.next("number")?)?;
     state.parse::<OrderState>()?;
-    let got = world.ledger.rows().filter(|row| row.state.as_str() == state).count();
+    let got = world.ledger.rows().filter(|row| row.state.text() == state).count();
     same("the number of these orders", got, wanted)
 }
 

@@ -89,6 +89,7 @@ impl Ledger {
                     self.fresh.1.insert(cell(&row.cell));
                 }
                 Row::Reference(_) => {}
+                Row::Offer(_) | Row::Hold(_) | Row::Node(_) | Row::Pool(_) => {}
             }
         }
         for event in events {
@@ -123,6 +124,12 @@ impl Ledger {
                 Row::Order(row) => row.order.to_string(),
                 Row::Cell(row) => format!("{:?}", row.cell),
                 Row::Reference(entry) => format!("{:?}/{}", entry.table(), entry.key()),
+                Row::Offer(row) => row.offer.to_string(),
+                Row::Hold(row) => format!("hold of {}", row.order),
+                Row::Node(row) => format!("node {}", row.node),
+                Row::Pool(row) => {
+                    format!("pool {} {} {} {}", row.channel, row.zone, row.sku, row.bucket)
+                }
             };
             ensure(!rows.contains(&key), || format!("the row {key} is written twice"))?;
             rows.push(key);
@@ -258,7 +265,7 @@ impl Ledger {
     fn check_state(&self, row: &OrderRow) -> Result<(), String> {
         let any = |field: fn(&LineRow) -> Qty| row.lines.iter().any(|line| field(line).is_positive());
         let (open, promised) = (any(|l| l.open), any(|l| l.allocated + l.backordered));
-        let legal = match row.state.as_str() {
+        let legal = match &*row.state.text() {
             "in_fulfilment" => !open && promised,
             "completed" | "shipped_after_cancel" => !open && !promised && any(|l| l.shipped),
             "cancelled" => !open && !promised && !any(|l| l.shipped),

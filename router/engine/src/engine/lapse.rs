@@ -1,0 +1,42 @@
+//! What lapses in service time: judged by the records' own time, fired by ticks and continues only.
+
+use router_schemas::id::OrderId;
+use serde::{Deserialize, Serialize};
+
+use super::{Engine, effects::Effects};
+
+/// What lapses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum Lapse {
+    /// What is held for an order.
+    Hold(OrderId),
+    /// Rounds of the order's offers.
+    Offer(OrderId),
+    /// Deadlines of the order's work at nodes.
+    Work(OrderId),
+    /// The order's wait, where a rule ends it.
+    Wait(OrderId),
+}
+
+impl Engine {
+    /// Whether anything has lapsed that nobody worked off.
+    pub(super) fn is_lapse_due(&self) -> bool {
+        let now = self.state.clock.service();
+        self.state.deadlines.first().is_some_and(|(at, _)| *at <= now)
+    }
+
+    /// Works off the first of what has lapsed. False: nothing has.
+    pub(super) fn fire_lapse(&mut self, effects: &mut Effects<'_>) -> bool {
+        let now = self.state.clock.service();
+        let Some((at, lapse)) = self.state.deadlines.first().copied().filter(|(at, _)| *at <= now) else {
+            return false;
+        };
+        self.state.deadlines.remove(&(at, lapse));
+        effects.begin_item();
+        match lapse {
+            Lapse::Hold(_) | Lapse::Offer(_) | Lapse::Work(_) | Lapse::Wait(_) => {}
+        }
+        effects.end_item(&self.state);
+        true
+    }
+}
