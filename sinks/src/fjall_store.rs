@@ -5,7 +5,7 @@
 //! had it), of a platform's name the order that was named last.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     path::{Path, PathBuf},
     sync::{PoisonError, RwLock},
 };
@@ -13,9 +13,9 @@ use std::{
 use fjall::{Database, Keyspace, KeyspaceCreateOptions, KvSeparationOptions};
 use router_schemas::{
     command::reference::{Reference, Table},
-    id::{Identity, OrderId},
+    id::{Identity, OfferId, OrderId},
     position::LogId,
-    row::{CellRow, OrderRow, Row},
+    row::{CellRow, HoldRow, NodeRow, OfferRow, OrderRow, PoolRow, Row},
 };
 use serde::de::DeserializeOwned;
 
@@ -130,6 +130,21 @@ impl FjallStore {
         Ok(None)
     }
 
+    /// Orders that keys of [`keys::finds_order`] name.
+    fn found(
+        &self,
+        range: (Vec<u8>, Vec<u8>),
+        after: Option<&[u8]>,
+        limit: usize,
+    ) -> Result<Page<OrderRow>, StoreError> {
+        let mut rows = Vec::new();
+        let next = self.scan(range, after, limit, |key, _| {
+            rows.extend(self.order(keys::found_order(key))?);
+            Ok(true)
+        })?;
+        Ok(Page { rows, next })
+    }
+
     /// Keeps the later of two images of an order, and the earlier of two times of creation. `stated`: the earliest
     /// that the images now coming say.
     fn put_order(
@@ -143,6 +158,7 @@ impl FjallStore {
         let (id, key) = (row.order, keys::order(row.order));
         let known = self.get::<KeptOrder>(&key)?;
         let is_new = known.is_none();
+        let before = known.as_ref().map(|(_, _, row)| keys::finds_order(row));
         let kept: KeptOrder = match known {
             Some((known_time, known_created, known)) => {
                 let created = known_created.min(stated);
@@ -165,8 +181,25 @@ impl FjallStore {
             let name = keys::identity(&kept.2.identity);
             batch.insert(table, name, id.to_bits().to_be_bytes());
         }
+        find(table, batch, before, keys::finds_order(&kept.2));
         batch.insert(table, key, postcard::to_stdvec(&kept)?);
         Ok(())
+    }
+}
+
+/// Brings the keys up to date by which a row is found.
+fn find(
+    table: &Keyspace,
+    batch: &mut fjall::OwnedWriteBatch,
+    before: Option<BTreeSet<Vec<u8>>>,
+    now: BTreeSet<Vec<u8>>,
+) {
+    let before = before.unwrap_or_default();
+    for key in before.difference(&now) {
+        batch.remove(table, key.clone());
+    }
+    for key in now.difference(&before) {
+        batch.insert(table, key.clone(), []);
     }
 }
 
@@ -213,7 +246,11 @@ impl Store for FjallStore {
                     postcard::to_stdvec(&(time, cell))?
                 }
                 Row::Reference(reference) => postcard::to_stdvec(&(time, reference))?,
-                Row::Offer(row) => postcard::to_stdvec(&(time, row))?,
+                Row::Offer(row) => {
+                    let before = self.get::<(u64, OfferRow)>(&key)?.map(|(_, row)| keys::finds_offer(&row));
+                    find(&table, &mut batch, before, keys::finds_offer(row));
+                    postcard::to_stdvec(&(time, row))?
+                }
                 Row::Hold(row) => postcard::to_stdvec(&(time, row))?,
                 Row::Node(row) => postcard::to_stdvec(&(time, row))?,
                 Row::Pool(row) => postcard::to_stdvec(&(time, row))?,
@@ -307,6 +344,63 @@ impl Store for FjallStore {
         Ok(Page { rows, next })
     }
 
+    fn offer(&self, id: OfferId) -> Result<Option<OfferRow>, StoreError> {
+        Ok(self.get::<(u64, OfferRow)>(&keys::offer(id))?.map(|(_, row)| row))
+    }
+
+    fn offers(
+        &self,
+        node: Option<&str>,
+        after: Option<&[u8]>,
+        limit: usize,
+    ) -> Result<Page<OfferRow>, StoreError> {
+        let mut rows = Vec::new();
+        let range = node.map_or_else(|| keys::within(b'f', &[]), |node| keys::within(b'g', &[node]));
+        let next = self.scan(range, after, limit, |key, _| {
+            let row: Option<(u64, OfferRow)> = self.get(&keys::found_offer(key))?;
+            rows.extend(row.map(|(_, row)| row));
+            Ok(true)
+        })?;
+        Ok(Page { rows, next })
+    }
+
+    fn work(&self, node: &str, after: Option<&[u8]>, limit: usize) -> Result<Page<OrderRow>, StoreError> {
+        self.found(keys::within(b'k', &[node]), after, limit)
+    }
+
+    fn queue(
+        &self,
+        queue: Option<&str>,
+        after: Option<&[u8]>,
+        limit: usize,
+    ) -> Result<Page<OrderRow>, StoreError> {
+        let names: Vec<&str> = queue.into_iter().collect();
+        self.found(keys::within(b'q', &names), after, limit)
+    }
+
+    fn hold(&self, order: OrderId) -> Result<Option<HoldRow>, StoreError> {
+        Ok(self.get::<(u64, HoldRow)>(&keys::hold(order))?.map(|(_, row)| row))
+    }
+
+    fn node(&self, node: &str) -> Result<Option<NodeRow>, StoreError> {
+        Ok(self.get::<(u64, NodeRow)>(&keys::node(node))?.map(|(_, row)| row))
+    }
+
+    fn pools(
+        &self,
+        channel: Option<&str>,
+        after: Option<&[u8]>,
+        limit: usize,
+    ) -> Result<Page<PoolRow>, StoreError> {
+        let (mut rows, names) = (Vec::new(), Vec::from_iter(channel));
+        let next = self.scan(keys::within(b'a', &names), after, limit, |_, value| {
+            let (_, row): (u64, PoolRow) = postcard::from_bytes(value)?;
+            rows.push(row);
+            Ok(true)
+        })?;
+        Ok(Page { rows, next })
+    }
+
     fn rows(&self, each: &mut dyn FnMut(u64, Row)) -> Result<(), StoreError> {
         for item in self.rows_table()?.iter() {
             let (key, value) = item.into_inner()?;
@@ -322,6 +416,22 @@ impl Store for FjallStore {
                 Some(b'r') => {
                     let (time, row) = postcard::from_bytes(&value)?;
                     each(time, Row::Reference(row));
+                }
+                Some(b'f') => {
+                    let (time, row) = postcard::from_bytes(&value)?;
+                    each(time, Row::Offer(row));
+                }
+                Some(b'h') => {
+                    let (time, row) = postcard::from_bytes(&value)?;
+                    each(time, Row::Hold(row));
+                }
+                Some(b'w') => {
+                    let (time, row) = postcard::from_bytes(&value)?;
+                    each(time, Row::Node(row));
+                }
+                Some(b'a') => {
+                    let (time, row) = postcard::from_bytes(&value)?;
+                    each(time, Row::Pool(row));
                 }
                 _ => {}
             }

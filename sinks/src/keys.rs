@@ -1,15 +1,19 @@
-//! Keys of the embedded tables. The first byte is the kind: `c` cells by node, SKU and bucket, `i` platform names,
-//! `l` the log that the rows are of, `n` orders by time, newest first, `o` orders by id, `p` positions, `r` reference
-//! tables, `s` cells by SKU and node.
+//! Keys of the embedded tables. The first byte is the kind: `a` pools, `c` cells by node, SKU and bucket, `f` offers by
+//! id, `g` open offers by node, `h` holds by order, `i` platform names, `k` orders by a node that works on them, `l` the
+//! log that the rows are of, `n` orders by time, newest first, `o` orders by id, `p` positions, `q` parked orders by
+//! queue, `r` reference tables, `s` cells by SKU and node, `w` how nodes stand.
 //!
 //! A name within a key ends with a zero byte, and a zero byte of its own is followed by 255, which no UTF-8 text
 //! has: so no two lists of names give the same key, and all keys that begin with a name lie between that name and
 //! that name with 255 behind it.
 
+use std::collections::BTreeSet;
+
 use router_schemas::{
     command::stock::CellName,
-    id::{Identity, OrderId},
-    row::Row,
+    event::OrderState,
+    id::{Identity, OfferId, OrderId},
+    row::{FulfilmentRow, OfferEntry, OfferRow, OrderRow, Row},
 };
 
 pub(crate) const LOG: &[u8] = b"l";
@@ -42,11 +46,57 @@ pub(crate) fn row(row: &Row) -> Vec<u8> {
         Row::Order(order) => self::order(order.order),
         Row::Cell(row) => cell(&row.cell),
         Row::Reference(reference) => [&[b'r', reference.table() as u8], reference.key().as_bytes()].concat(),
-        Row::Offer(row) => [b"f".as_slice(), &row.offer.to_bits().to_be_bytes()].concat(),
-        Row::Hold(row) => [b"h".as_slice(), &row.order.to_bits().to_be_bytes()].concat(),
-        Row::Node(row) => named(b'n', &[&row.node]),
-        Row::Pool(row) => named(b'p', &[&row.channel, &row.zone, &row.sku, &row.bucket]),
+        Row::Offer(row) => offer(row.offer),
+        Row::Hold(row) => hold(row.order),
+        Row::Node(row) => node(&row.node),
+        Row::Pool(row) => named(b'a', &[&row.channel, &row.zone, &row.sku, &row.bucket]),
     }
+}
+
+pub(crate) fn offer(id: OfferId) -> Vec<u8> {
+    [b"f".as_slice(), &id.to_bits().to_be_bytes()].concat()
+}
+
+pub(crate) fn hold(order: OrderId) -> Vec<u8> {
+    [b"h".as_slice(), &order.to_bits().to_be_bytes()].concat()
+}
+
+pub(crate) fn node(node: &str) -> Vec<u8> {
+    named(b'w', &[node])
+}
+
+/// Where an offer is found by the nodes that may claim it.
+pub(crate) fn finds_offer(row: &OfferRow) -> BTreeSet<Vec<u8>> {
+    let open = row.nodes.iter().filter(|(_, entry)| *entry == OfferEntry::Open);
+    open.map(|(node, _)| [named(b'g', &[node]).as_slice(), &row.offer.to_bits().to_be_bytes()].concat())
+        .collect()
+}
+
+/// Where an order is found by the nodes that work on it, and by its queue: there in the order in which it is served.
+pub(crate) fn finds_order(row: &OrderRow) -> BTreeSet<Vec<u8>> {
+    let id = row.order.to_bits().to_be_bytes();
+    let work = |f: &&FulfilmentRow| (f.backordered + f.allocated + f.picked + f.ready).is_positive();
+    let mut keys: BTreeSet<Vec<u8>> = row
+        .fulfilments
+        .iter()
+        .filter(work)
+        .map(|f| [named(b'k', &[&f.node]).as_slice(), &id].concat())
+        .collect();
+    if let OrderState::Parked(queue) = &row.state {
+        let promise = row.promise.map_or(i64::MAX, |(_, to)| to).max(0).to_be_bytes();
+        keys.insert([named(b'q', &[queue.as_str()]).as_slice(), &[row.priority], &promise, &id].concat());
+    }
+    keys
+}
+
+/// The order of a key of [`finds_order`].
+pub(crate) fn found_order(key: &[u8]) -> OrderId {
+    OrderId::from_bits(key.last_chunk::<16>().map_or(0, |bytes| u128::from_be_bytes(*bytes)))
+}
+
+/// The row's key of a key of [`finds_offer`].
+pub(crate) fn found_offer(key: &[u8]) -> Vec<u8> {
+    [b"f".as_slice(), key.last_chunk::<16>().map_or(&[][..], |bytes| bytes)].concat()
 }
 
 pub(crate) fn cell(CellName { node, sku, bucket }: &CellName) -> Vec<u8> {

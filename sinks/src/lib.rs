@@ -8,10 +8,10 @@ mod keys;
 use router_schemas::{
     command::reference::{Reference, Table},
     event::OrderState,
-    id::{Identity, OrderId},
+    id::{Identity, OfferId, OrderId},
     position::LogId,
     refusal::Code,
-    row::{CellRow, OrderRow, Row},
+    row::{CellRow, HoldRow, NodeRow, OfferRow, OrderRow, PoolRow, Row},
 };
 
 pub use fjall_store::FjallStore;
@@ -197,6 +197,43 @@ pub trait Store: Send + Sync {
         after: Option<&[u8]>,
         limit: usize,
     ) -> Result<Page<Reference>, StoreError>;
+
+    /// An offer.
+    fn offer(&self, id: OfferId) -> Result<Option<OfferRow>, StoreError>;
+
+    /// Offers that this node may claim, or all there were; the first made first.
+    fn offers(
+        &self,
+        node: Option<&str>,
+        after: Option<&[u8]>,
+        limit: usize,
+    ) -> Result<Page<OfferRow>, StoreError>;
+
+    /// Orders of which the node has units that it has not shipped; the first named first.
+    fn work(&self, node: &str, after: Option<&[u8]>, limit: usize) -> Result<Page<OrderRow>, StoreError>;
+
+    /// Orders parked in a queue, or in any, in the order in which they are served: by priority, end of the promise,
+    /// arrival.
+    fn queue(
+        &self,
+        queue: Option<&str>,
+        after: Option<&[u8]>,
+        limit: usize,
+    ) -> Result<Page<OrderRow>, StoreError>;
+
+    /// What is or was last held for an order.
+    fn hold(&self, order: OrderId) -> Result<Option<HoldRow>, StoreError>;
+
+    /// How a node stands; `None`: nothing happened there yet.
+    fn node(&self, node: &str) -> Result<Option<NodeRow>, StoreError>;
+
+    /// Pools of a channel, or of all.
+    fn pools(
+        &self,
+        channel: Option<&str>,
+        after: Option<&[u8]>,
+        limit: usize,
+    ) -> Result<Page<PoolRow>, StoreError>;
 
     /// Every row with its hybrid time, µs.
     fn rows(&self, each: &mut dyn FnMut(u64, Row)) -> Result<(), StoreError>;
