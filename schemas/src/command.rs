@@ -168,6 +168,14 @@ impl Command {
         }
     }
 
+    /// The zone that a direct command names itself.
+    pub fn zone(&self) -> Option<&str> {
+        match self {
+            Command::ChannelPolicy(p) => Some(&p.zone),
+            _ => None,
+        }
+    }
+
     /// The node a direct command is about.
     pub fn node(&self) -> Option<&str> {
         match self {

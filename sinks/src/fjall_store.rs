@@ -344,6 +344,10 @@ impl Store for FjallStore {
         Ok(Page { rows, next })
     }
 
+    fn reference(&self, table: Table, key: &str) -> Result<Option<Reference>, StoreError> {
+        Ok(self.get::<(u64, Reference)>(&keys::reference(table, key))?.map(|(_, entry)| entry))
+    }
+
     fn offer(&self, id: OfferId) -> Result<Option<OfferRow>, StoreError> {
         Ok(self.get::<(u64, OfferRow)>(&keys::offer(id))?.map(|(_, row)| row))
     }

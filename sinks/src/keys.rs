@@ -10,7 +10,7 @@
 use std::collections::BTreeSet;
 
 use router_schemas::{
-    command::stock::CellName,
+    command::{reference::Table, stock::CellName},
     event::OrderState,
     id::{Identity, OfferId, OrderId},
     row::{FulfilmentRow, OfferEntry, OfferRow, OrderRow, Row},
@@ -45,12 +45,16 @@ pub(crate) fn row(row: &Row) -> Vec<u8> {
     match row {
         Row::Order(order) => self::order(order.order),
         Row::Cell(row) => cell(&row.cell),
-        Row::Reference(reference) => [&[b'r', reference.table() as u8], reference.key().as_bytes()].concat(),
+        Row::Reference(entry) => reference(entry.table(), &entry.key()),
         Row::Offer(row) => offer(row.offer),
         Row::Hold(row) => hold(row.order),
         Row::Node(row) => node(&row.node),
         Row::Pool(row) => named(b'a', &[&row.channel, &row.zone, &row.sku, &row.bucket]),
     }
+}
+
+pub(crate) fn reference(table: Table, key: &str) -> Vec<u8> {
+    [&[b'r', table as u8], key.as_bytes()].concat()
 }
 
 pub(crate) fn offer(id: OfferId) -> Vec<u8> {

@@ -198,6 +198,9 @@ pub trait Store: Send + Sync {
         limit: usize,
     ) -> Result<Page<Reference>, StoreError>;
 
+    /// One entry of a reference table.
+    fn reference(&self, table: Table, key: &str) -> Result<Option<Reference>, StoreError>;
+
     /// An offer.
     fn offer(&self, id: OfferId) -> Result<Option<OfferRow>, StoreError>;
 

@@ -5,6 +5,7 @@ mod codes;
 mod config;
 mod demo;
 mod explain;
+mod feed;
 mod gateway;
 mod router;
 mod rows;

@@ -22,7 +22,9 @@ use router_sinks::{Store, StoreError, follow::FollowError};
 
 pub(crate) use crate::submit::{Answering, SubmitError};
 use crate::{
-    config, rows,
+    config,
+    feed::Feed,
+    rows,
     runner::{Runner, RunnerError, Settings, Snapshots, SnapshotsError, WordError},
     submit::{Submitter, answers, append},
     trial,
@@ -74,6 +76,8 @@ pub(crate) struct Router {
     /// Why rows are not written, where they are not.
     pub rows: Arc<router_sinks::follow::Health>,
     pub submitter: Submitter,
+    /// What stores are told, for who listens.
+    pub feed: Arc<Feed>,
     stop: Arc<AtomicBool>,
     threads: Vec<JoinHandle<()>>,
 }
@@ -203,8 +207,13 @@ impl Router {
             };
             thread("rows", Box::new(work))?;
         }
+        let feed = Arc::<Feed>::default();
+        {
+            let (log, stop, feed) = (log.clone(), stop.clone(), feed.clone());
+            thread("feed", Box::new(move || ended("feed", feed.follow(&*log, &stop))))?;
+        }
         let rows = health;
-        Ok(Router { log, keys, store, snapshots, runner, folder, rows, submitter, stop, threads })
+        Ok(Router { feed, log, keys, store, snapshots, runner, folder, rows, submitter, stop, threads })
     }
 
     /// Sends a command on its road; commands sent one after the other keep their order. The answer is intake's,
@@ -257,6 +266,10 @@ impl Router {
     pub fn road(&self, command: &Command) -> Result<(Topic, u16), SubmitError> {
         if let Some(identity) = command.identity() {
             return Ok((Topic::Intake, identity.partition(self.runner.topology.intake)));
+        }
+        if let Some(zone) = command.zone() {
+            let partition = self.runner.directory.zone(zone);
+            return partition.map(|p| (Topic::Commands, p)).ok_or(SubmitError::UnknownZone);
         }
         match command.node() {
             Some(node) => {

@@ -36,6 +36,8 @@ pub(crate) enum SubmitError {
     Late,
     #[error("no such node")]
     UnknownNode,
+    #[error("no such zone")]
+    UnknownZone,
 }
 
 type Answered = Result<Reply, SubmitError>;

@@ -94,6 +94,7 @@ pub(super) async fn serve(
     let address = listener.local_addr().map_err(|e| CliError::File(listen.to_string(), e))?;
     let (stop, stopped) = watch::channel(false);
     let local = local(router.clone(), common, stopped.clone())?;
+    let feed = router.feed.clone();
     let app = gateway::app(Gateway { router, token });
     text::note(&format!("router: ready on http://{address}, data in {}", common.folder().display()));
     tokio::spawn(async move {
@@ -102,6 +103,8 @@ pub(super) async fn serve(
             _ = interrupted.recv() => {}
         }
         stop.send_replace(true);
+        // Streams end, so that nobody has to be waited for.
+        feed.close();
     });
     gateway::serve(listener, app, stopped).await;
     let _ = local.await;

@@ -162,18 +162,8 @@ pub(super) async fn switch(
 }
 
 fn node(router: &Router, id: &str) -> Result<Option<Box<Node>>, router_sinks::StoreError> {
-    let mut after = None;
-    loop {
-        let page = router.store.references(Table::Nodes, after.as_deref(), 500)?;
-        let found = page.rows.into_iter().find_map(|entry| match entry {
-            Reference::Node(node) if node.id == id => Some(node),
-            _ => None,
-        });
-        if found.is_some() || page.next.is_none() {
-            return Ok(found);
-        }
-        after = page.next;
-    }
+    let entry = router.store.reference(Table::Nodes, id)?;
+    Ok(entry.and_then(|entry| if let Reference::Node(node) = entry { Some(node) } else { None }))
 }
 
 /// A record as JSON: what an outside reader gets as it is, ours decoded.

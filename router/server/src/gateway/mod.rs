@@ -15,6 +15,8 @@ mod request;
 mod resend;
 mod routes;
 mod serve;
+mod stores;
+mod stream;
 mod words;
 mod write;
 

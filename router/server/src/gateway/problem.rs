@@ -15,8 +15,22 @@ use crate::{
 
 /// The codes of the gateway.
 pub(crate) const CODES: &[Code] = &[
-    BUSY, LATE, NO_ROOM, NOT_FOUND, BAD_QUERY, TOKEN, TOO_LARGE, METHOD, MEDIA, BAD_HEADER, SLOW, BEHIND,
-    NO_ROWS, NOT_YET, CUT,
+    BUSY,
+    LATE,
+    NO_ROOM,
+    NOT_FOUND,
+    BAD_QUERY,
+    TOKEN,
+    TOO_LARGE,
+    METHOD,
+    MEDIA,
+    BAD_HEADER,
+    SLOW,
+    BEHIND,
+    NO_ROWS,
+    NOT_YET,
+    CUT,
+    super::stream::TOO_MANY,
 ];
 pub(super) const BUSY: Code = Code {
     id: "E4001",

@@ -120,13 +120,13 @@ pub(super) async fn references(table: Table, gateway: Gateway, uri: Uri) -> Resu
     page(&asked, gateway.router.store.references(table, after.as_deref(), limit), show::reference)
 }
 
-fn page<T, S: Serialize>(
+pub(super) fn page<T, S: Serialize>(
     asked: &Asked,
     page: Result<router_sinks::Page<T>, StoreError>,
-    show: fn(&T) -> S,
+    show: impl Fn(&T) -> S,
 ) -> Result<Response, Failure> {
     let page = page.map_err(|error| fresh::no_rows(&error))?;
-    let rows = page.rows.iter().map(show).collect();
+    let rows = page.rows.iter().map(&show).collect();
     let next = page.next.map(|key| asked.token(&key));
     Ok(Json(show::Page { rows, next }).into_response())
 }

@@ -22,7 +22,7 @@ use super::{
     letters::SOURCES,
     problem::{BAD_HEADER, BAD_QUERY, BEHIND, CUT, MEDIA, NO_ROWS, NOT_YET, SLOW, TOKEN},
     query::{PAGE, Parameter},
-    raw, read, request, write,
+    raw, read, request, stores, stream, write,
 };
 use crate::{show, telemetry};
 
@@ -84,6 +84,7 @@ pub(super) fn routes() -> Vec<Route> {
     routes.push(table::<show::Item>(Table::Items, "/v1/items", "items"));
     routes.push(table::<show::Channel>(Table::Channels, "/v1/channels", "channels"));
     routes.push(table::<show::Region>(Table::Regions, "/v1/regions", "regions"));
+    routes.extend(stores());
     let text = |about, media| vec![Answer { status: 200, about, content: Content::Text(media) }];
     let ready = vec![json::<show::Readiness>(200, "It does"), json::<show::Readiness>(503, "It does not")];
     let live = text("It is", "text/plain; charset=utf-8");
@@ -250,6 +251,120 @@ fn table<T: JsonSchema>(table: Table, path: &'static str, name: &str) -> Route {
     let serve = get(move |State(gateway): State<Gateway>, uri: Uri| read::references(table, gateway, uri));
     let answer = json::<show::Page<T>>(200, "Entries of the table");
     rows(path, &format!("list_{name}"), &format!("List {name}"), &[], answer, serve)
+}
+
+/// What stores and operations read of offers, work, queues, holds and pools.
+fn stores() -> Vec<Route> {
+    use crate::show::stores as view;
+    vec![
+        list::<view::Offer>(
+            "/v1/offers",
+            "offers",
+            "List offers, the first made first",
+            &[],
+            get(stores::all_offers),
+        ),
+        one::<view::Offer>("/v1/offers/{id}", "offer", "Show an offer", get(stores::offer)),
+        of_node(list::<view::Offer>(
+            "/v1/nodes/{node}/offers",
+            "node_offers",
+            "List the offers that a node may claim",
+            &[],
+            get(stores::offers),
+        )),
+        of_node(list::<view::Work>(
+            "/v1/nodes/{node}/work",
+            "node_work",
+            "List what a node has to do",
+            &[],
+            get(stores::work),
+        )),
+        one::<view::Standing>(
+            "/v1/nodes/{node}/standing",
+            "node_standing",
+            "Show how a node stands",
+            get(stores::standing),
+        ),
+        live(),
+        list::<show::Order>(
+            "/v1/queues",
+            "queues",
+            "List parked orders as they are served",
+            &stores::QUEUE,
+            get(stores::queue),
+        ),
+        one::<view::Hold>(
+            "/v1/holds/{id}",
+            "hold",
+            "Show what is held for an order, by our id or by CHANNEL:ID",
+            get(stores::hold),
+        ),
+        list::<view::Pool>(
+            "/v1/pools",
+            "pools",
+            "List what channels may sell",
+            &stores::CHANNEL,
+            get(stores::pools),
+        ),
+    ]
+}
+
+fn list<T: JsonSchema>(
+    path: &'static str,
+    name: &str,
+    about: &str,
+    filters: &'static [Parameter],
+    serve: MethodRouter<Gateway>,
+) -> Route {
+    rows(path, &format!("list_{name}"), about, filters, json::<show::Page<T>>(200, "A page of them"), serve)
+}
+
+/// A list about a node, which may not be known.
+fn of_node(mut list: Route) -> Route {
+    list.answers.push(problems(404, "No such node", &[NOT_FOUND]));
+    list.answers.sort_by_key(|answer| answer.status);
+    list
+}
+
+fn one<T: JsonSchema>(path: &'static str, name: &str, about: &str, serve: MethodRouter<Gateway>) -> Route {
+    let answers = vec![
+        json::<T>(200, "It"),
+        problems(400, "The id is not readable", &[BAD_QUERY]),
+        no_token(),
+        problems(404, "There is none", &[NOT_FOUND]),
+        problems(503, "The rows cannot be read", &[NO_ROWS]),
+    ];
+    let (id, about) = (format!("show_{name}"), about.to_owned());
+    let (parameters, body) = (vec![], Body::None);
+    Route { method: "get", path, id, about, parameters, body, answers, open: false, serve }
+}
+
+/// What a node is told, as it happens.
+fn live() -> Route {
+    let answers = vec![
+        Answer {
+            status: 200,
+            about: "Server-sent events: `reconcile` with all offers and work first, then each record of \
+                    `stores.assignments` for the node. With `Last-Event-ID` what was missed comes in place of \
+                    `reconcile`",
+            content: Content::Text("text/event-stream"),
+        },
+        no_token(),
+        problems(404, "No such node", &[NOT_FOUND]),
+        problems(429, "Too many streams are open", &[stream::TOO_MANY]),
+        problems(503, "The router ends, or the rows cannot be read", &[NO_ROOM, NO_ROWS]),
+    ];
+    Route {
+        method: "get",
+        path: "/v1/nodes/{node}/stream",
+        id: "node_stream".into(),
+        about: "Hear what a node is told, live".into(),
+        parameters: vec![],
+        body: Body::None,
+        answers,
+        open: false,
+        serve: get(stream::stream),
+    }
 }
 
 fn order() -> Route {

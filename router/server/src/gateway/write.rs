@@ -107,6 +107,7 @@ pub(super) fn failure(error: &SubmitError) -> (StatusCode, Value) {
         SubmitError::NoRoom(_) => (StatusCode::SERVICE_UNAVAILABLE, NO_ROOM),
         SubmitError::Late => (StatusCode::GATEWAY_TIMEOUT, LATE),
         SubmitError::UnknownNode => (StatusCode::UNPROCESSABLE_ENTITY, Refusal::UnknownNode.code()),
+        SubmitError::UnknownZone => (StatusCode::UNPROCESSABLE_ENTITY, Refusal::UnknownZone.code()),
     };
     (status, problem_body(code, "", &error.to_string()))
 }

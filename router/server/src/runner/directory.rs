@@ -32,6 +32,11 @@ impl Directory {
         self.tables.read().unwrap_or_else(PoisonError::into_inner).nodes.get(node).copied()
     }
 
+    /// The partition of `router.commands` that owns a zone.
+    pub fn zone(&self, zone: &str) -> Option<u16> {
+        self.tables.read().unwrap_or_else(PoisonError::into_inner).zones.get(zone).copied()
+    }
+
     /// Takes in all that CONTROL knows.
     pub fn fill(&self, control: &Control) {
         let own = |(name, partition): (&str, u16)| (name.to_owned(), partition);

@@ -3,6 +3,7 @@
 
 mod references;
 mod rows;
+pub(crate) mod stores;
 
 use std::borrow::Cow;
 
