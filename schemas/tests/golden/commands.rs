@@ -3,9 +3,11 @@
 use router_schemas::{
     command::{
         Ask, Command, Genesis,
+        offer::NodeAct,
         order::{Cancel, Delivered, DeliveryMode, PaymentFact, PaymentState},
-        part::{Part, PartCancel, PartLine, PartReport},
+        part::{LegAct, Part, PartCancel, PartLine, PartReport},
         reference::{Calendar, Channel, Item, Node, Published, Reference, Region, RouteWhen, Zone},
+        steer::Steering,
         stock::{AdjustTarget, Adjustment, Allowance, Basis, CellPolicy, Count, Movement},
     },
     envelope::Meta,
@@ -14,7 +16,7 @@ use router_schemas::{
 };
 
 use crate::{
-    every,
+    asked, every,
     index::Entry,
     samples::{
         assigned, cell, hash, identity, lines, log, message, meta, node_fact, order, origin, part, place,
@@ -52,6 +54,27 @@ pub fn entries() -> Vec<Entry> {
         "part": Command::Part(_) => Command::Part(part_asked()),
         "part-cancel": Command::PartCancel(_) => Command::PartCancel(part_cancel()),
         "part-report": Command::PartReport(_) => Command::PartReport(part_report()),
+        "reserve": Command::Reserve(_) => Command::Reserve(asked::reserve()),
+        "extend": Command::Extend(_) => Command::Extend(asked::extend()),
+        "release": Command::Release(_) => Command::Release(asked::release()),
+        "steer-retry": Command::Steer(_) => Command::Steer(asked::steer(Steering::Retry { forgive: true })),
+        "steer-reroute": Command::Steer(_) => Command::Steer(asked::steer(asked::reroute())),
+        "steer-assign": Command::Steer(_) => Command::Steer(asked::steer(asked::assign())),
+        "steer-approve": Command::Steer(_) => Command::Steer(asked::steer(Steering::Approve)),
+        "channel-policy": Command::ChannelPolicy(_) => Command::ChannelPolicy(asked::channel_policy()),
+        "claim": Command::Claim(_) => Command::Claim(asked::claim()),
+        "decline": Command::Decline(_) => Command::Decline(asked::decline()),
+        "accepted": Command::Accepted(_) => Command::Accepted(asked::fact()),
+        "handed-over": Command::HandedOver(_) => Command::HandedOver(asked::fact()),
+        "cancel-answer": Command::CancelAnswer(_) => Command::CancelAnswer(asked::cancel_answer()),
+        "node-pause": Command::Node(_) => Command::Node(asked::node_request(NodeAct::Pause(Some(1_777_889_000_000)))),
+        "node-resume": Command::Node(_) => Command::Node(asked::node_request(NodeAct::Resume)),
+        "node-evacuate": Command::Node(_) => Command::Node(asked::node_request(NodeAct::Evacuate)),
+        "leg-hold": Command::Leg(_) => Command::Leg(asked::leg(LegAct::Hold)),
+        "leg-confirm": Command::Leg(_) => Command::Leg(asked::leg(LegAct::Confirm)),
+        "leg-release": Command::Leg(_) => Command::Leg(asked::leg(LegAct::Release)),
+        "leg-report": Command::LegReport(_) => Command::LegReport(asked::leg_report()),
+        "share-kept": Command::ShareKept(_) => Command::ShareKept(asked::share_kept()),
     });
     let record = |(name, command)| match command {
         // Written by owners, gateways and decoders: without origin.
@@ -73,6 +96,9 @@ pub fn control() -> Vec<Entry> {
         "region": Reference::Region(_) => Reference::Region(Region { id: "CN-20".into(), zone: "east".into(), centroid: Some(place()) }),
         "behaviour-level": Reference::BehaviourLevel(_) => Reference::BehaviourLevel(2),
         "incarnation": Reference::Incarnation(..) => Reference::Incarnation("orders.web".into(), 3),
+        "rules": Reference::Rules(_) => Reference::Rules(Box::new(asked::rule_set())),
+        "fees": Reference::Fees(_) => Reference::Fees(asked::fees()),
+        "quota": Reference::Quota(_) => Reference::Quota(asked::quota()),
     });
     let record = |(name, change)| Entry::record(name, None, meta(), Command::Reference(published(change)));
     let mut entries: Vec<_> = examples.into_iter().map(record).collect();
@@ -113,6 +139,9 @@ fn node() -> Node {
             open: vec![(1_777_850_000_000, 1_777_890_000_000), (1_777_936_400_000, 1_777_976_400_000)],
             midnights: vec![1_777_824_000_000, 1_777_910_400_000],
         }),
+        sequence: Some(12),
+        attributes: vec![("class".into(), vec!["a".into(), "cold".into()])],
+        area: Some(2_838_012),
     }
 }
 
@@ -138,6 +167,10 @@ fn channel() -> Channel {
         default_zone: Some("east".into()),
         groups: vec!["flagship".into()],
         route_when: RouteWhen::Captured,
+        fallback: vec!["central".into()],
+        cancel_within: Some(900_000),
+        cancel_by_default: true,
+        reroute_pinned: true,
     }
 }
 
@@ -149,6 +182,7 @@ fn cancel() -> Cancel {
         updated_at: Some(1_777_889_000_000),
         content: hash(0x42),
         lines: lines(),
+        ask: true,
     }
 }
 
@@ -195,6 +229,7 @@ fn policy() -> CellPolicy {
         safety_stock: Qty::units(2),
         backorder: Allowance::Limited(Qty::units(24)),
         out_of_stock: true,
+        weekly_sales: Some(Qty(14_500)),
     }
 }
 
@@ -219,6 +254,9 @@ fn part_report() -> PartReport {
         shipped: Qty::ONE,
         cancelled: Qty::ONE,
         given_back: Qty::ONE,
+        open: Qty(500),
+        delivered: Qty(750),
+        returned: Qty(250),
     };
     PartReport { part: part(), home: "east".into(), report: 3, lines: vec![line] }
 }

@@ -9,20 +9,22 @@ use router_schemas::{
     dead_letter::DeadLetter,
     envelope::Meta,
     event::{
-        Change, Decision, Event, Exception, OrderState, Outcome, Queue, StockCause, StockChange, Unit,
-        Verdict,
+        Change, Deadline, Decision, Event, Exception, HoldCause, HoldChange, NodeChange, OfferChange,
+        OfferStep, OrderState, Outcome, PartChange, PartStep, Queue, StockCause, StockChange, Unit, Verdict,
     },
     position::{Position, Topic},
     quantity::Qty,
     refusal::Refusal,
     reply::{self, Accepted, Answer, Reply},
-    row::{CellRow, FulfilmentRow, LineRow, OrderRow, Row},
+    row::{CellRow, FulfilmentRow, HoldRow, LineRow, NodeRow, OrderRow, PoolRow, Row},
 };
 
 use crate::{
+    asked::offer_id,
     every,
     index::Entry,
-    samples::{body, cell, hash, identity, meta, order, origin, place, position, totals},
+    samples::{body, cell, hash, identity, meta, order, origin, part, place, position, totals},
+    standing,
 };
 
 /// An event for each outcome, change, exception and row.
@@ -36,12 +38,14 @@ pub fn entries() -> Vec<Entry> {
     let outcomes = outcomes();
     events.extend(outcomes.into_iter().map(|(name, o)| (name, event(Some(o), Vec::new(), Vec::new()))));
     let changes = changes();
-    events.extend(changes.into_iter().map(|(name, c)| (name, event(None, vec![c], Vec::new()))));
+    let changes = changes.into_iter().chain(standing::changes());
+    events.extend(changes.map(|(name, c)| (name, event(None, vec![c], Vec::new()))));
     let exceptions = exceptions();
     events.extend(
         exceptions.into_iter().map(|(name, e)| (name, event(None, vec![Change::Exception(e)], Vec::new()))),
     );
-    events.extend(rows().into_iter().map(|(name, r)| (name, event(None, Vec::new(), vec![r]))));
+    let rows = rows().into_iter().chain(standing::rows());
+    events.extend(rows.map(|(name, r)| (name, event(None, Vec::new(), vec![r]))));
     let record = |(name, event)| Entry::record(name, Some(origin()), Meta::default(), event);
     events.into_iter().map(record).collect()
 }
@@ -150,6 +154,17 @@ fn changes() -> Vec<(&'static str, Change)> {
         "change-exception": Change::Exception(_) => Change::Exception(Exception::Unmatched),
         "change-recovered": Change::Recovered(_) => Change::Recovered(cell()),
         "change-forgotten": Change::Forgotten(_) => Change::Forgotten(order()),
+        // More of these in `standing.rs`.
+        "change-hold-lapsed": Change::Hold(_) => Change::Hold(HoldChange { order: order(), cause: HoldCause::Lapsed, moves: Vec::new() }),
+        "change-offer": Change::Offer(_) => Change::Offer(OfferChange { offer: offer_id(), epoch: 1, what: OfferStep::Lapsed }),
+        "change-node": Change::Node(..) => Change::Node("store-7".into(), NodeChange::Paused(None)),
+        "change-cancel-asked": Change::CancelRequested(..) => Change::CancelRequested("store-7".into(), 5),
+        "change-cancel-refused": Change::CancelAnswered(..) => Change::CancelAnswered("store-7".into(), false),
+        "change-work-accepted": Change::Accepted(_) => Change::Accepted("store-9".into()),
+        "change-work-given-back": Change::GivenBack(..) => Change::GivenBack("store-7".into(), "closed".into(), Vec::new()),
+        "change-late": Change::Late(..) => Change::Late("store-7".into(), Deadline::Pick),
+        "change-part": Change::Part(_) => Change::Part(PartChange { part: part(), zone: "central".into(), what: PartStep::Sent }),
+        "change-steered-by-nobody": Change::Steered(..) => Change::Steered("approve".into(), None, None),
     })
 }
 
@@ -164,6 +179,10 @@ fn exceptions() -> Vec<(&'static str, Exception)> {
         "exception-unmatched": Exception::Unmatched => Exception::Unmatched,
         "exception-too-late": Exception::TooLate(_) => Exception::TooLate(Qty::units(2)),
         "exception-short": Exception::Short(_) => Exception::Short(Qty(1_500)),
+        "exception-shortfall": Exception::Shortfall(_) => Exception::Shortfall(Qty::units(2)),
+        "exception-escalated": Exception::Escalated(_) => Exception::Escalated("store-7".into()),
+        "exception-rejected": Exception::Rejected(_) => Exception::Rejected("store-7".into()),
+        "exception-hold-lapses": Exception::HoldLapses(_) => Exception::HoldLapses(1_777_889_060_000),
     })
 }
 
@@ -173,6 +192,11 @@ fn rows() -> Vec<(&'static str, Row)> {
         "row-order": Row::Order(_) => Row::Order(Box::new(order_row())),
         "row-cell": Row::Cell(_) => Row::Cell(cell_row()),
         "row-reference": Row::Reference(_) => Row::Reference(Reference::Zone(zone)),
+        // Full ones are in `standing.rs`.
+        "row-offer-small": Row::Offer(_) => Row::Offer(Box::default()),
+        "row-hold-small": Row::Hold(_) => Row::Hold(HoldRow::default()),
+        "row-node-small": Row::Node(_) => Row::Node(NodeRow::default()),
+        "row-pool-small": Row::Pool(_) => Row::Pool(PoolRow::default()),
     })
 }
 
@@ -200,6 +224,9 @@ fn order_row() -> OrderRow {
         lines: vec![line_row()],
         fulfilments: vec![fulfilment_row()],
         display: body.display,
+        part_of: Some(standing::part_of()),
+        parts: vec![standing::part_row()],
+        declined: vec!["store-3".into()],
     }
 }
 
@@ -233,6 +260,8 @@ fn fulfilment_row() -> FulfilmentRow {
         ready: Qty::units(1),
         shipped: Qty::units(6),
         returned: Qty::units(1),
+        accepted: true,
+        due: Some(1_777_889_060_000),
     }
 }
 
@@ -248,5 +277,6 @@ fn cell_row() -> CellRow {
         allowance: Allowance::Unlimited,
         out_of_stock: false,
         atp: Qty::units(8),
+        weekly_sales: Some(Qty(14_500)),
     }
 }

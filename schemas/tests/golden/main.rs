@@ -2,12 +2,14 @@
 //! records for ever: what was written once must be read for ever, and the same value must be written the same.
 //! `schemas/golden/README.md` says how entries are added.
 
+mod asked;
 mod commands;
 mod events;
 mod index;
 mod old_readers;
 mod parts;
 mod samples;
+mod standing;
 mod texts;
 
 use index::{Entry, check};

@@ -12,7 +12,7 @@ use router_schemas::{
 };
 use serde::{Serialize, de::DeserializeOwned};
 
-use crate::{every, index::Entry, samples};
+use crate::{every, index::Entry, samples, standing};
 
 fn parts<T>(examples: Vec<(&'static str, T)>) -> impl Iterator<Item = Entry>
 where
@@ -86,6 +86,9 @@ fn of_stock() -> impl Iterator<Item = Entry> {
         "table-regions": Table::Regions => Table::Regions,
         "table-levels": Table::Levels => Table::Levels,
         "table-incarnations": Table::Incarnations => Table::Incarnations,
+        "table-rules": Table::Rules => Table::Rules,
+        "table-fees": Table::Fees => Table::Fees,
+        "table-quotas": Table::Quotas => Table::Quotas,
     })))
 }
 
@@ -120,6 +123,9 @@ fn of_events() -> impl Iterator<Item = Entry> {
     })))
     .chain(parts(queues()))
     .chain(parts(states()))
+    .chain(parts(standing::offer_states()))
+    .chain(parts(standing::hold_states()))
+    .chain(parts(standing::hold_causes()))
 }
 
 pub fn queues() -> Vec<(&'static str, Queue)> {
@@ -128,6 +134,8 @@ pub fn queues() -> Vec<(&'static str, Queue)> {
         "queue-unmapped": Queue::Unmapped => Queue::Unmapped,
         "queue-no-zone": Queue::NoZone => Queue::NoZone,
         "queue-pinned": Queue::Pinned => Queue::Pinned,
+        "queue-released": Queue::Released => Queue::Released,
+        "queue-named": Queue::Named(_) => Queue::Named("by-hand".into()),
     })
 }
 
@@ -166,5 +174,14 @@ fn refusals() -> impl Iterator<Item = Entry> {
         "refusal-skipped": Refusal::Skipped => Refusal::Skipped,
         "refusal-wrong-zone": Refusal::WrongZone => Refusal::WrongZone,
         "refusal-no-partition": Refusal::NoPartition => Refusal::NoPartition,
+        "refusal-no-stock": Refusal::NoStock => Refusal::NoStock,
+        "refusal-no-capacity": Refusal::NoCapacity => Refusal::NoCapacity,
+        "refusal-taken": Refusal::Taken => Refusal::Taken,
+        "refusal-expired": Refusal::Expired => Refusal::Expired,
+        "refusal-not-offered": Refusal::NotOffered => Refusal::NotOffered,
+        "refusal-invalid": Refusal::Invalid => Refusal::Invalid,
+        "refusal-unknown-reason": Refusal::UnknownReason => Refusal::UnknownReason,
+        "refusal-whole": Refusal::Whole => Refusal::Whole,
+        "refusal-no-hold": Refusal::NoHold => Refusal::NoHold,
     }))
 }

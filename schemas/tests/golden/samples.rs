@@ -6,7 +6,7 @@ use router_schemas::{
         fulfilment::NodeFact,
         order::{
             Arrival, DeliveryMode, Display, LineDisplay, LineQty, OrderBody, OrderHead, OrderLine,
-            OrderMessage, PaymentState, Pin, Sealed, Substitution, Totals,
+            OrderMessage, PaymentState, Pin, PinKind, Sealed, Substitution, Totals,
         },
         part::PartRef,
         stock::CellName,

@@ -150,8 +150,12 @@ pub fn entries() -> Vec<Entry> {
         entries.push(text(name, state));
     }
     for (name, queue) in parts::queues() {
-        let spelled = queue.as_str();
-        entries.push(Entry::text(name, format!("{queue:?}"), spelled, move |text| same(&text, &spelled)));
+        let spelled = queue.as_str().to_owned();
+        let reads = {
+            let spelled = spelled.clone();
+            move |text: &str| same(&text, &spelled.as_str())
+        };
+        entries.push(Entry::text(name, format!("{queue:?}"), &spelled, reads));
     }
     for topic in Topic::FIXED {
         let (name, code) = (format!("topic-{}", topic.code()), topic.code());
