@@ -173,6 +173,8 @@ pub enum DeliveryMode {
     Delivery,
     /// Collected at a node.
     Pickup,
+    /// Nothing is brought or collected, or it does not matter how: tickets, rooms, services. Every node serves it.
+    None,
 }
 
 /// The payment axis of an order.

@@ -145,6 +145,13 @@ pub struct Node {
     pub area: Option<i64>,
 }
 
+impl Node {
+    /// Whether the node serves orders of this mode.
+    pub fn serves(&self, mode: DeliveryMode) -> bool {
+        mode == DeliveryMode::None || self.modes.contains(&mode)
+    }
+}
+
 /// Opening hours compiled to UTC. Beyond the last interval the node counts as always open, so that a calendar
 /// that nobody renewed does not stop a shop.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]

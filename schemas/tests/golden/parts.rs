@@ -50,6 +50,7 @@ pub fn entries() -> Vec<Entry> {
     .chain(parts(every!(DeliveryMode {
         "mode-delivery": DeliveryMode::Delivery => DeliveryMode::Delivery,
         "mode-pickup": DeliveryMode::Pickup => DeliveryMode::Pickup,
+        "mode-none": DeliveryMode::None => DeliveryMode::None,
     })))
     .chain(parts(every!(Substitution {
         "substitution-none": Substitution::None => Substitution::None,

@@ -189,7 +189,7 @@ impl Engine {
             let (node, line) = (order.fulfilments[place].node, order.fulfilments[place].line);
             let held = &self.state.nodes[node as usize].node;
             let pin = order.lines[usize::from(line)].pin.as_ref().or(order.pin.as_ref());
-            if held.modes.contains(&order.mode)
+            if held.serves(order.mode)
                 && pin.is_none_or(|(name, kind)| *kind == PinKind::Prefer || *name == held.id)
             {
                 continue;

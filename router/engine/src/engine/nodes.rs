@@ -40,7 +40,7 @@ pub const FILTERS: [Filter; 7] = [
     standing("known", |f, node| f.state.nodes[node as usize].known),
     standing("enabled", |f, node| f.state.nodes[node as usize].node.enabled),
     standing("zone", |f, node| f.state.nodes[node as usize].node.zone == f.zone),
-    standing("delivery_mode", |f, node| f.state.nodes[node as usize].node.modes.contains(&f.mode)),
+    standing("delivery_mode", |f, node| f.state.nodes[node as usize].node.serves(f.mode)),
     standing("channel_group", |f, node| {
         let of_node = &f.state.nodes[node as usize].node.groups;
         f.groups.is_empty() || f.groups.iter().any(|group| of_node.contains(group))
