@@ -314,3 +314,59 @@ pub(crate) fn entry(holder: &Holder, hash: &Hash) -> String {
     }
     entry
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HASH: &str = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08";
+
+    fn entry_of(more: &str) -> String {
+        format!("[[token]]\nname = \"n\"\nsha256 = \"{HASH}\"\n{more}\n")
+    }
+
+    #[test]
+    fn an_entry_reads_back_as_it_was_written_and_its_time_ends() {
+        let holder = Holder {
+            name: "till \"7\" \\ 店".into(),
+            role: Role::Store,
+            nodes: Arc::new(["s1".to_owned(), "s\n2".to_owned()].into()),
+            channels: Arc::default(),
+            expires: Some(1_000_000),
+        };
+        let (mut tokens, mut findings) = (Tokens::default(), Vec::new());
+        let hash = hash(b"test");
+        take(&Source::of("", entry(&holder, &hash)), &mut tokens, &mut findings);
+        assert!(findings.is_empty(), "{findings:?}");
+        assert_eq!(tokens.holder(&hash, 999_999).map(|held| &**held), Some(&holder));
+        assert_eq!(tokens.holder(&hash, 1_000_000), None);
+        assert_eq!(entry(&holder, &hash).matches(HASH).count(), 1, "as sha256sum says");
+    }
+
+    #[test]
+    fn every_fault_is_found_with_its_place_and_no_value() {
+        for (more, code, key, line) in [
+            ("role = \"sesame\"", "E3106", "token.role", 4),
+            ("role = \"store\"", "E3106", "token.nodes", 1),
+            ("role = \"connector\"\nnodes = [\"s\"]\nchannels = [\"w\"]", "E3106", "token.nodes", 5),
+            ("role = \"admin\"\nchannels = [\"sesame\"]", "E3106", "token.channels", 5),
+            ("role = \"store\"\nnodes = \"sesame\"", "E3106", "token.nodes", 5),
+            ("role = \"admin\"\nexpires = \"sesame\"", "E3106", "token.expires", 5),
+            ("role = \"admin\"\nexpires = 2027-01-01", "E3106", "token.expires", 5),
+            ("role = \"admin\"\ntoken = \"sesame\"", "E3103", "token.token", 5),
+        ] {
+            let findings = check("f", entry_of(more));
+            let found = findings.first().unwrap_or_else(|| panic!("{more}"));
+            assert_eq!((found.code, found.key.as_str(), found.line), (code, key, Some(line)), "{more}");
+            assert!(!format!("{findings:?}").contains("sesame"), "{findings:?}");
+        }
+        let admin = entry_of("role = \"admin\"");
+        assert!(check("f", admin.clone()).is_empty());
+        assert_eq!(check("f", format!("{admin}{admin}"))[0].detail, "another entry has the same token");
+        assert_eq!(check("f", admin.replace(HASH, "sesame"))[0].key, "token.sha256");
+        assert_eq!(check("f", admin.replace("[[token]]", "[token]"))[0].code, "E3106");
+        assert_eq!(check("f", "[[".into())[0].code, "E3102");
+        let many: String = (0..=MOST).map(|n| admin.replace(HASH, &format!("{n:064x}"))).collect();
+        assert!(check("f", many)[0].detail.contains("10001 entries"));
+    }
+}

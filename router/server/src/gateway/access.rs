@@ -94,7 +94,7 @@ pub(crate) enum Access {
     /// Not at all: whoever can reach it may do everything.
     Open,
     /// By tokens.
-    Tokens(Live),
+    Tokens(Box<Live>),
 }
 
 impl Access {
@@ -109,7 +109,12 @@ impl Access {
             Some(tokens) => {
                 note(Some(tokens.len()));
                 let settings = settings.clone();
-                Access::Tokens(Live { settings, files, seen: RwLock::new(seen), tokens: RwLock::new(tokens) })
+                Access::Tokens(Box::new(Live {
+                    settings,
+                    files,
+                    seen: RwLock::new(seen),
+                    tokens: RwLock::new(tokens),
+                }))
             }
         })
     }
@@ -207,5 +212,29 @@ fn note(read: Option<usize>) {
     TELEMETRY.tokens_broken.set(i64::from(read.is_none()));
     if let Some(count) = read {
         TELEMETRY.tokens.set(i64::try_from(count).unwrap_or(i64::MAX));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use router_ingest::{
+        decode::{self, Context},
+        json::KINDS,
+        seal::Keys,
+    };
+    use router_schemas::command::order::Arrival;
+
+    use super::*;
+
+    /// A kind that lacks its path could be sent by the line by operators only.
+    #[test]
+    fn each_kind_of_message_leads_to_its_path() {
+        let folder = tempfile::tempdir().unwrap();
+        let keys = Keys::open(folder.path()).unwrap();
+        let context = Context { keys: &keys, arrival: Arrival::Http, key: Some("k") };
+        for kind in &KINDS {
+            let command = decode::message(kind.name, kind.example.as_bytes(), &context).unwrap();
+            assert_eq!(path_of(&command), kind.path);
+        }
     }
 }

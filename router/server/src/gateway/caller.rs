@@ -248,3 +248,78 @@ fn reason(headers: &HeaderMap) -> Result<Option<Arc<str>>, Failure> {
     }
     Ok(Some(text).filter(|text| !text.is_empty()).map(Arc::from))
 }
+
+#[cfg(test)]
+mod tests {
+    use router_schemas::{
+        command::order::{DeliveryMode, PaymentState, Totals},
+        event::{OfferClosed, OrderState},
+        id::Identity,
+        quantity::Currency,
+        row::{OfferEntry, OfferRow, Row},
+    };
+
+    use super::*;
+    use crate::runner;
+
+    fn store(node: &str) -> Caller {
+        let nodes = Arc::new([node.to_owned()].into());
+        let holder = Holder { role: Role::Store, nodes, ..Holder::admin("till") };
+        Caller { holder: Arc::new(holder), reason: None, token: None }
+    }
+
+    /// Of nobody, anywhere.
+    fn order(order: OrderId) -> OrderRow {
+        OrderRow {
+            order,
+            identity: Identity::default(),
+            zone: String::new(),
+            state: OrderState::Routing,
+            payment: PaymentState::default(),
+            refunded: 0,
+            version: None,
+            created_at: 0,
+            changed_at: 0,
+            placed_at: None,
+            promise: None,
+            not_before: None,
+            mode: DeliveryMode::default(),
+            to: None,
+            priority: 0,
+            currency: Currency::default(),
+            totals: Totals::default(),
+            revision: 1,
+            lines: Vec::new(),
+            fulfilments: Vec::new(),
+            display: Vec::new(),
+            part_of: None,
+            parts: Vec::new(),
+            declined: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn a_store_sees_an_order_that_is_offered_to_it_and_no_longer() {
+        let folder = tempfile::tempdir().unwrap();
+        let router = Router::start_with(folder.path(), &runner::Settings::default()).unwrap();
+        let offer = |time: u64, entry: OfferEntry| {
+            let nodes = vec![("s1".to_owned(), entry), ("s3".to_owned(), OfferEntry::Open)];
+            let row = Row::Offer(Box::new(OfferRow { nodes, ..OfferRow::default() }));
+            router.store.apply(0, 0, vec![(time, row)]).unwrap();
+        };
+        let order: OrderRow = order(OfferRow::default().order);
+        let sees = |node: &str| {
+            let (caller, row) = (store(node), &order);
+            let seen = caller.seen(&router).unwrap_or_else(|failure| panic!("{}", failure.detail));
+            let sees = caller.sees(&router, row).unwrap();
+            assert_eq!(sees, seen.takes(row), "one order and a list of them");
+            sees
+        };
+        assert!(!sees("s1"));
+        offer(1, OfferEntry::Open);
+        assert_eq!((sees("s1"), sees("s2"), sees("s3")), (true, false, true));
+        offer(2, OfferEntry::Closed(OfferClosed::Taken));
+        assert_eq!((sees("s1"), sees("s3")), (false, true));
+        router.stop();
+    }
+}
