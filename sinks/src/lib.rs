@@ -5,6 +5,8 @@ mod fjall_store;
 pub mod follow;
 mod keys;
 
+use std::{collections::BTreeSet, sync::Arc};
+
 use router_schemas::{
     command::reference::{Reference, Table},
     event::OrderState,
@@ -129,6 +131,38 @@ pub struct OrderFilter {
     pub from: Option<i64>,
     /// Created before this time, ms.
     pub to: Option<i64>,
+    /// Whose eyes they are for.
+    pub seen: Seen,
+}
+
+/// The orders that someone may see.
+#[derive(Clone, Debug, Default)]
+pub enum Seen {
+    /// All.
+    #[default]
+    All,
+    /// Those that came by these channels.
+    OfChannels(Arc<BTreeSet<String>>),
+    /// Those of which these nodes have, or had, units, and these.
+    AtNodes {
+        /// Names of the nodes.
+        nodes: Arc<BTreeSet<String>>,
+        /// Orders that are offered to them.
+        offered: BTreeSet<OrderId>,
+    },
+}
+
+impl Seen {
+    /// True where the order is among them.
+    pub fn takes(&self, row: &OrderRow) -> bool {
+        match self {
+            Seen::All => true,
+            Seen::OfChannels(channels) => channels.contains(&row.identity.channel),
+            Seen::AtNodes { nodes, offered } => {
+                offered.contains(&row.order) || row.fulfilments.iter().any(|f| nodes.contains(&f.node))
+            }
+        }
+    }
 }
 
 impl OrderFilter {
@@ -142,6 +176,7 @@ impl OrderFilter {
             && self.node.as_ref().is_none_or(|n| row.fulfilments.iter().any(|f| f.node == *n))
             && self.from.is_none_or(|t| row.created_at >= t)
             && self.to.is_none_or(|t| row.created_at < t)
+            && self.seen.takes(row)
     }
 }
 

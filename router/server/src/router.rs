@@ -216,13 +216,14 @@ impl Router {
         Ok(Router { feed, log, keys, store, snapshots, runner, folder, rows, submitter, stop, threads })
     }
 
-    /// Sends a command on its road; commands sent one after the other keep their order. The answer is intake's,
-    /// or with `outcome` the engine's.
+    /// As [`Router::send_with`], with nothing beside it.
+    #[cfg(test)]
     pub fn send(&self, command: &Command, outcome: bool) -> Result<Answering, SubmitError> {
         self.send_with(command, outcome, Meta::default())
     }
 
-    /// As [`Router::send`], with what is known of the command beside it.
+    /// Sends a command on its road, with what is known beside it; commands sent one after the other keep their order.
+    /// The answer is intake's, or with `outcome` the engine's.
     pub fn send_with(&self, command: &Command, outcome: bool, meta: Meta) -> Result<Answering, SubmitError> {
         let (topic, partition) = self.road(command)?;
         let mut bundle = self.submitter.bundle();
@@ -230,11 +231,16 @@ impl Router {
         self.submitter.try_send(bundle).map(Answering)
     }
 
-    /// Sends a command that nobody waits for. Its position, as soon as it is on disk.
-    pub async fn append(&self, command: &Command, most: Duration) -> Result<Position, SubmitError> {
+    /// Sends a command that nobody waits for, with what is known beside it. Its position, as soon as it is on disk.
+    pub async fn append(
+        &self,
+        command: &Command,
+        meta: Meta,
+        most: Duration,
+    ) -> Result<Position, SubmitError> {
         let (topic, partition) = self.road(command)?;
         let durable = async {
-            let (offset, ticket) = self.submitter.append(topic.clone(), partition, command).await?;
+            let (offset, ticket) = self.submitter.append(topic.clone(), partition, command, &meta).await?;
             let waited = self.log.durable().wait_for(|durable| *durable >= ticket).await.map(|_| ());
             waited.map_err(|_| SubmitError::Late)?;
             Ok(Position::new(topic, partition, offset))

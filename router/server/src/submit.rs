@@ -57,12 +57,8 @@ pub(crate) struct Bundle {
 }
 
 impl Bundle {
-    /// Adds a command; the answer is intake's, or with `outcome` the engine's. At most 65,536.
-    pub fn push(&mut self, topic: Topic, partition: u16, command: &Command, outcome: bool) {
-        self.push_with(topic, partition, command, outcome, Meta::default());
-    }
-
-    /// As [`Bundle::push`], with what is known of the command beside it.
+    /// Adds a command with what is known beside it; the answer is intake's, or with `outcome` the engine's. At most
+    /// 65,536.
     pub fn push_with(&mut self, topic: Topic, partition: u16, command: &Command, outcome: bool, meta: Meta) {
         let correlation = correlation(self.boot, self.group, self.records.len());
         let reply = Some(ReplyTo { partition: 0, correlation, outcome });
@@ -71,8 +67,8 @@ impl Bundle {
     }
 
     /// Adds a command that nobody answers.
-    fn push_silent(&mut self, topic: Topic, partition: u16, command: &Command) {
-        envelope::encode(None, &Meta::default(), command, &mut self.bytes);
+    fn push_silent(&mut self, topic: Topic, partition: u16, command: &Command, meta: &Meta) {
+        envelope::encode(None, meta, command, &mut self.bytes);
         self.records.push((topic, partition, self.bytes.len()));
     }
 
@@ -183,11 +179,12 @@ impl Submitter {
         topic: Topic,
         partition: u16,
         command: &Command,
+        meta: &Meta,
     ) -> Result<(u64, Ticket), SubmitError> {
         let place = self.pending.places.clone().try_acquire_owned().map_err(|_| SubmitError::Busy)?;
         let (told, appended) = oneshot::channel();
         let mut bundle = Bundle { places: Some(Arc::new(place)), told: Some(told), ..self.bundle() };
-        bundle.push_silent(topic, partition, command);
+        bundle.push_silent(topic, partition, command, meta);
         self.queue.try_send(bundle).map_err(|_| SubmitError::Busy)?;
         appended.await.unwrap_or(Err(SubmitError::Late))
     }
@@ -383,7 +380,7 @@ mod tests {
 
     fn bundle(submitter: &Submitter, count: usize) -> Bundle {
         let mut bundle = submitter.bundle();
-        (0..count).for_each(|_| bundle.push(Topic::Intake, 0, &Command::Tick, false));
+        (0..count).for_each(|_| bundle.push_with(Topic::Intake, 0, &Command::Tick, false, Meta::default()));
         bundle
     }
 

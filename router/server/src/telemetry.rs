@@ -76,6 +76,8 @@ pub(crate) struct Telemetry {
     pub rows_lag: Family<Partition, Gauge>,
     pub waiting: Gauge,
     pub connections: Gauge,
+    pub tokens: Gauge,
+    pub tokens_broken: Gauge,
 }
 
 /// From 50 µs to about 100 s.
@@ -108,6 +110,8 @@ impl Telemetry {
             rows_lag: Family::default(),
             waiting: Gauge::default(),
             connections: Gauge::default(),
+            tokens: Gauge::default(),
+            tokens_broken: Gauge::default(),
             registry: Registry::default(),
         };
         let t = &telemetry;
@@ -126,6 +130,9 @@ impl Telemetry {
         r.register("rows_lag_events", "Events that the rows do not show yet", t.rows_lag.clone());
         r.register("requests_waiting", "Requests that wait for an answer of a stage", t.waiting.clone());
         r.register("connections", "Open connections to the gateway", t.connections.clone());
+        r.register("tokens", "Tokens that callers may send", t.tokens.clone());
+        let help = "1 where the tokens could not be read again, and those of before still count";
+        r.register("tokens_broken", help, t.tokens_broken.clone());
         Telemetry { registry, ..telemetry }
     }
 

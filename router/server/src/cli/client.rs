@@ -9,19 +9,21 @@ use std::{
 };
 
 use axum::body::{Body, Bytes};
+use clap::Args;
 use http_body_util::BodyExt;
 use hyper::{Request, body::Incoming, client::conn::http1};
 use hyper_util::rt::TokioIo;
 use serde_json::Value;
 use tokio::{runtime::Runtime, sync::watch};
 
-use super::{CliError, Common, run};
+use super::{CliError, Common, run, source::encoded};
 use crate::router::{Folder, Router, RouterError};
 
 /// Where questions go.
 pub(super) struct Client {
     socket: PathBuf,
     actor: String,
+    reason: Option<String>,
     runtime: Option<Runtime>,
     own: Option<Own>,
 }
@@ -29,6 +31,14 @@ pub(super) struct Client {
 struct Own {
     router: Arc<Router>,
     stop: watch::Sender<bool>,
+}
+
+/// Why something is asked for.
+#[derive(Args)]
+pub(super) struct Because {
+    /// Why; kept in the log beside what is sent.
+    #[arg(long, value_name = "TEXT")]
+    reason: Option<String>,
 }
 
 /// An answer.
@@ -61,7 +71,7 @@ impl Client {
             }
             Err(e) => return Err(CliError::File(socket.display().to_string(), e)),
         }
-        Ok(Some(Client { socket, actor: actor(), runtime: Some(run::runtime()?), own: None }))
+        Ok(Some(Client { socket, actor: actor(), reason: None, runtime: Some(run::runtime()?), own: None }))
     }
 
     /// The router of this folder, started for this question where none runs. A folder without a log is refused:
@@ -82,7 +92,13 @@ impl Client {
             run::local(router.clone(), common, stopped)?;
         }
         let own = Some(Own { router, stop });
-        Ok(Client { socket: folder.socket(), actor: actor(), runtime: Some(runtime), own })
+        Ok(Client { socket: folder.socket(), actor: actor(), reason: None, runtime: Some(runtime), own })
+    }
+
+    /// Says why with all that is asked.
+    pub fn because(mut self, reason: &Because) -> Client {
+        self.reason = reason.reason.clone();
+        self
     }
 
     /// Waits until the rows hold all that the log holds, where the router runs for this question only.
@@ -172,7 +188,11 @@ impl Client {
         // Its errors come out of the request too.
         tokio::spawn(connection);
         let patience = if path == "/v1/audit" { PATIENCE_FOR_AUDIT } else { PATIENCE };
-        let request = Request::builder()
+        let mut request = Request::builder();
+        if let Some(reason) = &self.reason {
+            request = request.header("x-reason", encoded(reason));
+        }
+        let request = request
             .method(method)
             .uri(path)
             .header("host", "router")

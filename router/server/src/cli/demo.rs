@@ -8,6 +8,7 @@ use super::{CliError, Common, Format, run, text::print};
 use crate::{
     config::Settings,
     demo,
+    gateway::Access,
     router::{Folder, Router},
 };
 
@@ -76,7 +77,7 @@ impl Demo {
                     played = demo::play(router.clone(), self.orders, self.rate.0, &place) => played.map(Some),
                 };
             }
-            let served = run::serve(router.clone(), common, self.listen, None);
+            let served = run::serve(router.clone(), common, self.listen, Access::Open);
             let shown = async {
                 let outcome = demo::play(router.clone(), self.orders, self.rate.0, &place).await?;
                 report(common, &outcome);

@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::{
     CliError, Common, Format,
-    client::{Client, Response, actor},
+    client::{Because, Client, Response, actor},
     source::{Source, encoded, refusal},
     text::{self, Table, bold, dim, plain, print, time},
 };
@@ -53,6 +53,8 @@ pub(super) enum Dlq {
         /// The message as it should have been: an order, or a CloudEvent that names its kind.
         #[arg(long, value_name = "FILE")]
         with: Option<PathBuf>,
+        #[command(flatten)]
+        because: Because,
     },
 }
 
@@ -66,7 +68,7 @@ impl Dlq {
         match self {
             Dlq::Ls { source, all, limit } => ls(common, source, all, limit),
             Dlq::Show { position } => show(common, &position),
-            Dlq::Replay { position, with } => replay(common, &position, with),
+            Dlq::Replay { position, with, because } => replay(common, &position, with, &because),
         }
     }
 }
@@ -147,7 +149,12 @@ fn show(common: &Common, position: &Position) -> Result<(), CliError> {
     Ok(())
 }
 
-fn replay(common: &Common, position: &Position, with: Option<PathBuf>) -> Result<(), CliError> {
+fn replay(
+    common: &Common,
+    position: &Position,
+    with: Option<PathBuf>,
+    because: &Because,
+) -> Result<(), CliError> {
     let corrected = match with {
         None => Vec::new(),
         Some(path) => {
@@ -167,7 +174,7 @@ fn replay(common: &Common, position: &Position, with: Option<PathBuf>) -> Result
             bytes
         }
     };
-    let client = Client::connect(common)?;
+    let client = Client::connect(common)?.because(because);
     let answer = client.post(&format!("{}/replay", path(position)), corrected)?;
     if answer.status >= 400 {
         return Err(refusal(common, &answer));

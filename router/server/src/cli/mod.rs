@@ -14,6 +14,7 @@ mod run;
 mod source;
 mod stock;
 mod text;
+mod token;
 mod validate;
 
 use std::{path::PathBuf, process::ExitCode};
@@ -148,6 +149,9 @@ enum Verb {
   router validate -c router.toml
   router validate --example > router.toml")]
     Validate(validate::Validate),
+    /// Make tokens for callers of the gateway.
+    #[command(subcommand)]
+    Token(token::Token),
     /// Check, send, show and list orders.
     #[command(subcommand)]
     Order(order::Order),
@@ -280,6 +284,10 @@ fn perform(Arguments { flags, verb }: Arguments) -> Result<(), CliError> {
     if let Some(folder) = flags.data_dir {
         given.set("data_dir", folder.display().to_string(), "--data-dir");
     }
+    let verb = match verb {
+        Verb::Token(token) => return token.run(flags.format),
+        verb => verb,
+    };
     match &verb {
         Verb::Run(run) => run.give(&mut given)?,
         Verb::Error { code } => return error(code.as_deref(), flags.format),
@@ -292,7 +300,7 @@ fn perform(Arguments { flags, verb }: Arguments) -> Result<(), CliError> {
     match verb {
         Verb::Run(run) => run.run(common),
         Verb::Demo(demo) => demo.run(common),
-        Verb::Validate(_) | Verb::Error { .. } => Ok(()),
+        Verb::Validate(_) | Verb::Error { .. } | Verb::Token(_) => Ok(()),
         Verb::Order(order) => order.run(common),
         Verb::Stock(stock) => stock.run(common),
         Verb::Node(node) => node.run(common),

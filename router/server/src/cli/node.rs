@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::{
     CliError, Common, Format,
-    client::Client,
+    client::{Because, Client},
     order::Input,
     source::{Ask, Source, encoded, said},
     text::{self, Table, plain},
@@ -23,6 +23,8 @@ pub(super) enum Node {
         /// `zones`, `nodes`, `items`, `channels` or `regions`.
         #[arg(long, default_value = "nodes", value_parser = TABLES)]
         table: String,
+        #[command(flatten)]
+        because: Because,
     },
     /// List a table.
     #[command(after_help = "Examples:\n  router node list\n  router node list --table zones --format json")]
@@ -39,10 +41,18 @@ pub(super) enum Node {
     Show { id: String },
     /// Give a node no more orders; what it has stays with it.
     #[command(after_help = "Example:\n  router node pause berlin-1")]
-    Pause { id: String },
+    Pause {
+        id: String,
+        #[command(flatten)]
+        because: Because,
+    },
     /// Let a paused node have orders again.
     #[command(after_help = "Example:\n  router node resume berlin-1")]
-    Resume { id: String },
+    Resume {
+        id: String,
+        #[command(flatten)]
+        because: Because,
+    },
 }
 
 const TABLES: [&str; 5] = ["zones", "nodes", "items", "channels", "regions"];
@@ -50,9 +60,9 @@ const TABLES: [&str; 5] = ["zones", "nodes", "items", "channels", "regions"];
 impl Node {
     pub(super) fn run(self, common: &Common) -> Result<(), CliError> {
         match self {
-            Node::Set { input, table } => {
+            Node::Set { input, table, because } => {
                 input.open()?;
-                set(common, &input, &table)
+                set(common, &input, &table, &because)
             }
             Node::List { table, limit } => list(common, &table, limit),
             Node::Show { id } => {
@@ -60,14 +70,14 @@ impl Node {
                 text::print(common, &node);
                 Ok(())
             }
-            Node::Pause { id } => switch(common, &id, "pause"),
-            Node::Resume { id } => switch(common, &id, "resume"),
+            Node::Pause { id, because } => switch(common, &id, "pause", &because),
+            Node::Resume { id, because } => switch(common, &id, "resume", &because),
         }
     }
 }
 
-fn set(common: &Common, input: &Input, table: &str) -> Result<(), CliError> {
-    let client = Client::connect(common)?;
+fn set(common: &Common, input: &Input, table: &str, because: &Because) -> Result<(), CliError> {
+    let client = Client::connect(common)?.because(because);
     let path = format!("/v1/{}", encoded(table));
     let mut refused = false;
     input.each(|number, line| {
@@ -115,8 +125,8 @@ fn find(common: &Common, source: &Source, id: &str) -> Result<Value, CliError> {
 }
 
 /// Publishes the node as it is, enabled or not.
-fn switch(common: &Common, id: &str, to: &str) -> Result<(), CliError> {
-    let client = Client::connect(common)?;
+fn switch(common: &Common, id: &str, to: &str, because: &Because) -> Result<(), CliError> {
+    let client = Client::connect(common)?.because(because);
     client.settle();
     said(common, &client.post(&format!("/v1/local/nodes/{}/{to}", encoded(id)), Vec::new())?)
 }

@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 
 use super::{
     CliError, Common, Format,
-    client::Client,
+    client::{Because, Client},
     source::{Ask, Source, refusal},
     text::{self, Table, bold, dim, plain, time},
 };
@@ -35,7 +35,12 @@ pub(super) enum Order {
     #[command(after_help = "Examples:
   router order send orders.ndjson --data-dir ./data
   router order send orders.ndjson --format json > answers.ndjson")]
-    Send(Input),
+    Send {
+        #[command(flatten)]
+        input: Input,
+        #[command(flatten)]
+        because: Because,
+    },
     /// Show an order by our id, or by CHANNEL:ID or CHANNEL/ACCOUNT:ID.
     #[command(after_help = "Example:\n  router order show web:1001")]
     Show { id: String },
@@ -70,7 +75,7 @@ impl Order {
     pub(super) fn run(self, common: &Common) -> Result<(), CliError> {
         match self {
             Order::Lint(input) => lint(&input, common),
-            Order::Send(input) => send(&input, common),
+            Order::Send { input, because } => send(&input, &because, common),
             Order::Show { id } => {
                 let source = Source::rows(common)?;
                 let answer = source.ask(&Ask::Order(id), None, 1)?;
@@ -164,10 +169,10 @@ fn lint(input: &Input, common: &Common) -> Result<(), CliError> {
     checked
 }
 
-fn send(input: &Input, common: &Common) -> Result<(), CliError> {
+fn send(input: &Input, because: &Because, common: &Common) -> Result<(), CliError> {
     // A file that is not there is said before a router is started for it.
     let (body, size) = input.open()?;
-    let client = Client::connect(common)?;
+    let client = Client::connect(common)?.because(because);
     let sent = Arc::new(AtomicU64::new(0));
     let mut progress = Progress { sent: sent.clone(), size, answers: 0, bad: 0, drawn: None };
     client.post_lines("/v1/batch", Counted { body, sent }, |line| {

@@ -16,7 +16,7 @@ use tokio::{
 use super::{CliError, Common, text, validate};
 use crate::{
     config::Given,
-    gateway::{self, Gateway},
+    gateway::{self, Access, Gateway},
     router::{Folder, Router, RouterError},
 };
 
@@ -25,9 +25,12 @@ pub(super) struct Run {
     /// Address of the HTTP gateway; other than loopback needs a token [default: 127.0.0.1:8080].
     #[arg(long)]
     listen: Option<String>,
-    /// File that holds the token which callers have to send.
+    /// File that holds one token of the role admin.
     #[arg(long)]
     token_file: Option<PathBuf>,
+    /// File that says which tokens there are, each bound to a role; `router token new` makes entries.
+    #[arg(long)]
+    tokens_file: Option<PathBuf>,
     /// Any key of the configuration; wins over file and environment.
     #[arg(long, value_name = "KEY=VALUE")]
     set: Vec<String>,
@@ -43,15 +46,18 @@ impl Run {
         if let Some(path) = &self.token_file {
             given.set("token_file", path.display().to_string(), "--token-file");
         }
+        if let Some(path) = &self.tokens_file {
+            given.set("tokens_file", path.display().to_string(), "--tokens-file");
+        }
         Ok(())
     }
 
     pub(super) fn run(self, common: &Common) -> Result<(), CliError> {
-        let token = common.settings.token().map_err(|finding| CliError::Configuration(vec![*finding]))?;
+        let access = Access::of(&common.settings).map_err(CliError::Configuration)?;
         of_ours(&common.folder())?;
         let router = Arc::new(Router::start(&common.settings)?);
         let runtime = runtime()?;
-        let served = runtime.block_on(serve(router.clone(), common, common.settings.listen, token));
+        let served = runtime.block_on(serve(router.clone(), common, common.settings.listen, access));
         end(runtime, router);
         served
     }
@@ -85,7 +91,7 @@ pub(super) async fn serve(
     router: Arc<Router>,
     common: &Common,
     listen: SocketAddr,
-    token: Option<Arc<str>>,
+    access: Access,
 ) -> Result<(), CliError> {
     // Before anybody is told that it is ready: a signal that comes at once is a wish to end cleanly as well.
     let mut terminated = signal(SignalKind::terminate()).map_err(|e| CliError::File("SIGTERM".into(), e))?;
@@ -95,7 +101,11 @@ pub(super) async fn serve(
     let (stop, stopped) = watch::channel(false);
     let local = local(router.clone(), common, stopped.clone())?;
     let feed = router.feed.clone();
-    let app = gateway::app(Gateway { router, token });
+    let access = Arc::new(access);
+    // Before anybody is told that it is ready: the signal that asks for another look would end the process.
+    let follows = gateway::follow(access.clone()).map_err(|e| CliError::File("SIGHUP".into(), e))?;
+    tokio::spawn(follows);
+    let app = gateway::app(Gateway { router, access });
     text::note(&format!("router: ready on http://{address}, data in {}", common.folder().display()));
     tokio::spawn(async move {
         tokio::select! {
@@ -127,7 +137,7 @@ pub(super) fn local(
     }
     let listener = UnixListener::bind(&path).map_err(file)?;
     std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).map_err(file)?;
-    let app = gateway::local(Gateway { router, token: None });
+    let app = gateway::local(Gateway { router, access: Arc::new(Access::Local) });
     Ok(tokio::spawn(async move {
         gateway::serve(listener, app, stopped).await;
         let _ = std::fs::remove_file(path);

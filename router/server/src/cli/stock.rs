@@ -5,7 +5,7 @@ use serde_json::json;
 
 use super::{
     CliError, Common, Format,
-    client::Client,
+    client::{Because, Client},
     source::{Ask, Source, said},
     text::{self, Table, plain},
 };
@@ -35,6 +35,8 @@ pub(super) enum Stock {
         /// Units there, with at most three decimals.
         #[arg(allow_hyphen_values = true)]
         qty: String,
+        #[command(flatten)]
+        because: Because,
     },
 }
 
@@ -42,8 +44,8 @@ impl Stock {
     pub(super) fn run(self, common: &Common) -> Result<(), CliError> {
         match self {
             Stock::List { node, sku, limit } => list(common, &Ask::Cells { node, sku }, limit),
-            Stock::Count { node, sku, qty } => {
-                let client = Client::connect(common)?;
+            Stock::Count { node, sku, qty, because } => {
+                let client = Client::connect(common)?.because(&because);
                 let count = json!({ "node": node, "sku": sku, "qty": qty, "source": "cli" });
                 said(common, &client.post("/v1/stock/counts", count.to_string().into_bytes())?)
             }

@@ -2,7 +2,10 @@
 
 use std::path::Path;
 
-use toml::de::{DeTable, DeValue};
+use toml::{
+    Spanned,
+    de::{DeTable, DeValue},
+};
 
 use super::{
     FILE, Finding, Place, SYNTAX, Settings, VALUE,
@@ -12,38 +15,64 @@ use super::{
 /// Bytes of a configuration file at most.
 const MOST: u64 = 1 << 20;
 
-/// Takes the file's keys into `settings`; what is wrong becomes findings.
-pub(super) fn read(path: &Path, settings: &mut Settings, findings: &mut Vec<Finding>) {
-    let name = path.display().to_string();
-    let unreadable = |detail: String| Finding::new(FILE, Place::Flag(name.clone()), "", detail);
-    match std::fs::metadata(path) {
-        Ok(about) if about.len() > MOST => {
-            return findings.push(unreadable(format!("has more than {MOST} bytes")));
+/// A TOML file that was read.
+pub(super) struct Source {
+    name: String,
+    text: String,
+}
+
+impl Source {
+    /// Reads a file of `most` bytes at most; why it cannot be read becomes a finding.
+    pub fn open(path: &Path, most: u64, findings: &mut Vec<Finding>) -> Option<Source> {
+        let name = path.display().to_string();
+        let mut unreadable = |detail: String| {
+            findings.push(Finding::new(FILE, Place::Flag(name.clone()), "", detail));
+            None
+        };
+        match std::fs::metadata(path) {
+            Ok(about) if about.len() > most => return unreadable(format!("has more than {most} bytes")),
+            Ok(about) if about.is_dir() => return unreadable("is a folder".into()),
+            _ => {}
         }
-        Ok(about) if about.is_dir() => return findings.push(unreadable("is a folder".into())),
-        _ => {}
+        match std::fs::read(path).map(String::from_utf8) {
+            Ok(Ok(text)) => Some(Source { name, text }),
+            Ok(Err(error)) => {
+                unreadable(format!("is no UTF-8 text at byte {}", error.utf8_error().valid_up_to()))
+            }
+            Err(error) => unreadable(error.to_string()),
+        }
     }
-    let text = match std::fs::read(path).map(String::from_utf8) {
-        Ok(Ok(text)) => text,
-        Ok(Err(error)) => {
-            let at = error.utf8_error().valid_up_to();
-            return findings.push(unreadable(format!("is no UTF-8 text at byte {at}")));
-        }
-        Err(error) => return findings.push(unreadable(error.to_string())),
-    };
-    let place = |byte: usize| {
-        let before = text.get(..byte).unwrap_or(&text);
+
+    /// A text that lies in no file yet.
+    pub fn of(name: &str, text: String) -> Source {
+        Source { name: name.to_owned(), text }
+    }
+
+    /// Line and column of a byte.
+    pub fn place(&self, byte: usize) -> Place {
+        let before = self.text.get(..byte).unwrap_or(&self.text);
         let line = before.matches('\n').count() + 1;
         let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
-        Place::File(name.clone(), line, column)
-    };
-    let (table, errors) = DeTable::parse_recoverable(&text);
-    for error in errors {
-        let at = place(error.span().map_or(0, |span| span.start));
-        findings.push(Finding::new(SYNTAX, at, "", error.message().to_owned()));
+        Place::File(self.name.clone(), line, column)
     }
-    if findings.is_empty() {
-        take("", table.get_ref(), settings, findings, &place);
+
+    /// Its tables; `None` where it is no TOML, which becomes findings.
+    pub fn table(&self, findings: &mut Vec<Finding>) -> Option<Spanned<DeTable<'_>>> {
+        let (table, errors) = DeTable::parse_recoverable(&self.text);
+        let right = errors.is_empty();
+        for error in errors {
+            let at = self.place(error.span().map_or(0, |span| span.start));
+            findings.push(Finding::new(SYNTAX, at, "", error.message().to_owned()));
+        }
+        right.then_some(table)
+    }
+}
+
+/// Takes the file's keys into `settings`; what is wrong becomes findings.
+pub(super) fn read(path: &Path, settings: &mut Settings, findings: &mut Vec<Finding>) {
+    let Some(source) = Source::open(path, MOST, findings) else { return };
+    if let Some(table) = source.table(findings) {
+        take("", table.get_ref(), settings, findings, &|byte| source.place(byte));
     }
 }
 

@@ -44,7 +44,7 @@ pub(crate) const KEYS: &[Key] = &[
     },
     Key {
         name: "listen",
-        meaning: "Address of the HTTP gateway; other than loopback needs token_file",
+        meaning: "Address of the HTTP gateway; other than loopback needs tokens_file or token_file",
         form: Form::Text,
         set: |s, text| {
             let address = text.trim().parse();
@@ -54,10 +54,17 @@ pub(crate) const KEYS: &[Key] = &[
     },
     Key {
         name: "token_file",
-        meaning: "File that holds the token which callers have to send, at least 16 characters",
+        meaning: "File that holds one token of the role admin, at least 16 characters",
         form: Form::Text,
         set: |s, text| filled(text).map(|path| s.token_file = Some(path.into())),
         get: |s| s.token_file.as_ref().map(|path| path.display().to_string()),
+    },
+    Key {
+        name: "tokens_file",
+        meaning: "File that says which tokens there are, each bound to a role; read again when it changes",
+        form: Form::Text,
+        set: |s, text| filled(text).map(|path| s.tokens_file = Some(path.into())),
+        get: |s| s.tokens_file.as_ref().map(|path| path.display().to_string()),
     },
     Key {
         name: "partitions",

@@ -6,18 +6,20 @@
 
 mod file;
 pub(crate) mod keys;
+pub(crate) mod tokens;
 mod values;
 
-use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use router_log::Options;
 use router_schemas::refusal::Code;
 use serde::Serialize;
+use tokens::Tokens;
 
 use crate::runner;
 
 /// The codes of the configuration.
-pub(crate) const CODES: &[Code] = &[FILE, SYNTAX, UNKNOWN, VALUE, TOGETHER];
+pub(crate) const CODES: &[Code] = &[FILE, SYNTAX, UNKNOWN, VALUE, TOGETHER, ENTRY];
 const FILE: Code = Code {
     id: "E3101",
     summary: "the configuration file cannot be read",
@@ -38,6 +40,12 @@ const TOGETHER: Code = Code {
     hint: "see docs/configuration.md",
 };
 
+const ENTRY: Code = Code {
+    id: "E3106",
+    summary: "an entry of the tokens file is not right",
+    hint: "see docs/configuration.md; `router token new` makes an entry that is right",
+};
+
 /// Everything that can be configured.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Settings {
@@ -45,8 +53,10 @@ pub(crate) struct Settings {
     pub data_dir: PathBuf,
     /// Address of the HTTP gateway.
     pub listen: SocketAddr,
-    /// File with the token that callers have to send.
+    /// File with one token of the role admin.
     pub token_file: Option<PathBuf>,
+    /// File with the tokens that there are, each bound to a role.
+    pub tokens_file: Option<PathBuf>,
     /// Partitions of a new log; `None`: those of the log that is there, 4 for a new one.
     pub partitions: Option<u16>,
     pub log: LogSettings,
@@ -113,6 +123,7 @@ impl Default for Settings {
             data_dir: "./router-data".into(),
             listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
             token_file: None,
+            tokens_file: None,
             partitions: None,
             log: LogSettings { segment_size: 128 << 20, cache: 64 << 20, reserve: 64 << 20 },
             snapshots: Snapshots { every: 250_000, keep: 2 },
@@ -146,28 +157,39 @@ impl Settings {
         }
     }
 
-    /// The token that callers have to send. Its file is read here, so that it never lies about in a structure
-    /// that can be printed.
-    pub fn token(&self) -> Result<Option<Arc<str>>, Box<Finding>> {
-        let together =
-            |key: &str, detail: String| Box::new(Finding::new(TOGETHER, Place::Settings, key, detail));
-        let Some(path) = &self.token_file else {
+    /// The tokens that callers may send; `None`: nobody needs one. The files are read here, so that no token ever lies
+    /// about in a structure that can be printed.
+    pub fn tokens(&self) -> Result<Option<Tokens>, Vec<Finding>> {
+        let together = |key: &str, detail: String| Finding::new(TOGETHER, Place::Settings, key, detail);
+        if self.token_file.is_none() && self.tokens_file.is_none() {
             if self.listen.ip().is_loopback() {
                 return Ok(None);
             }
-            let detail = format!("{} is not loopback: set token_file, or listen on 127.0.0.1", self.listen);
-            return Err(together("listen", detail));
-        };
-        let text = std::fs::read_to_string(path).map_err(|e| {
-            together("token_file", format!("{}: {e}; check the path and its rights", path.display()))
-        })?;
-        let token = text.trim();
-        if token.len() < 16 {
-            let detail =
-                format!("the token in {} has less than 16 characters; make a longer one", path.display());
-            return Err(together("token_file", detail));
+            let detail = format!("{} is not loopback: set tokens_file, or listen on 127.0.0.1", self.listen);
+            return Err(vec![together("listen", detail)]);
         }
-        Ok(Some(Arc::from(token)))
+        let (mut tokens, mut findings) = (Tokens::default(), Vec::new());
+        if let Some(path) = &self.tokens_file {
+            tokens::read(path, &mut tokens, &mut findings);
+        }
+        if let Some(path) = &self.token_file {
+            let place = path.display();
+            match std::fs::read_to_string(path).map(|text| tokens.add_admin(text.trim())) {
+                Ok(true) => {}
+                Ok(false) => {
+                    let detail = format!(
+                        "the token in {place} has less than {} characters; make a longer one",
+                        tokens::SHORTEST
+                    );
+                    findings.push(together("token_file", detail));
+                }
+                Err(e) => {
+                    let detail = format!("{place}: {e}; check the path and its rights");
+                    findings.push(together("token_file", detail));
+                }
+            }
+        }
+        if findings.is_empty() { Ok(Some(tokens)) } else { Err(findings) }
     }
 }
 
@@ -279,14 +301,14 @@ pub(crate) fn load(
     if findings.is_empty() { Ok(settings) } else { Err(findings) }
 }
 
-/// As [`load`], and what can only be said of all settings together.
+/// As [`load`], and what can only be said of all settings together, with the files that they name.
 pub(crate) fn check(
     given: &Given,
     environment: impl IntoIterator<Item = (String, String)>,
-) -> Result<(Settings, Option<Arc<str>>), Vec<Finding>> {
+) -> Result<Settings, Vec<Finding>> {
     let settings = load(given, environment)?;
-    let token = settings.token().map_err(|finding| vec![*finding])?;
-    Ok((settings, token))
+    settings.tokens()?;
+    Ok(settings)
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-use std::{fs, path::PathBuf};
+use std::fs;
 
 use super::*;
 
@@ -82,14 +82,17 @@ fn the_example_is_right_and_says_the_defaults() {
 fn a_listener_for_others_needs_a_token_of_some_length() {
     let folder = tempfile::tempdir().unwrap();
     let open = Settings { listen: "0.0.0.0:80".parse().unwrap(), ..Settings::default() };
-    assert_eq!(open.token().unwrap_err().code, "E3105");
+    let code = |settings: &Settings| settings.tokens().err().map(|findings| findings[0].code);
+    assert_eq!(code(&open), Some("E3105"));
     let path = folder.path().join("token");
-    let with = |path: PathBuf| Settings { token_file: Some(path), ..open.clone() };
-    assert_eq!(with(path.clone()).token().unwrap_err().code, "E3105", "a file that is not there");
+    let with = Settings { token_file: Some(path.clone()), ..open };
+    assert_eq!(code(&with), Some("E3105"), "a file that is not there");
     fs::write(&path, "short\n").unwrap();
-    assert_eq!(with(path.clone()).token().unwrap_err().code, "E3105");
+    assert_eq!(code(&with), Some("E3105"));
     fs::write(&path, "long enough to be a token\n").unwrap();
-    assert_eq!(with(path).token().unwrap().as_deref(), Some("long enough to be a token"));
+    let tokens = with.tokens().unwrap().unwrap();
+    let holder = tokens.holder(&tokens::hash(b"long enough to be a token"), 0).unwrap();
+    assert_eq!((holder.name.as_str(), holder.role), ("admin", tokens::Role::Admin));
 }
 
 #[test]

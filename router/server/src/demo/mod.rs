@@ -18,6 +18,7 @@ use router_audit::Report;
 use router_ingest::decode::{self, Context};
 use router_schemas::{
     command::order::Arrival,
+    envelope::Meta,
     id::{Identity, OrderId},
     reply::{Answer, Reply},
 };
@@ -195,8 +196,9 @@ async fn send(router: &Router, kind: &str, body: &Value, outcome: bool) -> Resul
     let context = Context { keys: &router.keys, arrival: Arrival::Http, key: None };
     let command = decode::message(kind, body.to_string().as_bytes(), &context);
     let command = command.map_err(|e| failed(e.to_string()))?;
+    let meta = Meta { actor: Some("demo".into()), ..Meta::default() };
     loop {
-        match router.send(&command, outcome) {
+        match router.send_with(&command, outcome, meta.clone()) {
             Ok(answering) => return Ok(answering),
             Err(SubmitError::Busy) => tokio::time::sleep(Duration::from_millis(1)).await,
             Err(error) => return Err(failed(error.to_string())),

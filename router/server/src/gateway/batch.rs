@@ -20,16 +20,23 @@ use router_log::LogState;
 use router_schemas::{
     command::{Command, order::Arrival},
     limits,
+    position::Topic,
 };
 use serde::Serialize;
 use serde_json::Value;
 use tokio::sync::mpsc;
 
 use super::{
-    Gateway, TOO_LARGE, WAIT, problem_body,
+    Failure, Gateway, TOO_LARGE, WAIT,
+    caller::Caller,
+    problem_body,
     write::{failure, rejection, status},
 };
-use crate::{router::SubmitError, show, submit::Answers};
+use crate::{
+    router::{Router, SubmitError},
+    show,
+    submit::Answers,
+};
 
 /// Lines that go together at most: short enough that other requests need not wait for them.
 const LINES: usize = 64;
@@ -57,9 +64,9 @@ enum Read {
 
 /// Messages by the line: each a CloudEvent in structured form, or an order. A line of the answer for each, in their
 /// order.
-pub(super) async fn batch(State(gateway): State<Gateway>, body: Body) -> Response {
+pub(super) async fn batch(State(gateway): State<Gateway>, caller: Caller, body: Body) -> Response {
     let (units, to_answer) = mpsc::channel(UNITS);
-    tokio::spawn(read(gateway, body, units));
+    tokio::spawn(read(gateway, caller, body, units));
     let answers = futures_util::stream::unfold(to_answer, |mut to_answer: mpsc::Receiver<Unit>| async move {
         let unit = to_answer.recv().await?;
         Some((Ok::<_, std::convert::Infallible>(answered(unit).await), to_answer))
@@ -67,7 +74,7 @@ pub(super) async fn batch(State(gateway): State<Gateway>, body: Body) -> Respons
     ([("content-type", "application/x-ndjson")], Body::from_stream(answers)).into_response()
 }
 
-async fn read(gateway: Gateway, body: Body, units: mpsc::Sender<Unit>) {
+async fn read(gateway: Gateway, caller: Caller, body: Body, units: mpsc::Sender<Unit>) {
     let mut chunks = body.into_data_stream();
     let mut cut = Lines::new(limits::MESSAGE_BYTES);
     loop {
@@ -79,7 +86,7 @@ async fn read(gateway: Gateway, body: Body, units: mpsc::Sender<Unit>) {
         loop {
             // At most as many as the channel holds are under way: the rest of the body waits.
             let Ok(place) = units.reserve().await else { return };
-            let (unit, more) = unit(&gateway, &mut cut).await;
+            let (unit, more) = unit(&gateway, &caller, &mut cut).await;
             if !unit.lines.is_empty() {
                 place.send(unit);
             }
@@ -106,7 +113,7 @@ enum More {
 }
 
 /// Reads the next lines, as many as go together, and sends what can be sent.
-async fn unit(gateway: &Gateway, cut: &mut Lines) -> (Unit, More) {
+async fn unit(gateway: &Gateway, caller: &Caller, cut: &mut Lines) -> (Unit, More) {
     let router = &gateway.router;
     // Before anything is sealed: a key that nobody needs takes room as well.
     let no_room = match router.log.state() {
@@ -140,15 +147,12 @@ async fn unit(gateway: &Gateway, cut: &mut Lines) -> (Unit, More) {
         }
         let context = Context { keys: &router.keys, arrival: Arrival::Http, key: None };
         let read = match decode::message("order.v1", line, &context) {
-            Ok(command) => match router.road(&command) {
+            Ok(command) => match may(router, caller, &command).await {
                 Ok((topic, partition)) => {
-                    bundle.push(topic, partition, &command, false);
+                    bundle.push_with(topic, partition, &command, false, caller.meta(&command));
                     Read::Sent(matches!(command, Command::Place(_)))
                 }
-                Err(error) => {
-                    let (status, answer) = failure(&error);
-                    Read::Refused(status, answer)
-                }
+                Err((status, answer)) => Read::Refused(status, answer),
             },
             Err(rejected) => Read::Refused(StatusCode::UNPROCESSABLE_ENTITY, rejection(&rejected)),
         };
@@ -168,6 +172,19 @@ async fn unit(gateway: &Gateway, cut: &mut Lines) -> (Unit, More) {
         }
     };
     (Unit { lines, answers }, more)
+}
+
+/// Where a command goes that the caller may send.
+async fn may(
+    router: &Router,
+    caller: &Caller,
+    command: &Command,
+) -> Result<(Topic, u16), (StatusCode, Value)> {
+    let refused =
+        |failure: Failure| (failure.status, problem_body(failure.code, &failure.pointer, &failure.detail));
+    caller.command(command).map_err(refused)?;
+    caller.touches(router, command).await.map_err(refused)?;
+    router.road(command).map_err(|error| failure(&error))
 }
 
 /// A line of the answer; its members stand in alphabetical order.

@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use axum::http::StatusCode;
 use router_schemas::{
+    id::{Identity, OrderId},
     position::{Topic, TopicPartition},
     row::OrderRow,
     stage::StageName,
@@ -12,6 +13,7 @@ use router_sinks::StoreError;
 
 use super::{
     Failure, NOT_FOUND,
+    caller::Caller,
     problem::{NO_ROWS, NOT_YET},
 };
 use crate::router::Router;
@@ -22,17 +24,71 @@ const PAUSE: Duration = Duration::from_millis(2);
 
 /// What the log holds, stage by stage: what an order that is in it now leads to.
 enum Wait {
-    Intake(u64),
+    /// Partition and end.
+    Intake(u16, u64),
     Engine(Vec<u64>),
     Rows(Vec<u64>),
     Over,
 }
 
+impl Wait {
+    fn intake(router: &Router, partition: u16) -> Wait {
+        Wait::Intake(partition, end(router, Topic::Intake, partition))
+    }
+
+    fn engine(router: &Router) -> Wait {
+        Wait::Engine(ends(router, Topic::Commands, router.runner.topology.commands))
+    }
+}
+
+/// The order with this id, if the caller may see it.
+pub(super) async fn by_id(router: &Router, id: OrderId, caller: &Caller) -> Result<OrderRow, Failure> {
+    let place = id.position().filter(|place| {
+        let made = OrderId::new(router.log.log_id(), &place.topic, place.partition, place.offset) == id;
+        let source = TopicPartition::new(place.topic.clone(), place.partition);
+        made && router.log.range(&source).is_some_and(|range| place.offset < range.end)
+    });
+    let find = |router: &Router| match router.store.order(id)? {
+        Some(row) if caller.sees(router, &row)? => Ok(Some(row)),
+        _ => Ok(None),
+    };
+    match place.map(|place| (place.topic, place.partition)) {
+        Some((Topic::Intake, partition)) => order(router, Wait::intake(router, partition), find).await,
+        // A part of an order from another zone.
+        Some((Topic::Commands, _)) => order(router, Wait::engine(router), find).await,
+        _ => Err(no_such()),
+    }
+}
+
+/// The order that a platform knows by this name, if the caller may see it.
+pub(super) async fn by_name(
+    router: &Router,
+    identity: &Identity,
+    caller: &Caller,
+) -> Result<OrderRow, Failure> {
+    if !caller.has_channel(&identity.channel) {
+        return Err(no_such());
+    }
+    let find = |router: &Router| {
+        let Some(id) = router.store.order_id(identity)? else { return Ok(None) };
+        match router.store.order(id)? {
+            Some(row) if caller.sees(router, &row)? => Ok(Some(row)),
+            _ => Ok(None),
+        }
+    };
+    let partition = identity.partition(router.runner.topology.intake);
+    order(router, Wait::intake(router, partition), find).await
+}
+
+pub(super) fn no_such() -> Failure {
+    Failure::new(StatusCode::NOT_FOUND, NOT_FOUND, "no such order")
+}
+
 /// The order that `find` finds. Where it finds none, it looks again until the rows show all that the intake partition
 /// held at the start.
-pub(super) async fn order(
+async fn order(
     router: &Router,
-    intake: u16,
+    mut wait: Wait,
     find: impl Fn(&Router) -> Result<Option<OrderRow>, StoreError>,
 ) -> Result<OrderRow, Failure> {
     let find = || find(router).map_err(|error| no_rows(&error));
@@ -40,14 +96,13 @@ pub(super) async fn order(
         return Ok(row);
     }
     let started = Instant::now();
-    let mut wait = Wait::Intake(end(router, Topic::Intake, intake));
     while started.elapsed() < PATIENCE {
-        wait = further(router, intake, wait);
+        wait = further(router, wait);
         if let Some(row) = find()? {
             return Ok(row);
         }
         if matches!(wait, Wait::Over) {
-            return Err(Failure::new(StatusCode::NOT_FOUND, NOT_FOUND, "no such order"));
+            return Err(no_such());
         }
         tokio::time::sleep(PAUSE).await;
     }
@@ -64,21 +119,23 @@ fn end(router: &Router, topic: Topic, partition: u16) -> u64 {
     router.log.range(&TopicPartition::new(topic, partition)).map_or(0, |range| range.end)
 }
 
+fn ends(router: &Router, topic: Topic, count: u16) -> Vec<u64> {
+    (0..count).map(|partition| end(router, topic.clone(), partition)).collect()
+}
+
 /// A stage that has passed the ends has written what comes of them: those are the ends of the next one.
-fn further(router: &Router, intake: u16, wait: Wait) -> Wait {
+fn further(router: &Router, wait: Wait) -> Wait {
     let committed = |stage: StageName, partition| {
         let source = TopicPartition::new(stage.input(), partition);
         router.log.committed(stage.group(), &source).unwrap_or(0)
     };
-    let ends = |topic: Topic, count| (0..count).map(|p| end(router, topic.clone(), p)).collect();
     let passed = |ends: &[u64], at: &dyn Fn(u16) -> u64| (0..).zip(ends).all(|(p, end)| at(p) >= *end);
-    let topology = &router.runner.topology;
     match wait {
-        Wait::Intake(end) if committed(StageName::Intake, intake) >= end => {
-            Wait::Engine(ends(Topic::Commands, topology.commands))
+        Wait::Intake(partition, end) if committed(StageName::Intake, partition) >= end => {
+            Wait::engine(router)
         }
         Wait::Engine(all) if passed(&all, &|p| committed(StageName::Engine, p)) => {
-            Wait::Rows(ends(Topic::Events, topology.events))
+            Wait::Rows(ends(router, Topic::Events, router.runner.topology.events))
         }
         Wait::Rows(all) if passed(&all, &|p| router.store.position(p).unwrap_or(0)) => Wait::Over,
         same => same,

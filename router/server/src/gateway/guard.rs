@@ -1,22 +1,26 @@
 //! What stands before the handlers: token, time, and answers where there is no handler.
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use axum::{
     body::Body,
     extract::{Request, State},
-    http::{HeaderValue, Method, StatusCode, header},
+    http::{Method, StatusCode},
     middleware::Next,
     response::{IntoResponse, Response},
 };
+use percent_encoding::percent_decode_str;
 use tokio::sync::Semaphore;
 use tower_http::timeout::TimeoutBody;
 
-use super::{
-    Gateway, NOT_FOUND, problem,
-    problem::{METHOD, TOKEN},
+use super::{Access, Failure, NOT_FOUND, caller::Caller, problem, problem::METHOD};
+use crate::{
+    config::tokens::Role,
+    telemetry::{self, TELEMETRY},
 };
-use crate::telemetry::{self, TELEMETRY};
 
 /// Questions that read much of the log, or hold a second copy of a partition's state, at one time; more wait.
 static HEAVY: Semaphore = Semaphore::const_new(2);
@@ -35,20 +39,61 @@ pub(super) async fn heavy<T: Send + 'static>(work: impl FnOnce() -> T + Send + '
 /// The longest gap in a body that comes.
 const GAP: Duration = Duration::from_secs(20);
 
-pub(super) async fn authorise(State(gateway): State<Gateway>, request: Request, next: Next) -> Response {
-    if let Some(token) = &gateway.token {
-        let given =
-            request.headers().get(header::AUTHORIZATION).map(HeaderValue::as_bytes).unwrap_or_default();
-        if !same(given, format!("Bearer {token}").as_bytes()) {
-            return problem(StatusCode::UNAUTHORIZED, TOKEN, "", TOKEN.summary);
-        }
-    }
-    next.run(request).await
+/// What stands before a path.
+#[derive(Clone)]
+pub(super) struct Door {
+    pub access: Arc<Access>,
+    /// The path with its names in braces.
+    pub path: &'static str,
+    pub roles: &'static [Role],
 }
 
-/// Compares without telling by its time where the first difference is.
-fn same(a: &[u8], b: &[u8]) -> bool {
-    a.len() == b.len() && a.iter().zip(b).fold(0, |different, (a, b)| different | (a ^ b)) == 0
+/// Lets those in who may call the path, and tells the handler who it is.
+pub(super) async fn authorise(State(door): State<Door>, mut request: Request, next: Next) -> Response {
+    match door.admit(&request) {
+        Ok(caller) => {
+            request.extensions_mut().insert(caller);
+            next.run(request).await
+        }
+        Err(failure) => failure.into_response(),
+    }
+}
+
+impl Door {
+    fn admit(&self, request: &Request) -> Result<Caller, Failure> {
+        let caller = Caller::of(&self.access, request.method(), request.headers())?;
+        caller.role(self.roles)?;
+        // A node that is not the caller's is answered like one that is not there.
+        if self.named("{node}", request).is_some_and(|node| !caller.has_node(&node)) {
+            return Err(Failure::new(StatusCode::NOT_FOUND, NOT_FOUND, "no such node"));
+        }
+        if let Some(channel) = self.named("{channel}", request) {
+            caller.channel(&channel)?;
+        }
+        Ok(caller)
+    }
+
+    /// What the request has in place of a name in the path.
+    fn named(&self, name: &str, request: &Request) -> Option<String> {
+        let at = self.path.split('/').position(|part| part == name)?;
+        let part = request.uri().path().split('/').nth(at)?;
+        Some(percent_decode_str(part).decode_utf8_lossy().into_owned())
+    }
+}
+
+/// Tells the handlers of the socket who calls.
+pub(super) async fn introduce(
+    State(access): State<Arc<Access>>,
+    mut request: Request,
+    next: Next,
+) -> Response {
+    match Caller::of(&access, request.method(), request.headers()) {
+        Ok(caller) => {
+            request.extensions_mut().insert(caller);
+            next.run(request).await
+        }
+        Err(failure) => failure.into_response(),
+    }
 }
 
 /// Notes how long an answer took.

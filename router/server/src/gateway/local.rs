@@ -20,7 +20,7 @@ use router_schemas::{
 };
 use serde_json::{Value, json};
 
-use super::{Gateway, NO_ROOM, NOT_FOUND, guard::heavy, problem, respond};
+use super::{Gateway, NO_ROOM, NOT_FOUND, caller::Caller, guard::heavy, problem, respond};
 use crate::{router::Router, show::Time};
 
 pub(super) async fn topics(State(gateway): State<Gateway>) -> Response {
@@ -127,6 +127,7 @@ fn audited(router: &Router) -> Result<Value, router_audit::AuditError> {
 /// Pauses or resumes a node: publishes it as it is, with what only the log knows of it, enabled or not.
 pub(super) async fn switch(
     State(gateway): State<Gateway>,
+    caller: Caller,
     Path((id, to)): Path<(String, String)>,
 ) -> Response {
     let enabled = match to.as_str() {
@@ -144,7 +145,7 @@ pub(super) async fn switch(
     };
     node.enabled = enabled;
     let command = Command::Reference(Published { control: 0, change: Reference::Node(node) });
-    let answer = match gateway.router.send(&command, false) {
+    let answer = match gateway.router.send_with(&command, false, caller.meta(&command)) {
         Ok(answering) => answering.wait(super::WAIT).await,
         Err(error) => Err(error),
     };

@@ -1,6 +1,8 @@
 //! The gateway: HTTP in front of a running router. [`routes`] has every path with what is said of it.
 
+mod access;
 mod batch;
+mod caller;
 mod explain;
 mod fresh;
 mod guard;
@@ -22,6 +24,7 @@ mod write;
 
 use std::{sync::Arc, time::Duration};
 
+pub(crate) use access::{Access, follow};
 use axum::{
     middleware::{from_fn, from_fn_with_state},
     routing::{get, post},
@@ -42,8 +45,8 @@ const WAIT: Duration = Duration::from_secs(10);
 #[derive(Clone)]
 pub(crate) struct Gateway {
     pub router: Arc<Router>,
-    /// Asked of every request but those for health, where set.
-    pub token: Option<Arc<str>>,
+    /// How it is known who calls.
+    pub access: Arc<Access>,
 }
 
 /// The gateway as an axum application.
@@ -55,8 +58,9 @@ pub(crate) fn app(gateway: Gateway) -> axum::Router {
     let mut app = axum::Router::new();
     for route in routes::routes() {
         let mut serve = route.serve;
-        if !route.open {
-            serve = serve.layer(from_fn_with_state(gateway.clone(), guard::authorise));
+        if let access::Who::Roles(roles) = route.who {
+            let door = guard::Door { access: gateway.access.clone(), path: route.path, roles };
+            serve = serve.layer(from_fn_with_state(door, guard::authorise));
         }
         app = app.route(route.path, serve.layer(from_fn_with_state(route.path, guard::measure)));
     }
@@ -79,6 +83,7 @@ pub(crate) fn local(gateway: Gateway) -> axum::Router {
         .route("/v1/dlq", get(letters::ls))
         .route("/v1/dlq/{source}/{partition}/{offset}", get(letters::one))
         .route("/v1/dlq/{source}/{partition}/{offset}/replay", post(resend::again))
+        .layer(from_fn_with_state(gateway.access.clone(), guard::introduce))
         .with_state(gateway.clone());
     app(gateway).merge(log)
 }

@@ -8,6 +8,8 @@ use schemars::{SchemaGenerator, generate::SchemaSettings};
 use serde_json::{Map, Value, json};
 
 use super::{
+    access::Who,
+    caller::REASON_BYTES,
     query::Parameter,
     request::{KEY_BYTES, WAIT_SECONDS},
     routes::{Answer, Body, Content, Route, routes},
@@ -56,7 +58,8 @@ fn document() -> Value {
                 .collect::<Map<_, _>>(),
             "examples": examples(),
             "securitySchemes": { "token": { "type": "http", "scheme": "bearer",
-                "description": "Needed where the router was started with --token-file" } },
+                "description": "Needed where the router has tokens_file or token_file. A token has a role, and one of a \
+                    store its nodes, one of a connector its channels: `x-roles` says which roles may call a path" } },
         },
         "x-regenerate": REGENERATE,
     })
@@ -78,11 +81,11 @@ fn operation(route: &Route, generator: &mut SchemaGenerator, shared: &mut Shared
             "schema": { "type": "string", "pattern": "^[A-Za-z0-9._-]{1,64}$" }, "example": "web" }));
     }
     let mut operation = json!({ "operationId": route.id, "summary": route.about });
+    let header = |name| json!({ "$ref": format!("#/components/parameters/{name}") });
     match &route.body {
         Body::None => {}
         Body::Message(kind) => {
-            let header = |name| json!({ "$ref": format!("#/components/parameters/{name}") });
-            parameters.extend(["Idempotency-Key", "Prefer"].map(header));
+            parameters.extend(["Idempotency-Key", "Prefer", "X-Reason"].map(header));
             let schema = json!({ "$ref": format!("#/components/schemas/{}", kind.name) });
             let event = json!({ "type": "object", "required": ["specversion", "type", "data"], "properties": {
                 "specversion": { "const": "1.0" }, "type": { "const": kind.name }, "id": { "type": "string" },
@@ -94,6 +97,7 @@ fn operation(route: &Route, generator: &mut SchemaGenerator, shared: &mut Shared
             } });
         }
         Body::Lines => {
+            parameters.push(header("X-Reason"));
             operation["requestBody"] = json!({ "required": true, "content": { "application/x-ndjson": {
                 "schema": { "type": "string" },
                 "example": "{\"channel\":\"web\",\"id\":\"1002\",\"lines\":[{\"sku\":\"LATTE\",\"qty\":1}]}\n" } } });
@@ -102,8 +106,11 @@ fn operation(route: &Route, generator: &mut SchemaGenerator, shared: &mut Shared
     if !parameters.is_empty() {
         operation["parameters"] = json!(parameters);
     }
-    if route.open {
-        operation["security"] = json!([]);
+    match route.who {
+        Who::Anyone => operation["security"] = json!([]),
+        Who::Roles(roles) => {
+            operation["x-roles"] = json!(roles.iter().map(|role| role.as_str()).collect::<Vec<_>>())
+        }
     }
     let responses = route.answers.iter().map(|said| {
         let response = answer(route, said, generator);
@@ -132,6 +139,9 @@ fn message_headers() -> Value {
             "description": format!("`wait=N`: answer with the engine's outcome, within N seconds (1 to {WAIT_SECONDS}). \
                 `respond-async`: answer as soon as the message is on disk."),
             "schema": { "type": "string", "enum": ["wait=5", "respond-async"] } },
+        "X-Reason": { "name": "X-Reason", "in": "header",
+            "description": "Why it is sent, kept in the log beside it: UTF-8, or percent-encoded",
+            "schema": { "type": "string", "maxLength": REASON_BYTES, "pattern": "^[ !#$&-;=?-Z_a-z~]*$" } },
     })
 }
 

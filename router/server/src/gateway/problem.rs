@@ -30,6 +30,8 @@ pub(crate) const CODES: &[Code] = &[
     NO_ROWS,
     NOT_YET,
     CUT,
+    ROLE,
+    SCOPE,
     super::stream::TOO_MANY,
 ];
 pub(super) const BUSY: Code = Code {
@@ -86,9 +88,19 @@ pub(super) const NOT_YET: Code = Code {
 };
 pub(super) const CUT: Code =
     Code { id: "E4015", summary: "the body ended before its end", hint: "send the same again, whole" };
+pub(super) const ROLE: Code = Code {
+    id: "E4016",
+    summary: "the token's role may not do this",
+    hint: "send a token of one of the named roles; docs/configuration.md says what each may",
+};
+pub(super) const SCOPE: Code = Code {
+    id: "E4017",
+    summary: "the token is for other nodes or channels",
+    hint: "send a token whose entry in the tokens file has the node or the channel",
+};
 
 /// Why a request is not answered as it hoped.
-pub(super) struct Failure {
+pub(crate) struct Failure {
     pub status: StatusCode,
     pub code: Code,
     pub pointer: String,

@@ -28,9 +28,10 @@ use tokio::{sync::mpsc, task::JoinHandle};
 
 use super::{
     Gateway, WAIT,
+    caller::Caller,
     letters::{self, CHANNEL, LONG, MANY},
     problem,
-    problem::BAD_QUERY,
+    problem::{BAD_QUERY, TOKEN},
     problem_body,
     query::Parameter,
 };
@@ -68,6 +69,7 @@ pub(super) struct From {
 /// One request's way through the lines.
 struct Lines {
     gateway: Gateway,
+    caller: Caller,
     channel: String,
     from: From,
     /// Of the line being looked at, from 1.
@@ -79,6 +81,7 @@ struct Lines {
 /// Messages by the line. A line of the answer for each, in their order.
 pub(super) async fn raw(
     State(gateway): State<Gateway>,
+    caller: Caller,
     Path(channel): Path<String>,
     from: Result<Query<From>, QueryRejection>,
     body: Body,
@@ -96,7 +99,7 @@ pub(super) async fn raw(
         return failure.into_response();
     }
     let (answers, mut to_answer) = mpsc::channel::<JoinHandle<Value>>(UNDER_WAY);
-    let lines = Lines { gateway, channel, from, number: 0, letters: 0, answers };
+    let lines = Lines { gateway, caller, channel, from, number: 0, letters: 0, answers };
     tokio::spawn(lines.read(body));
     let (sender, receiver) = mpsc::channel::<Result<Bytes, std::io::Error>>(16);
     tokio::spawn(async move {
@@ -134,7 +137,7 @@ impl Lines {
                     Ok(None) => break,
                     Err(TooLong { line }) => {
                         self.number = line;
-                        self.stop(LONG).await;
+                        self.stop(StatusCode::PAYLOAD_TOO_LARGE, LONG).await;
                         return;
                     }
                 }
@@ -150,8 +153,11 @@ impl Lines {
         if line.iter().all(u8::is_ascii_whitespace) {
             return true;
         }
+        if !self.caller.counts() {
+            return self.stop(StatusCode::UNAUTHORIZED, TOKEN).await;
+        }
         if self.number > limits::RAW_LINES || self.letters >= limits::RAW_LETTERS {
-            return self.stop(MANY).await;
+            return self.stop(StatusCode::PAYLOAD_TOO_LARGE, MANY).await;
         }
         let Ok(place) = self.answers.clone().reserve_owned().await else { return false };
         if let LogState::NoRoom(reason) | LogState::Failed(reason) = self.gateway.router.log.state() {
@@ -178,10 +184,12 @@ impl Lines {
             Err(rejected) => {
                 self.letters += 1;
                 let (gateway, position) = (self.gateway.clone(), self.position());
+                let actor = self.caller.name().to_owned();
                 let (source, line) = (format!("orders.{}", self.channel), line.to_vec());
                 // Appended before the next line is read, so that letters lie in the order of their lines.
-                let kept =
-                    tokio::task::spawn_blocking(move || keep(&gateway, &source, position, &rejected, &line));
+                let kept = tokio::task::spawn_blocking(move || {
+                    keep(&gateway, actor, &source, position, &rejected, &line)
+                });
                 let (kept, log) = (kept.await, self.gateway.router.log.clone());
                 place.send(tokio::spawn(async move {
                     let durable = match kept.unwrap_or(Err(SubmitError::Late)) {
@@ -220,13 +228,13 @@ impl Lines {
             return Err(Rejected { code: id, pointer: "/channel".into(), detail: summary.into(), hint });
         }
         let source = known.then(|| Source { id: topic.name(), incarnation: 0, partition, offset, index: 0 });
-        Ok(router.send_with(&command, false, Meta { source, ..Meta::default() }))
+        Ok(router.send_with(&command, false, Meta { source, ..self.caller.meta(&command) }))
     }
 
     /// Says that no more is read.
-    async fn stop(&self, code: Code) -> bool {
+    async fn stop(&self, status: StatusCode, code: Code) -> bool {
         let answer = problem_body(code, "", code.summary);
-        let line = json!({ "line": self.number, "status": 413, "answer": answer });
+        let line = json!({ "line": self.number, "status": status.as_u16(), "answer": answer });
         // Whoever asked may have gone.
         let _ = self.answers.send(tokio::spawn(async move { line })).await;
         false
@@ -267,6 +275,7 @@ async fn durable(log: &dyn Log, ticket: Ticket) -> Result<(), SubmitError> {
 /// Keeps what cannot be read: the answer to its line, good once the ticket is on disk.
 fn keep(
     gateway: &Gateway,
+    actor: String,
     source: &str,
     position: Position,
     rejected: &Rejected,
@@ -276,7 +285,7 @@ fn keep(
     let letter = letters::letter(&router.keys, source, position, rejected, line);
     let letter = letter.map_err(|e| SubmitError::NoRoom(e.to_string()))?;
     let topic = Topic::DeadLetter(source.into());
-    let payload = envelope::to_vec(None, &Meta::default(), &letter);
+    let payload = envelope::to_vec(None, &Meta { actor: Some(actor), ..Meta::default() }, &letter);
     let appended = letters::append(&*router.log, &router.keys, &[(topic.clone(), 0, payload)])?;
     let at = appended.offsets.first().map(|offset| Position::new(topic, 0, *offset));
     let answer = json!({ "answer": "dead_letter", "letter": at, "source": letter.position,

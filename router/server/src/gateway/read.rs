@@ -1,6 +1,9 @@
 //! What changes nothing: rows, health, metrics.
 
-use std::sync::PoisonError;
+use std::{
+    collections::BTreeSet,
+    sync::{Arc, PoisonError},
+};
 
 use axum::{
     Json,
@@ -14,13 +17,16 @@ use router_schemas::{
     event::OrderState,
     id::{Identity, OrderId},
     position::{Topic, TopicPartition},
+    row::OrderRow,
 };
 use router_sinks::{OrderFilter, StoreError};
 use schemars::json_schema;
 use serde::Serialize;
 
 use super::{
-    Failure, Gateway, NOT_FOUND, fresh, openapi,
+    Failure, Gateway,
+    caller::Caller,
+    fresh, openapi,
     problem::BAD_QUERY,
     query::{Asked, Parameter},
 };
@@ -62,34 +68,36 @@ const fn time(name: &'static str, about: &'static str) -> Parameter {
 
 pub(super) async fn order(
     State(gateway): State<Gateway>,
+    caller: Caller,
     id: Result<Path<String>, PathRejection>,
 ) -> Result<Response, Failure> {
     let Ok(Path(id)) = id else {
         return Err(Failure::new(StatusCode::BAD_REQUEST, BAD_QUERY, "the id is no UTF-8"));
     };
-    let unknown = || Failure::new(StatusCode::NOT_FOUND, NOT_FOUND, "no such order");
     let router = &gateway.router;
-    let row = if let Ok(id) = id.parse::<OrderId>() {
-        let place = id.position().filter(|place| {
-            let made = OrderId::new(router.log.log_id(), &place.topic, place.partition, place.offset) == id;
-            let source = TopicPartition::new(place.topic.clone(), place.partition);
-            made && router.log.range(&source).is_some_and(|range| place.offset < range.end)
-        });
-        let place = place.filter(|place| place.topic == Topic::Intake).ok_or_else(unknown)?;
-        fresh::order(router, place.partition, |router| router.store.order(id)).await?
-    } else {
-        let identity = Identity::parse(&id).ok_or_else(unknown)?;
-        let partition = identity.partition(router.runner.topology.intake);
-        let find = |router: &crate::router::Router| match router.store.order_id(&identity)? {
-            Some(id) => router.store.order(id),
-            None => Ok(None),
-        };
-        fresh::order(router, partition, find).await?
+    let row = match id.parse::<OrderId>() {
+        Ok(id) => fresh::by_id(router, id, &caller).await?,
+        Err(_) => {
+            let identity = Identity::parse(&id).ok_or_else(fresh::no_such)?;
+            fresh::by_name(router, &identity, &caller).await?
+        }
     };
-    Ok(Json(show::order(&row)).into_response())
+    Ok(Json(shown(&row, &caller)).into_response())
 }
 
-pub(super) async fn orders(State(gateway): State<Gateway>, uri: Uri) -> Result<Response, Failure> {
+/// What the caller sees of an order.
+fn shown(row: &OrderRow, caller: &Caller) -> show::Order {
+    match caller.nodes() {
+        Some(nodes) => show::order_at(row, nodes),
+        None => show::order(row),
+    }
+}
+
+pub(super) async fn orders(
+    State(gateway): State<Gateway>,
+    caller: Caller,
+    uri: Uri,
+) -> Result<Response, Failure> {
     let asked = Asked::read(&uri, &ORDERS)?;
     let owned = |name: &str| asked.text(name).map(str::to_owned);
     let states = OrderState::ALL.map(|state| state.to_string()).join(", ");
@@ -102,22 +110,50 @@ pub(super) async fn orders(State(gateway): State<Gateway>, uri: Uri) -> Result<R
         sku: owned("sku"),
         from: asked.time("from")?,
         to: asked.time("to")?,
+        seen: caller.seen(&gateway.router)?,
     };
     let (after, limit) = asked.page()?;
-    page(&asked, gateway.router.store.orders(&filter, after.as_deref(), limit), show::order)
+    page(&asked, gateway.router.store.orders(&filter, after.as_deref(), limit), |row| shown(row, &caller))
 }
 
-pub(super) async fn stock(State(gateway): State<Gateway>, uri: Uri) -> Result<Response, Failure> {
+pub(super) async fn stock(
+    State(gateway): State<Gateway>,
+    caller: Caller,
+    uri: Uri,
+) -> Result<Response, Failure> {
     let asked = Asked::read(&uri, &STOCK)?;
     let (after, limit) = asked.page()?;
-    let cells = gateway.router.store.cells(asked.text("node"), asked.text("sku"), after.as_deref(), limit);
-    page(&asked, cells, show::cell)
+    let node = asked.text("node").or(only(caller.nodes()));
+    let cells = gateway.router.store.cells(node, asked.text("sku"), after.as_deref(), limit);
+    page(&asked, only_of(cells, |row| caller.has_node(&row.cell.node)), show::cell)
 }
 
-pub(super) async fn references(table: Table, gateway: Gateway, uri: Uri) -> Result<Response, Failure> {
+/// The one name there is.
+pub(super) fn only(names: Option<&Arc<BTreeSet<String>>>) -> Option<&str> {
+    names.filter(|names| names.len() == 1).and_then(|names| names.first()).map(String::as_str)
+}
+
+/// Rows that the caller may see. A page may be short of the others.
+pub(super) fn only_of<T>(
+    page: Result<router_sinks::Page<T>, StoreError>,
+    sees: impl Fn(&T) -> bool,
+) -> Result<router_sinks::Page<T>, StoreError> {
+    page.map(|mut page| {
+        page.rows.retain(sees);
+        page
+    })
+}
+
+pub(super) async fn references(
+    table: Table,
+    gateway: Gateway,
+    caller: Caller,
+    uri: Uri,
+) -> Result<Response, Failure> {
     let asked = Asked::read(&uri, &[])?;
     let (after, limit) = asked.page()?;
-    page(&asked, gateway.router.store.references(table, after.as_deref(), limit), show::reference)
+    let entries = gateway.router.store.references(table, after.as_deref(), limit);
+    page(&asked, only_of(entries, |entry| caller.sees_entry(entry)), show::reference)
 }
 
 pub(super) fn page<T, S: Serialize>(

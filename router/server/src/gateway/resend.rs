@@ -5,7 +5,7 @@ use std::time::Duration;
 use axum::{
     body::Bytes,
     extract::{Path, State},
-    http::{HeaderMap, StatusCode},
+    http::StatusCode,
     response::Response,
 };
 use router_ingest::{
@@ -24,7 +24,8 @@ use serde_json::{Value, json};
 
 use super::{
     Gateway, WAIT,
-    letters::{CHANNEL, Found, Problem, UNREADABLE, actor, append_durably, canonical, find, named, open},
+    caller::Caller,
+    letters::{CHANNEL, Found, Problem, UNREADABLE, append_durably, canonical, find, named, open},
     respond,
 };
 use crate::{router::SubmitError, show};
@@ -32,7 +33,7 @@ use crate::{router::SubmitError, show};
 pub(super) async fn again(
     State(gateway): State<Gateway>,
     Path((source, partition, offset)): Path<(String, u16, u64)>,
-    headers: HeaderMap,
+    caller: Caller,
     body: Bytes,
 ) -> Response {
     let position = match named(&source, partition, offset) {
@@ -41,7 +42,7 @@ pub(super) async fn again(
     };
     let corrected = Some(body).filter(|body| !body.is_empty());
     // Caller or not: once begun it is brought to its end.
-    let replayed = async move { replay(&gateway, position, corrected, actor(&headers)).await };
+    let replayed = async move { replay(&gateway, position, corrected, caller).await };
     match tokio::time::timeout(WAIT + Duration::from_secs(5), tokio::spawn(replayed)).await {
         Ok(Ok(Ok((status, value)))) => respond(status, value),
         Ok(Ok(Err(problem))) => respond(problem.status, problem.body),
@@ -88,13 +89,13 @@ async fn replay(
     gateway: &Gateway,
     position: Position,
     corrected: Option<Bytes>,
-    actor: String,
+    caller: Caller,
 ) -> Result<(StatusCode, Value), Problem> {
     let failed = |error: SubmitError| {
         let (status, body) = super::write::failure(&error);
         Problem { status, body }
     };
-    let router = gateway.router.clone();
+    let (router, actor) = (gateway.router.clone(), caller.name().to_owned());
     let blocking = move || {
         let found = find(&*router.log, &position)?;
         if found.letter.resolved {
@@ -108,12 +109,7 @@ async fn replay(
         // are sent again in any order.
         let id = found.position.to_string();
         let source_meta = Source { id, incarnation: 0, partition: *of, offset: *offset, index: 0 };
-        let meta = Meta {
-            source: Some(source_meta),
-            reply: Some(reply),
-            actor: Some(actor.clone()),
-            ..Meta::default()
-        };
+        let meta = Meta { source: Some(source_meta), reply: Some(reply), ..caller.meta(&command) };
         let records = [
             (topic, partition, envelope::to_vec(None, &meta, &command)),
             (source.clone(), *of, copy(&found, true, &actor, "replayed")),

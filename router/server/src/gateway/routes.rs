@@ -18,13 +18,16 @@ use router_schemas::{
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 
 use super::{
-    BUSY, Gateway, LATE, NO_ROOM, NOT_FOUND, TOO_LARGE, batch,
+    BUSY, Gateway, LATE, NO_ROOM, NOT_FOUND, TOO_LARGE,
+    access::{ALL, CHANNELS, NODES, OF_CHANNEL, READERS, WRITERS, Who, roles_of},
+    batch,
+    caller::Caller,
     letters::SOURCES,
-    problem::{BAD_HEADER, BAD_QUERY, BEHIND, CUT, MEDIA, NO_ROWS, NOT_YET, SLOW, TOKEN},
+    problem::{BAD_HEADER, BAD_QUERY, BEHIND, CUT, MEDIA, NO_ROWS, NOT_YET, ROLE, SCOPE, SLOW, TOKEN},
     query::{PAGE, Parameter},
     raw, read, request, stores, stream, write,
 };
-use crate::{show, telemetry};
+use crate::{config::tokens::Role, show, telemetry};
 
 /// A path with one method.
 pub(super) struct Route {
@@ -37,8 +40,9 @@ pub(super) struct Route {
     pub parameters: Vec<&'static Parameter>,
     pub body: Body,
     pub answers: Vec<Answer>,
-    /// True: no token is asked for.
-    pub open: bool,
+    /// Who may call it. A store is bound to its `{node}` in the path, a connector to its `{channel}`; elsewhere the
+    /// handler asks its [`super::caller::Caller`].
+    pub who: Who,
     pub serve: MethodRouter<Gateway>,
 }
 
@@ -75,15 +79,25 @@ fn refusals(refusals: &[Refusal]) -> Vec<Code> {
     refusals.iter().map(|refusal| refusal.code()).collect()
 }
 
-/// All of them.
+/// All of them, each with what the guard answers.
 pub(super) fn routes() -> Vec<Route> {
+    let mut routes = table();
+    for route in routes.iter_mut().filter(|route| route.who != Who::Anyone) {
+        route.answers.push(problems(401, "A token is asked for", &[TOKEN]));
+        route.answers.push(problems(403, "The token is not for this", &[ROLE, SCOPE]));
+        route.answers.sort_by_key(|answer| answer.status);
+    }
+    routes
+}
+
+fn table() -> Vec<Route> {
     let mut routes: Vec<_> = KINDS.iter().map(message).collect();
     routes.extend([batch(), raw(), order(), orders(), stock()]);
-    routes.push(table::<show::Zone>(Table::Zones, "/v1/zones", "zones"));
-    routes.push(table::<show::Node>(Table::Nodes, "/v1/nodes", "nodes"));
-    routes.push(table::<show::Item>(Table::Items, "/v1/items", "items"));
-    routes.push(table::<show::Channel>(Table::Channels, "/v1/channels", "channels"));
-    routes.push(table::<show::Region>(Table::Regions, "/v1/regions", "regions"));
+    routes.push(entries::<show::Zone>(Table::Zones, "/v1/zones", "zones"));
+    routes.push(entries::<show::Node>(Table::Nodes, "/v1/nodes", "nodes"));
+    routes.push(entries::<show::Item>(Table::Items, "/v1/items", "items"));
+    routes.push(entries::<show::Channel>(Table::Channels, "/v1/channels", "channels"));
+    routes.push(entries::<show::Region>(Table::Regions, "/v1/regions", "regions"));
     routes.extend(stores());
     let text = |about, media| vec![Answer { status: 200, about, content: Content::Text(media) }];
     let ready = vec![json::<show::Readiness>(200, "It does"), json::<show::Readiness>(503, "It does not")];
@@ -107,11 +121,17 @@ fn open(
     serve: MethodRouter<Gateway>,
 ) -> Route {
     let (id, about) = (id.to_owned(), about.to_owned());
-    Route { method: "get", path, id, about, parameters: vec![], body: Body::None, answers, open: true, serve }
-}
-
-fn no_token() -> Answer {
-    problems(401, "A token is asked for", &[TOKEN])
+    Route {
+        method: "get",
+        path,
+        id,
+        about,
+        parameters: vec![],
+        body: Body::None,
+        answers,
+        who: Who::Anyone,
+        serve,
+    }
 }
 
 fn message(kind: &'static Kind) -> Route {
@@ -137,7 +157,7 @@ fn message(kind: &'static Kind) -> Route {
     };
     let unreadable = ["E1001", "E1002", "E1003", "E1004"].into_iter().flat_map(codes);
     let refused: Vec<_> = unreadable.chain(refused).collect();
-    let unavailable: Vec<_> = [NO_ROOM].into_iter().chain(codes("E1005")).collect();
+    let unavailable: Vec<_> = [NO_ROOM, NO_ROWS].into_iter().chain(codes("E1005")).collect();
     let mut answers = vec![
         json::<show::Taken<'static>>(200, "Taken; of an order: a repeat, with the first answer"),
         json::<show::Taken<'static>>(
@@ -145,7 +165,6 @@ fn message(kind: &'static Kind) -> Route {
             "On disk, and not decided yet: asked for, or it waits for its order",
         ),
         problems(400, "A header or the body is broken", &[BAD_HEADER, CUT]),
-        no_token(),
         problems(408, "The body came too slowly", &[SLOW]),
         problems(413, "The body is too large", &[TOO_LARGE]),
         problems(415, "The body is no plain JSON", &[MEDIA]),
@@ -165,7 +184,17 @@ fn message(kind: &'static Kind) -> Route {
         post(move |State(gateway): State<Gateway>, request: Request| write::message(kind, gateway, request));
     let (id, about) = (format!("send_{name}"), format!("Send a message of the kind `{}`", kind.name));
     let (parameters, body) = (vec![], Body::Message(kind));
-    Route { method: "post", path: kind.path, id, about, parameters, body, answers, open: false, serve }
+    Route {
+        method: "post",
+        path: kind.path,
+        id,
+        about,
+        parameters,
+        body,
+        answers,
+        who: Who::Roles(roles_of(kind.path)),
+        serve,
+    }
 }
 
 fn batch() -> Route {
@@ -175,7 +204,7 @@ fn batch() -> Route {
             about: "A line for each message, in their order: {line, status, answer}",
             content: Content::Text("application/x-ndjson"),
         },
-        no_token(),
+        problems(400, "A header is broken", &[BAD_HEADER]),
         problems(415, "The body is in no form that is read", &[MEDIA]),
     ];
     Route {
@@ -186,7 +215,7 @@ fn batch() -> Route {
         parameters: vec![],
         body: Body::Lines,
         answers,
-        open: false,
+        who: Who::Roles(WRITERS),
         serve: post(batch::batch).layer(DefaultBodyLimit::disable()).layer(from_fn(request::lines)),
     }
 }
@@ -199,8 +228,7 @@ fn raw() -> Route {
                     dead letter, and its line says where",
             content: Content::Text("application/x-ndjson"),
         },
-        problems(400, "The channel or a parameter is not readable", &[BAD_QUERY]),
-        no_token(),
+        problems(400, "The channel, a parameter or a header is not readable", &[BAD_QUERY, BAD_HEADER]),
         problems(415, "The body is in no form that is read", &[MEDIA]),
         problems(429, "Too many channels are kept apart already", &[SOURCES]),
         problems(503, "Nothing is taken now", &[NO_ROOM]),
@@ -213,7 +241,7 @@ fn raw() -> Route {
         parameters: raw::PARAMETERS.iter().collect(),
         body: Body::Lines,
         answers,
-        open: false,
+        who: Who::Roles(OF_CHANNEL),
         serve: post(raw::raw).layer(DefaultBodyLimit::disable()).layer(from_fn(request::lines)),
     }
 }
@@ -224,33 +252,42 @@ fn rows(
     about: &str,
     filters: &'static [Parameter],
     answer: Answer,
+    who: &'static [Role],
     serve: MethodRouter<Gateway>,
 ) -> Route {
+    let who = Who::Roles(who);
     let answers = vec![
         answer,
         problems(400, "A parameter is unknown or not readable", &[BAD_QUERY]),
-        no_token(),
         problems(503, "The rows cannot be read", &[NO_ROWS]),
     ];
     let parameters = filters.iter().chain(&PAGE).collect();
     let (id, about, body) = (id.to_owned(), about.to_owned(), Body::None);
-    Route { method: "get", path, id, about, parameters, body, answers, open: false, serve }
+    Route { method: "get", path, id, about, parameters, body, answers, who, serve }
 }
 
 fn orders() -> Route {
     let answer = json::<show::Page<show::Order>>(200, "Orders, newest first");
-    rows("/v1/orders", "list_orders", "List orders", &read::ORDERS, answer, get(read::orders))
+    rows("/v1/orders", "list_orders", "List orders", &read::ORDERS, answer, ALL, get(read::orders))
 }
 
 fn stock() -> Route {
     let answer = json::<show::Page<show::Cell>>(200, "Stock cells");
-    rows("/v1/stock", "list_stock", "List stock cells", &read::STOCK, answer, get(read::stock))
+    rows("/v1/stock", "list_stock", "List stock cells", &read::STOCK, answer, NODES, get(read::stock))
 }
 
-fn table<T: JsonSchema>(table: Table, path: &'static str, name: &str) -> Route {
-    let serve = get(move |State(gateway): State<Gateway>, uri: Uri| read::references(table, gateway, uri));
+fn entries<T: JsonSchema>(table: Table, path: &'static str, name: &str) -> Route {
+    let serve = get(move |State(gateway): State<Gateway>, caller: Caller, uri: Uri| {
+        read::references(table, gateway, caller, uri)
+    });
+    let who = match table {
+        Table::Zones | Table::Items => ALL,
+        Table::Nodes => NODES,
+        Table::Channels => CHANNELS,
+        _ => READERS,
+    };
     let answer = json::<show::Page<T>>(200, "Entries of the table");
-    rows(path, &format!("list_{name}"), &format!("List {name}"), &[], answer, serve)
+    rows(path, &format!("list_{name}"), &format!("List {name}"), &[], answer, who, serve)
 }
 
 /// What stores and operations read of offers, work, queues, holds and pools.
@@ -262,14 +299,16 @@ fn stores() -> Vec<Route> {
             "offers",
             "List offers, the first made first",
             &[],
+            READERS,
             get(stores::all_offers),
         ),
-        one::<view::Offer>("/v1/offers/{id}", "offer", "Show an offer", get(stores::offer)),
+        one::<view::Offer>("/v1/offers/{id}", "offer", "Show an offer", NODES, get(stores::offer)),
         of_node(list::<view::Offer>(
             "/v1/nodes/{node}/offers",
             "node_offers",
             "List the offers that a node may claim",
             &[],
+            NODES,
             get(stores::offers),
         )),
         of_node(list::<view::Work>(
@@ -277,12 +316,14 @@ fn stores() -> Vec<Route> {
             "node_work",
             "List what a node has to do",
             &[],
+            NODES,
             get(stores::work),
         )),
         one::<view::Standing>(
             "/v1/nodes/{node}/standing",
             "node_standing",
             "Show how a node stands",
+            NODES,
             get(stores::standing),
         ),
         live(),
@@ -291,12 +332,14 @@ fn stores() -> Vec<Route> {
             "queues",
             "List parked orders as they are served",
             &stores::QUEUE,
+            READERS,
             get(stores::queue),
         ),
         one::<view::Hold>(
             "/v1/holds/{id}",
             "hold",
             "Show what is held for an order, by our id or by CHANNEL:ID",
+            CHANNELS,
             get(stores::hold),
         ),
         list::<view::Pool>(
@@ -304,6 +347,7 @@ fn stores() -> Vec<Route> {
             "pools",
             "List what channels may sell",
             &stores::CHANNEL,
+            CHANNELS,
             get(stores::pools),
         ),
     ]
@@ -314,9 +358,11 @@ fn list<T: JsonSchema>(
     name: &str,
     about: &str,
     filters: &'static [Parameter],
+    who: &'static [Role],
     serve: MethodRouter<Gateway>,
 ) -> Route {
-    rows(path, &format!("list_{name}"), about, filters, json::<show::Page<T>>(200, "A page of them"), serve)
+    let answer = json::<show::Page<T>>(200, "A page of them");
+    rows(path, &format!("list_{name}"), about, filters, answer, who, serve)
 }
 
 /// A list about a node, which may not be known.
@@ -326,17 +372,22 @@ fn of_node(mut list: Route) -> Route {
     list
 }
 
-fn one<T: JsonSchema>(path: &'static str, name: &str, about: &str, serve: MethodRouter<Gateway>) -> Route {
+fn one<T: JsonSchema>(
+    path: &'static str,
+    name: &str,
+    about: &str,
+    who: &'static [Role],
+    serve: MethodRouter<Gateway>,
+) -> Route {
     let answers = vec![
         json::<T>(200, "It"),
         problems(400, "The id is not readable", &[BAD_QUERY]),
-        no_token(),
         problems(404, "There is none", &[NOT_FOUND]),
         problems(503, "The rows cannot be read", &[NO_ROWS]),
     ];
     let (id, about) = (format!("show_{name}"), about.to_owned());
     let (parameters, body) = (vec![], Body::None);
-    Route { method: "get", path, id, about, parameters, body, answers, open: false, serve }
+    Route { method: "get", path, id, about, parameters, body, answers, who: Who::Roles(who), serve }
 }
 
 /// What a node is told, as it happens.
@@ -349,7 +400,6 @@ fn live() -> Route {
                     `reconcile`",
             content: Content::Text("text/event-stream"),
         },
-        no_token(),
         problems(404, "No such node", &[NOT_FOUND]),
         problems(429, "Too many streams are open", &[stream::TOO_MANY]),
         problems(503, "The router ends, or the rows cannot be read", &[NO_ROOM, NO_ROWS]),
@@ -362,7 +412,7 @@ fn live() -> Route {
         parameters: vec![],
         body: Body::None,
         answers,
-        open: false,
+        who: Who::Roles(NODES),
         serve: get(stream::stream),
     }
 }
@@ -371,7 +421,6 @@ fn order() -> Route {
     let answers = vec![
         json::<show::Order>(200, "The order"),
         problems(400, "The id is not readable", &[BAD_QUERY]),
-        no_token(),
         problems(404, "No such order, or its row is not written yet", &[NOT_FOUND, NOT_YET]),
         problems(503, "The rows cannot be read", &[NO_ROWS]),
     ];
@@ -383,7 +432,7 @@ fn order() -> Route {
         parameters: vec![],
         body: Body::None,
         answers,
-        open: false,
+        who: Who::Roles(ALL),
         serve: get(read::order),
     }
 }

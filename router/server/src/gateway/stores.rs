@@ -13,7 +13,9 @@ use router_schemas::{
 use schemars::json_schema;
 
 use super::{
-    Failure, Gateway, NOT_FOUND, fresh,
+    Failure, Gateway, NOT_FOUND,
+    caller::Caller,
+    fresh,
     problem::BAD_QUERY,
     query::{Asked, Parameter},
     read,
@@ -69,6 +71,7 @@ pub(super) async fn all_offers(State(gateway): State<Gateway>, uri: Uri) -> Resu
 /// One offer.
 pub(super) async fn offer(
     State(gateway): State<Gateway>,
+    caller: Caller,
     Path(id): Path<String>,
 ) -> Result<Response, Failure> {
     let bad =
@@ -76,7 +79,13 @@ pub(super) async fn offer(
     let id: OfferId = id.parse().map_err(bad)?;
     let row = gateway.router.store.offer(id).map_err(|e| fresh::no_rows(&e))?;
     let row = row.ok_or_else(|| unknown("no such offer"))?;
-    Ok(Json(stores::offer(&gateway.router, &row)).into_response())
+    let Some(nodes) = caller.nodes() else {
+        return Ok(Json(stores::offer(&gateway.router, &row)).into_response());
+    };
+    // A store sees what its node was offered; others' offers it does not know of.
+    let node = row.nodes.iter().map(|(node, _)| node).find(|node| nodes.contains(*node));
+    let node = node.ok_or_else(|| unknown("no such offer"))?;
+    Ok(Json(stores::offer_to(&gateway.router, &row, node)).into_response())
 }
 
 /// What a node has to do.
@@ -114,6 +123,7 @@ pub(super) async fn queue(State(gateway): State<Gateway>, uri: Uri) -> Result<Re
 /// What is held for an order, by our id or by the platform's name of it.
 pub(super) async fn hold(
     State(gateway): State<Gateway>,
+    caller: Caller,
     Path(id): Path<String>,
 ) -> Result<Response, Failure> {
     let store = &gateway.router.store;
@@ -126,14 +136,20 @@ pub(super) async fn hold(
         }
     };
     let row = order.map(|order| store.hold(order)).transpose().map_err(|e| fresh::no_rows(&e))?.flatten();
+    let row = row.filter(|row| caller.has_channel(&row.identity.channel));
     let row = row.ok_or_else(|| unknown("nothing is or was held for this order"))?;
     Ok(Json(stores::hold(&row)).into_response())
 }
 
 /// What channels may sell.
-pub(super) async fn pools(State(gateway): State<Gateway>, uri: Uri) -> Result<Response, Failure> {
+pub(super) async fn pools(
+    State(gateway): State<Gateway>,
+    caller: Caller,
+    uri: Uri,
+) -> Result<Response, Failure> {
     let asked = Asked::read(&uri, &CHANNEL)?;
     let (after, limit) = asked.page()?;
-    let rows = gateway.router.store.pools(asked.text("channel"), after.as_deref(), limit);
-    read::page(&asked, rows, stores::pool)
+    let channel = asked.text("channel").or(read::only(caller.channels()));
+    let rows = gateway.router.store.pools(channel, after.as_deref(), limit);
+    read::page(&asked, read::only_of(rows, |row| caller.has_channel(&row.channel)), stores::pool)
 }

@@ -28,7 +28,7 @@ use router_schemas::{
 };
 use tokio::sync::broadcast::{Receiver, error::RecvError};
 
-use super::{Failure, Gateway, NOT_FOUND, fresh};
+use super::{Failure, Gateway, NOT_FOUND, caller::Caller, fresh};
 use crate::{
     feed::Told,
     router::Router,
@@ -73,6 +73,7 @@ impl Drop for Seat {
 /// The stream of a node.
 pub(super) async fn stream(
     State(gateway): State<Gateway>,
+    caller: Caller,
     Path(node): Path<String>,
     headers: HeaderMap,
 ) -> Result<Response, Failure> {
@@ -90,7 +91,7 @@ pub(super) async fn stream(
     let last = last.and_then(|id| id.to_str().ok()).and_then(|id| id.split_once('-'));
     let last = last.and_then(|(p, offset)| Some((p.parse::<u16>().ok()?, offset.parse::<u64>().ok()?)));
     let last = last.filter(|(p, _)| *p == partition).map(|(_, offset)| offset);
-    let mut listener = Listener { gateway, node, partition, next: 0, heard, _seat: seat };
+    let mut listener = Listener { gateway, caller, node, partition, next: 0, heard, _seat: seat };
     let first = listener.begin(last).await?;
     let events = stream::unfold((listener, first.into_iter()), next);
     Ok(Sse::new(events_only(events)).keep_alive(KeepAlive::new().interval(ALIVE)).into_response())
@@ -106,6 +107,7 @@ fn events_only(
 /// One who listens.
 struct Listener {
     gateway: Gateway,
+    caller: Caller,
     node: String,
     partition: u16,
     /// Offset of the next record to pass on.
@@ -121,7 +123,12 @@ async fn next((mut listener, mut ready): (Listener, Ready)) -> Option<(Event, (L
         if let Some(event) = ready.next() {
             return Some((event, (listener, ready)));
         }
-        match listener.heard.recv().await {
+        let heard = listener.heard.recv().await;
+        // A stream does not outlive its token.
+        if !listener.caller.counts() {
+            return None;
+        }
+        match heard {
             Ok(told) if told.partition != listener.partition || told.offset < listener.next => {}
             Ok(told) => {
                 listener.next = told.offset + 1;

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use axum::{
-    extract::Request,
+    extract::{FromRequestParts, Request},
     http::{HeaderValue, StatusCode},
     response::{IntoResponse, Response},
 };
@@ -21,6 +21,7 @@ use serde_json::Value;
 
 use super::{
     BUSY, Failure, Gateway, LATE, NO_ROOM, WAIT,
+    caller::Caller,
     problem::BEHIND,
     problem_body,
     request::{Headers, Prefer},
@@ -40,7 +41,8 @@ pub(super) async fn message(kind: &'static Kind, gateway: Gateway, request: Requ
 }
 
 async fn taken(kind: &'static Kind, gateway: &Gateway, request: Request) -> Result<Response, Failure> {
-    let (head, body) = request.into_parts();
+    let (mut head, body) = request.into_parts();
+    let caller = Caller::from_request_parts(&mut head, &()).await?;
     let headers = Headers::read(&head.headers)?;
     if headers.kind.as_deref().is_some_and(|given| given != kind.name) {
         let detail = format!("ce-type: only {} is taken here", kind.name);
@@ -57,13 +59,16 @@ async fn taken(kind: &'static Kind, gateway: &Gateway, request: Request) -> Resu
     let read = decode::only(kind.name, &bytes, &context);
     TELEMETRY.decode.observe(started.elapsed().as_secs_f64());
     let command = read.map_err(|rejected| not_taken(&rejected))?;
+    caller.command(&command)?;
+    caller.touches(router, &command).await?;
+    let meta = caller.meta(&command);
     let lag = router.lag_of(&command);
     if lag > BEHIND_MOST {
         return Err(Failure::new(StatusCode::TOO_MANY_REQUESTS, BEHIND, BEHIND.summary));
     }
     let Prefer { wait, respond_async } = headers.prefer;
     let (status, answer) = if respond_async {
-        match router.append(&command, WAIT).await {
+        match router.append(&command, meta, WAIT).await {
             Ok(position) => {
                 let appended = show::Taken::Appended { position: show::Place(position) };
                 (StatusCode::ACCEPTED, show::json(&appended))
@@ -72,7 +77,7 @@ async fn taken(kind: &'static Kind, gateway: &Gateway, request: Request) -> Resu
         }
     } else {
         let place = matches!(command, Command::Place(_));
-        match router.send(&command, wait.is_some()) {
+        match router.send_with(&command, wait.is_some(), meta) {
             Ok(answering) => match answering.wait(wait.unwrap_or(WAIT)).await {
                 Ok(reply) => (status(&reply, place), show::reply(&reply)),
                 Err(error) => failure(&error),

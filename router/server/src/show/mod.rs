@@ -14,7 +14,7 @@ use router_schemas::{
     refusal::Code,
     reply::{Answer, Reply},
 };
-pub(crate) use rows::{Cell, Order, cell, order};
+pub(crate) use rows::{Cell, Order, cell, order, order_at};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Serialize, Serializer};
 use serde_json::Value;

@@ -1,5 +1,7 @@
 //! Rows.
 
+use std::collections::BTreeSet;
+
 use router_schemas::{
     command::{
         order::{DeliveryMode, Display, PaymentState, Totals},
@@ -190,6 +192,22 @@ pub(crate) fn order(row: &OrderRow) -> Order {
         lines,
         fulfilments: fulfilments.collect(),
     }
+}
+
+/// An order as the stores of these nodes see it: without lines that are wholly at other nodes, and without what is
+/// elsewhere of those that are left.
+pub(crate) fn order_at(row: &OrderRow, nodes: &BTreeSet<String>) -> Order {
+    let mut shown = order(row);
+    let mine = |index: usize| {
+        let mut at = row.fulfilments.iter().filter(|f| usize::from(f.line) == index).peekable();
+        // What is nowhere may be offered to them.
+        at.peek().is_none() || at.any(|f| nodes.contains(&f.node))
+    };
+    let mut index = 0..;
+    shown.lines.retain(|_| index.next().is_some_and(mine));
+    shown.fulfilments.retain(|f| nodes.contains(&f.node));
+    shown.member = None;
+    shown
 }
 
 /// A stock cell.

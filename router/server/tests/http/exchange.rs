@@ -72,6 +72,14 @@ impl Http {
         self.read(method != "HEAD")
     }
 
+    /// The status of an answer that has no end.
+    pub fn head(&mut self, path: &str, headers: &str) -> u16 {
+        self.write(format!("GET {path} HTTP/1.1\r\nhost: r\r\n{headers}\r\n").as_bytes());
+        let mut line = String::new();
+        self.stream.read_line(&mut line).unwrap();
+        line.get(9..12).and_then(|status| status.parse().ok()).unwrap_or_else(|| panic!("{line:?}"))
+    }
+
     pub fn write(&mut self, bytes: &[u8]) {
         // A router that answers before it has read everything may close: the answer says why.
         let _ = self.stream.get_mut().write_all(bytes);
@@ -117,6 +125,13 @@ impl Http {
                 return;
             }
         }
+    }
+
+    /// All that comes until the other side has closed.
+    pub fn rest(&mut self) -> String {
+        let mut text = Vec::new();
+        let _ = self.stream.read_to_end(&mut text);
+        String::from_utf8_lossy(&text).into_owned()
     }
 
     /// True once the other side has closed.

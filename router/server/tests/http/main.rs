@@ -8,6 +8,8 @@ mod exchange;
 mod hostile;
 mod lists;
 mod metrics;
+mod roles;
+mod tokens;
 
 use exchange::Http;
 use running::Running;
