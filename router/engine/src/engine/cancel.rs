@@ -56,8 +56,9 @@ impl Engine {
             engine.note_asked(order, &nodes, effects);
             engine.settle(order, effects);
             // Who is asked is told all of it at once.
-            before.retain(|work| !nodes.contains(&work.0));
-            before.extend(order.work().into_iter().filter(|work| nodes.contains(&work.0)));
+            for node in &nodes {
+                before = order.with_work_of(*node, before);
+            }
             effects.tell_nodes(&engine.state, order, &before, false);
             engine.tell_asked(order, &nodes, effects);
             if taken.is_positive() {

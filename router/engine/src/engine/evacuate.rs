@@ -37,7 +37,7 @@ impl Engine {
             *budget -= 1;
             after = Some(key);
             effects.begin_item();
-            self.with_order(key.2, |engine, order| engine.leave(order, node, effects));
+            self.with_order(key.2, |engine, order| engine.vacate(order, node, effects));
             effects.end_item(&self.state);
         }
         if !all {
@@ -54,7 +54,7 @@ impl Engine {
     }
 
     /// The order's work at the node that is not picked goes elsewhere.
-    fn leave(&mut self, order: &mut Order, node: u32, effects: &mut Effects<'_>) {
+    fn vacate(&mut self, order: &mut Order, node: u32, effects: &mut Effects<'_>) {
         let lines = self.unpicked(order, node);
         if lines.is_empty() {
             return;

@@ -105,12 +105,18 @@ impl Engine {
                 mine.for_each(|f| f.accepted |= (f.picked + f.ready).is_positive());
             }
             effects.touch_order(order.id);
+            if to == Unit::Shipped {
+                // What it shipped it knows; others may have lost work to it.
+                let others = order.with_work_of(node, before.clone());
+                effects.tell_nodes(&engine.state, order, &others, false);
+            }
             engine.settle(order, effects);
             if to == Unit::Shipped && moved.is_positive() {
                 let event = if delivers { "delivered" } else { "shipped" };
                 effects.notify(&engine.state, order, event, None, fact.tracking.as_deref());
                 effects.refund_due(&engine.state, order);
-            } else if to == Unit::Returned {
+            }
+            if to == Unit::Returned {
                 effects.tell_nodes(&engine.state, order, &before, false);
             }
         });
@@ -180,6 +186,7 @@ impl Engine {
             let open = Qty(order.lines[line].open.0.min(left.0));
             effects.shift(&mut self.state, order, number, place, (Unit::Open, to), open);
             left -= open;
+            left -= self.take_over(order, line, left, node, effects);
             let cancelled = Qty(order.lines[line].cancelled.0.min(left.0));
             if cancelled.is_positive() {
                 effects.exception(Exception::ShippedAfterCancel(cancelled));
@@ -207,6 +214,25 @@ impl Engine {
             effects.shift(&mut self.state, order, number, None, (Unit::Shipped, Unit::Delivered), here);
         }
         stated.floor_zero() - left
+    }
+
+    /// A node that lost its work of the order has shipped it all the same: nobody else is to send these units again.
+    /// Returns how many were taken from others who had not picked them.
+    fn take_over(
+        &mut self,
+        order: &mut Order,
+        line: usize,
+        qty: Qty,
+        node: u32,
+        effects: &mut Effects<'_>,
+    ) -> Qty {
+        if !order.declined.contains(&node) || !qty.is_positive() {
+            return Qty::ZERO;
+        }
+        let taken = self.take_back(order, line, qty, Unit::Open, effects);
+        let step = (Unit::Open, Unit::Shipped);
+        effects.shift(&mut self.state, order, line as u16, Some(node), step, taken);
+        taken
     }
 
     /// Units of a line that the node shipped and that nobody has received.

@@ -74,11 +74,10 @@ impl Engine {
     ) -> SmallVec<[(u16, Qty); 8]> {
         let name = self.state.node_name(node).to_owned();
         let mut given: SmallVec<[(u16, Qty); 8]> = SmallVec::new();
-        // By SKU, what was from stock.
         let mut stock: SmallVec<[(u32, Qty); 8]> = SmallVec::new();
         let mut pinned = false;
         for (line, qty) in lines.iter().copied() {
-            let (back, from_stock) = self.open_again(order, node, line, qty, effects);
+            let back = self.open_again(order, node, line, qty, effects);
             if !back.is_positive() {
                 continue;
             }
@@ -86,8 +85,8 @@ impl Engine {
             pinned |= is_pinned_to(order, line, &name);
             let sku = order.lines[line].sku;
             match stock.iter_mut().find(|(known, _)| *known == sku) {
-                Some((_, qty)) => *qty += from_stock,
-                None => stock.push((sku, from_stock)),
+                Some((_, qty)) => *qty += back,
+                None => stock.push((sku, back)),
             }
         }
         if given.is_empty() {
@@ -116,17 +115,14 @@ impl Engine {
         effects: &mut Effects<'_>,
     ) {
         let held = &self.state.skus[sku as usize];
-        let (untracked, cell) = (held.untracked(), held.cell(node));
-        let there = cell.map_or(Qty::ZERO, |c| c.on_hand);
+        let Some(there) = held.cell(node).map(|c| c.on_hand).filter(|_| !held.untracked()) else { return };
         let (on_hand, blocked) = match effect {
             StockEffect::None => return,
             StockEffect::Subtract => (-declined.min(there), Qty::ZERO),
             StockEffect::SubtractAtp => (Qty::ZERO, declined),
-            // As a count of nothing.
-            StockEffect::Zero => (-there, -cell.map_or(Qty::ZERO, |c| c.blocked)),
+            StockEffect::Zero => (-there, Qty::ZERO),
         };
-        let changes = !on_hand.is_zero() || !blocked.is_zero();
-        if changes && !untracked {
+        if !on_hand.is_zero() || !blocked.is_zero() {
             let cause = StockCause::Adjustment;
             self.apply_stock(sku, node, cause, on_hand, blocked, Some(-declined), effects);
         }
@@ -185,8 +181,7 @@ impl Engine {
         Ok(found)
     }
 
-    /// Opens units of a line at the node, but cancels those that it was asked for. Returns how many there were, and
-    /// how many of them were from stock.
+    /// Opens units of a line at the node, but cancels those that it was asked for. Returns how many there were.
     fn open_again(
         &mut self,
         order: &mut Order,
@@ -194,8 +189,8 @@ impl Engine {
         line: usize,
         qty: Qty,
         effects: &mut Effects<'_>,
-    ) -> (Qty, Qty) {
-        let (mut left, mut to_come) = (qty.floor_zero(), Qty::ZERO);
+    ) -> Qty {
+        let mut left = qty.floor_zero();
         let number = line as u16;
         for unit in [Unit::Allocated, Unit::Backordered, Unit::Picked, Unit::Ready] {
             let there = order.at_node(line, node).and_then(|f| f.units(unit).copied()).unwrap_or_default();
@@ -207,13 +202,11 @@ impl Engine {
             effects.shift(&mut self.state, order, number, Some(node), (unit, Unit::Cancelled), asked);
             effects.shift(&mut self.state, order, number, Some(node), (unit, Unit::Open), part - asked);
             left -= part;
-            to_come += if unit == Unit::Backordered { part } else { Qty::ZERO };
         }
         if let Some(f) = order.at_node(line, node).filter(|f| f.promised().is_zero()) {
             f.accepted = false;
         }
-        let back = qty.floor_zero() - left;
-        (back, back - to_come)
+        qty.floor_zero() - left
     }
 }
 

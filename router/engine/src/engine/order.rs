@@ -183,6 +183,13 @@ impl Order {
         promised.map(|f| (f.node, f.line, f.promised() - f.backordered, f.backordered)).collect()
     }
 
+    /// What nodes were told last, as if this one had been told already what it has now.
+    pub fn with_work_of(&self, node: u32, mut told: SmallVec<[Work; 8]>) -> SmallVec<[Work; 8]> {
+        told.retain(|work| work.0 != node);
+        told.extend(self.work().into_iter().filter(|work| work.0 == node));
+        told
+    }
+
     /// What is to be paid, minor units.
     pub fn total(&self) -> i64 {
         let t = &self.totals;

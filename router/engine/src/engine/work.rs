@@ -152,6 +152,7 @@ impl Engine {
         self.with_order(id, |engine, order| {
             let (before, waited) = (order.work(), order.waiting_lines());
             order.work_due = None;
+            order.fulfilments.iter_mut().for_each(|f| f.due = None);
             effects.touch_order(order.id);
             let answered = engine.default_answers(order, now, effects);
             let mut late: SmallVec<[(u32, Deadline, Late); 4]> = SmallVec::new();
@@ -222,3 +223,6 @@ fn due_of(order: &Order, place: usize) -> Option<i64> {
     });
     asked.chain(dues).min()
 }
+
+#[cfg(test)]
+mod tests;
