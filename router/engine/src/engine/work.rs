@@ -74,11 +74,14 @@ impl Engine {
         pick_within: Option<i64>,
         late: Late,
     ) {
-        order.terms.retain(|t| t.node != node);
+        let before = order.terms.iter().position(|t| t.node == node).map(|at| order.terms.remove(at));
         if accept_within.is_some() || pick_within.is_some() {
             let bounded = |within: i64| within.clamp(0, TTL_MS);
             let (accept_within, pick_within) = (accept_within.map(bounded), pick_within.map(bounded));
-            let (accept, pick) = (Due::No, Due::No);
+            // More work does not give more time for what it had; what was late before is not late for this.
+            let running = |due: Due| if due == Due::Lapsed { Due::No } else { due };
+            let (accept, pick) =
+                before.map_or_else(Default::default, |t| (running(t.accept), running(t.pick)));
             order.terms.push(Terms { node, accept_within, pick_within, late, accept, pick });
         }
     }

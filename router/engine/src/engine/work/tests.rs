@@ -179,6 +179,16 @@ fn who_does_not_accept_in_time_loses_the_work() {
 }
 
 #[test]
+fn more_work_gives_no_more_time() {
+    let mut play = Play::new(None);
+    play.start(Some(2 * MINUTE), None, Late::Reroute);
+    play.ticks(MINUTE);
+    play.start(Some(2 * MINUTE), None, Late::Reroute);
+    play.ticks(MINUTE);
+    assert_eq!((play.late(), play.at("mid")), (vec![Deadline::Accept], Qty::units(3)));
+}
+
+#[test]
 fn what_was_accepted_stays_and_is_then_to_be_picked() {
     let mut play = Play::new(None);
     play.start(Some(2 * MINUTE), Some(10 * MINUTE), Late::Reroute);
