@@ -33,7 +33,7 @@ impl Engine {
             return refuse(Refusal::UnknownNode, &decline.node);
         };
         let verdict = self.with_order(decline.order, |engine, order| {
-            let Some(reason) = engine.reason(order, &decline.reason) else {
+            let Some(reason) = engine.decline_reason(order, &decline.reason) else {
                 return refuse(Refusal::UnknownReason, &decline.reason);
             };
             let lines = match engine.lines_there(order, node, &decline.lines) {
@@ -129,7 +129,7 @@ impl Engine {
     }
 
     /// The reason of that name that holds for the order; `None`: there is none.
-    pub(super) fn reason(&self, _order: &Order, name: &str) -> Option<Reason> {
+    pub(super) fn decline_reason(&self, _order: &Order, name: &str) -> Option<Reason> {
         let found = REASONS.iter().find(|(id, ..)| *id == name)?;
         let (id, effect, cool_down, pause) = *found;
         Some(Reason { id: id.into(), effect, cool_down, pause })

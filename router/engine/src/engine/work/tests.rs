@@ -260,6 +260,10 @@ fn who_alone_may_send_it_keeps_it() {
 #[test]
 fn no_deadline_runs_while_nobody_serves() {
     let mut play = Play::new(None);
+    // One outage before it was set, one while it runs.
+    play.now += 60 * MINUTE;
+    play.apply(&Command::Tick);
+    play.ticks(MINUTE);
     play.start(Some(2 * MINUTE), None, Late::Reroute);
     play.now += 120 * MINUTE;
     play.apply(&Command::Tick);

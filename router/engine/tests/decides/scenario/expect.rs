@@ -357,6 +357,11 @@ fn forgotten(world: &World, words: &mut Words) -> Held {
 
 fn steps(world: &World, words: &mut Words) -> Held {
     let wanted = words.next("number")?;
+    if let Some(most) = wanted.strip_prefix("<=") {
+        let steps = world.said.steps;
+        let held = steps <= words::number::<usize>(most)?;
+        return if held { Ok(()) } else { Err(format!("it took {steps} steps")) };
+    }
     match wanted.strip_prefix(">=") {
         Some(least) if world.said.steps >= words::number::<usize>(least)? => Ok(()),
         Some(_) => Err(format!("it took {} steps", world.said.steps)),

@@ -80,7 +80,7 @@
 //! due NODE ORDER LINE TIME|none
 //! decided RULE VERDICT [chosen A,B] [candidates N] [covering N]  |  decided nothing
 //! forgotten ORDER | forgotten nothing
-//! steps N | steps >=N                  records that the command took, with what continued it
+//! steps N | steps >=N | steps <=N                  records that the command took, with what continued it
 //! quiet                                nothing at all was written, but for the outcome
 //! ```
 //!
