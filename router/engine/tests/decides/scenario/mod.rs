@@ -84,7 +84,7 @@
 //! quiet                                nothing at all was written, but for the outcome
 //! ```
 //!
-//! After every record the [`ledger`] recomputes I1 to I3, I5 and I7 from the events alone. At its end each scenario
+//! After every record the [`ledger`] recomputes I1 to I3 and I5 to I7 from the events alone. At its end each scenario
 //! is replayed into a fresh engine, and once more over a snapshot from its middle: same bytes, same hash.
 
 mod commands;
