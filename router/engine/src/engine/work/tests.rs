@@ -6,6 +6,7 @@ use router_schemas::{
         fulfilment::NodeFact,
         order::{LineQty, OrderBody, OrderHead, OrderLine, OrderMessage, Pin, PinKind},
         reference::{Node, Published, Reference, Zone},
+        steer::{Steer, Steering},
         stock::{CellName, Count},
     },
     envelope::{self, Meta},
@@ -298,4 +299,20 @@ fn what_is_not_open_any_more_is_not_cancelled() {
     assert_eq!(play.engine.state.deadlines.len(), 0);
     play.ticks(40 * MINUTE);
     assert_eq!((&*play.row().state.text(), play.at("near")), ("in_fulfilment", Qty::units(3)));
+}
+
+/// Operations may give an order what a node has, but not what others hold without a node.
+#[test]
+fn what_others_hold_is_not_given_by_hand() {
+    let mut play = Play::new(Some("ghost"));
+    play.engine.state.hold_unpinned("z", "", 0, Qty::units(18));
+    let assign = |play: &mut Play, key| {
+        let to = Some(Assigned { order: play.order, zone: "z".into() });
+        let act = Steering::Assign { node: "near".into(), lines: Vec::new() };
+        play.apply(&Command::Steer(Steer { to, act, key: [key; 16], ..Steer::default() }));
+        play.at("near")
+    };
+    assert_eq!(assign(&mut play, 1), Qty::ZERO, "18 of 20 are held for others");
+    play.engine.state.hold_unpinned("z", "", 0, Qty::units(-1));
+    assert_eq!(assign(&mut play, 2), Qty::units(3));
 }
