@@ -16,6 +16,8 @@ pub enum Lapse {
     Work(OrderId),
     /// The order's wait, where a rule ends it.
     Wait(OrderId),
+    /// A node's cool-down.
+    CoolDown(u32),
 }
 
 impl Engine {
@@ -34,7 +36,10 @@ impl Engine {
         self.state.deadlines.remove(&(at, lapse));
         effects.begin_item();
         match lapse {
-            Lapse::Hold(_) | Lapse::Offer(_) | Lapse::Work(_) | Lapse::Wait(_) => {}
+            Lapse::Work(order) => self.lapse_work(order, effects),
+            Lapse::Wait(order) => self.lapse_wait(order, effects),
+            Lapse::CoolDown(node) => self.lapse_cool_down(node, effects),
+            Lapse::Hold(_) | Lapse::Offer(_) => {}
         }
         effects.end_item(&self.state);
         true

@@ -15,6 +15,8 @@ use router_schemas::{
 use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
 
+use super::{cancel_request::CancelAsk, work::Terms};
+
 /// The order in which waiting orders are served: priority, promise end, then who came first.
 pub type WaitKey = (u8, i64, OrderId);
 /// The order in which orders keep what they were promised: priority, then who came first. The last loses first.
@@ -70,6 +72,14 @@ pub struct Order {
     pub part_of: Option<(PartRef, String)>,
     /// Nodes that declined it, in the order in which they did.
     pub declined: Vec<u32>,
+    /// What rules asked of nodes that have work of it.
+    pub terms: Vec<Terms>,
+    /// Picked units that nodes were asked to give back.
+    pub asks: Vec<CancelAsk>,
+    /// Service time of the first deadline of its work, which is among those of the state.
+    pub work_due: Option<i64>,
+    /// Service time at which what is open is cancelled, where a rule says so.
+    pub wait: Option<i64>,
 }
 
 #[derive(Debug, Default, Serialize, Deserialize)]
@@ -114,6 +124,8 @@ pub struct Fulfilment {
     pub accepted: bool,
     /// Service time of its next deadline, ms.
     pub due: Option<i64>,
+    /// Service time at which the node first had some of it, ms.
+    pub since: i64,
 }
 
 impl Fulfilment {
@@ -169,6 +181,13 @@ impl Order {
     pub fn work(&self) -> SmallVec<[Work; 8]> {
         let promised = self.fulfilments.iter().filter(|f| f.promised().is_positive());
         promised.map(|f| (f.node, f.line, f.promised() - f.backordered, f.backordered)).collect()
+    }
+
+    /// What nodes were told last, as if this one had been told already what it has now.
+    pub fn with_work_of(&self, node: u32, mut told: SmallVec<[Work; 8]>) -> SmallVec<[Work; 8]> {
+        told.retain(|work| work.0 != node);
+        told.extend(self.work().into_iter().filter(|work| work.0 == node));
+        told
     }
 
     /// What is to be paid, minor units.

@@ -89,6 +89,10 @@ impl Engine {
             first: None,
             part_of: None,
             declined: Vec::new(),
+            terms: Vec::new(),
+            asks: Vec::new(),
+            work_due: None,
+            wait: None,
         });
         order.billed = order.total();
         if matches!(

@@ -1,4 +1,4 @@
-//! I1 to I3, I5 and I7 from outside: sums over the events, compared with the row images and with what the engine
+//! I1 to I3 and I5 to I7 from outside: sums over the events, compared with the row images and with what the engine
 //! answers. Nothing here knows how the engine decides.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -29,6 +29,8 @@ pub struct Ledger {
     order_rows: BTreeMap<OrderId, OrderRow>,
     cell_rows: BTreeMap<Cell, CellRow>,
     forgotten: BTreeSet<OrderId>,
+    /// Who gave work of an order back, and operations did not say otherwise since.
+    gave_back: BTreeSet<(OrderId, String)>,
     time: u64,
     /// What the last record named.
     fresh: (BTreeSet<OrderId>, BTreeSet<Cell>),
@@ -158,6 +160,15 @@ impl Ledger {
                 let promised = |units: &Units| PROMISED.iter().any(|unit| count(units, *unit) > 0);
                 ensure(!sum.at.values().any(promised), || "an order with promised units is forgotten".into())
             }
+            Change::GivenBack(node, ..) => {
+                let order = event.order.ok_or("work of no order is given back")?;
+                self.gave_back.insert((order, node.clone()));
+                Ok(())
+            }
+            Change::Steered(..) => {
+                self.gave_back.retain(|(order, _)| Some(*order) != event.order);
+                Ok(())
+            }
             _ => Ok(()),
         }
     }
@@ -170,6 +181,10 @@ impl Ledger {
     ) -> Result<(), String> {
         ensure(qty.is_positive(), || format!("{qty} units move"))?;
         self.fresh.0.insert(order);
+        let again = node.is_some_and(|node| self.gave_back.contains(&(order, node.to_owned())));
+        let given = matches!(from, Unit::Open | Unit::Held | Unit::Outside)
+            && matches!(to, Unit::Allocated | Unit::Backordered);
+        ensure(!(again && given), || format!("I6: {node:?} gave work of {order} back and gets some again"))?;
         let sum = self.orders.get_mut(&order).ok_or("units of an order without a row move")?;
         let (sku, bucket, units) =
             sum.lines.get_mut(usize::from(line)).ok_or("a line without a row moves")?;
