@@ -33,8 +33,10 @@ pub fn notices() -> Vec<Entry> {
         options,
         qty: Qty(5_300),
         backordered: Qty::units(2),
+        asked: Qty::units(1),
     };
-    let bare = AssignedLine { name: None, options: &[], backordered: Qty::ZERO, ..line(&options) };
+    let bare =
+        AssignedLine { name: None, options: &[], backordered: Qty::ZERO, asked: Qty::ZERO, ..line(&options) };
     let assignment = Assignment {
         kind: "assignment.v1",
         event: "assigned",
@@ -47,6 +49,7 @@ pub fn notices() -> Vec<Entry> {
         mode: DeliveryMode::Pickup,
         remark: Some("不要香菜"),
         lines: vec![line(&options), bare.clone()],
+        deadline: Some(1_777_889_060_000),
         position: position(),
         at: 1_777_888_999_000,
     };
@@ -55,6 +58,7 @@ pub fn notices() -> Vec<Entry> {
         day_sequence: None,
         remark: None,
         lines: vec![bare],
+        deadline: None,
         ..assignment.clone()
     };
     let notification = Notification {
