@@ -37,6 +37,8 @@ pub(crate) struct Ties {
     /// Commands kept by intake for later, less those passed on since: by platform order and kind.
     kept: HashMap<(u64, &'static str), (i64, Position)>,
     copies: HashMap<u64, Copies>,
+    /// Policies of channels that control passes on, by the hybrid time of their command.
+    policies: BTreeMap<u64, (i64, Position)>,
     /// Replies that are to come, or came first; by the record that is answered.
     replies: HashMap<Position, Due>,
     letters: HashMap<Position, i64>,
@@ -73,6 +75,7 @@ impl Ties {
             used: BTreeMap::new(),
             kept: HashMap::new(),
             copies: HashMap::new(),
+            policies: BTreeMap::new(),
             replies: HashMap::new(),
             letters: HashMap::new(),
             skips: HashSet::new(),
@@ -135,7 +138,10 @@ impl Ties {
         {
             entry.done = true;
             let born = OrderId::new(self.log, &Topic::Intake, cause.partition, offset);
-            if (entry.kind, kind) == ("place", "place") && order != born {
+            // What was reserved for it gave it its id before.
+            let first = !self.directory.contains_key(&hash) && !self.trimmed;
+            let names = matches!((entry.kind, kind), ("place", "place") | ("reserve", "reserve"));
+            if names && first && order != born {
                 report.violated("E2311", at.clone(), || {
                     format!("{order} was placed by {cause}, which is {born}")
                 });
@@ -149,10 +155,10 @@ impl Ties {
             // Kept until now, by an outcome of its own.
             self.keep(hash, kind, -1, at);
         }
-        if !self.directory.contains_key(&hash) && kind != "place" && !self.trimmed {
+        if !self.directory.contains_key(&hash) && !matches!(kind, "place" | "reserve") && !self.trimmed {
             report.violated("E2311", at.clone(), || format!("{identity} was not placed before"));
         }
-        self.same_order(identity, order, kind == "place", at, report);
+        self.same_order(identity, order, matches!(kind, "place" | "reserve"), at, report);
         if !zone.is_empty() {
             self.zone(hash, &zone, identity, at, report);
         }
@@ -216,6 +222,10 @@ impl Ties {
                     report.violated("E2304", at.clone(), || format!("{born} is accepted and has no row"));
                 }
             }
+        }
+        let policy = (stage, entry.kind) == (StageName::Control, "channel_policy");
+        if policy && outcome == Outcome::Applied {
+            self.policy(event.time, at, 1);
         }
         if outcome == Outcome::Refused(Refusal::Skipped) {
             self.skipped.push(cause.clone());
@@ -358,6 +368,9 @@ impl Ties {
             report
                 .violated("E2312", at, || format!("{seen} copies were made, {} were due", due.unwrap_or(0)));
         }
+        for (time, (_, at)) in std::mem::take(&mut self.policies).into_iter().filter(|_| !self.trimmed) {
+            report.violated("E2312", at, || format!("a policy of {time} µs was not passed on, or by nobody"));
+        }
         let mut replies: Vec<_> = self.replies.drain().collect();
         replies.sort_by(|a, b| a.0.cmp(&b.0));
         for (about, due) in replies {
@@ -396,6 +409,10 @@ fn assigned(command: &Command) -> Option<Assigned> {
         Command::Cancel(c) => c.to.clone(),
         Command::Payment(p) => p.to.clone(),
         Command::Delivered(d) => d.to.clone(),
+        Command::Reserve(r) => r.to.clone(),
+        Command::Extend(e) => e.to.clone(),
+        Command::Release(r) => r.to.clone(),
+        Command::Steer(s) => s.to.clone(),
         // It names no zone: it follows its order.
         Command::Ask(a) => Some(Assigned { order: a.order, zone: String::new() }),
         _ => None,

@@ -118,8 +118,14 @@ impl Audit {
         let scope = std::mem::take(&mut lane.scope);
         let Some((_, event)) = scope.first() else { return };
         let (stage, partition) = (lane.stage, lane.partition);
-        let kind = lane.entry(event.cause.offset).map_or("", |entry| entry.kind);
-        let cause = Cause { stage, partition, kind };
+        let entry = lane.entry(event.cause.offset);
+        let cause = Cause {
+            stage,
+            partition,
+            kind: entry.as_ref().map_or("", |entry| entry.kind),
+            service: entry.as_ref().and_then(|entry| entry.service),
+            said: entry.and_then(|entry| entry.said.take()).map(|said| *said),
+        };
         if stage == StageName::Control {
             self.ties.published(&scope, &mut self.report);
         }
