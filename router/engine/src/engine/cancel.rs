@@ -69,7 +69,6 @@ impl Engine {
     }
 
     /// A rule cancels what is open after so much service time, ms. Routing it again does not begin the time anew.
-    #[allow(dead_code, reason = "rules call it")]
     pub(super) fn auto_cancel(&mut self, order: &mut Order, after: i64) {
         if order.wait.is_none() {
             let at = self.state.clock.service() + after.clamp(0, TTL_MS);

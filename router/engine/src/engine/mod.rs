@@ -10,6 +10,7 @@ mod evacuate;
 mod field;
 mod fulfilment;
 mod give_back;
+mod hooks;
 mod images;
 mod invariants;
 mod lapse;
@@ -26,6 +27,7 @@ mod repeats;
 mod roster;
 mod route;
 mod rows;
+mod rules;
 mod shelf;
 mod shown;
 mod state;
@@ -50,6 +52,8 @@ use router_schemas::{
     snapshot::{self, SnapshotError},
     stage::{Input, Outputs, Stage, Topology},
 };
+
+pub use rules::query::{Candidate, SortValue};
 
 use self::{
     changes::Work,
@@ -113,14 +117,14 @@ impl Engine {
         if key.is_some_and(|key| self.was_applied(key)) {
             return (Outcome::Repeat, Answer::Done);
         }
-        let verdict = self.carry_out(meta, command, effects);
+        let verdict = self.do_as_asked(meta, command, effects);
         if let (Some(key), Outcome::Applied) = (key, verdict.0) {
             self.note_applied(key);
         }
         verdict
     }
 
-    fn carry_out(&mut self, meta: &Meta, command: Command, effects: &mut Effects<'_>) -> Verdict {
+    fn do_as_asked(&mut self, meta: &Meta, command: Command, effects: &mut Effects<'_>) -> Verdict {
         match command {
             Command::Place(message) => self.place(message, effects),
             Command::Amend(message) => self.amend(message, effects),
