@@ -25,7 +25,8 @@
 //! node NAME [at LAT,LNG] [zone Z] [capacity N] [a_day N] [modes delivery,pickup] [groups G,H] [open A..B,C..D]
 //!           [midnights A,B] [default] [disabled]          the whole entry, as published
 //! pause NODE | resume NODE                                the same entry, disabled or enabled
-//! item SKU [step Q] [untracked] [tolerance THOUSANDTHS]
+//!           [sequence N] [attrs NAME=VALUE+VALUE,NAME=VALUE] [area KM]
+//! item SKU [step Q] [untracked] [tolerance THOUSANDTHS] [weight GRAMS]
 //! channel NAME [groups G,H] [route_when placed|authorised|captured]
 //! policy NODE SKU [safety Q] [backorder Q|unlimited] [out_of_stock]
 //! count NODE SKU Q [basis on_hand|available] [by COUNTER] [sequence N] [seen TIME] [key K]
@@ -46,8 +47,9 @@
 //! each A..B LINE                                          the line for each number, written {n}
 //! ```
 //!
-//! A line of an order is `[NAME=]SKU:QTY[!NODE|?NODE]`: its name is the SKU's where none is given, `!` pins it hard,
-//! `?` prefers. Lines of other commands are `NAME` or `NAME:QTY`.
+//! A line of an order is `[NAME=]SKU:QTY[*PRICE][/GROUP][!NODE|?NODE|~NODE]`: its name is the SKU's where none is given,
+//! `!` pins it hard, `~` lets rules take it there only, `?` prefers. Lines of other commands are `NAME` or `NAME:QTY`. What
+//! publishes rules stands in [`rules`].
 //!
 //! Behind `->` stands what must follow: `applied`, `repeat`, `ignored`, `refused REASON`, or for an order its state
 //! and, if you like, all that nodes have of it: `parked:unfillable near A:1 B:2+1, mid A:1`, where `2+1` is two from
@@ -68,7 +70,7 @@
 //! noticed ORDER confirmed|delayed|changed|shipped|delivered|cancelled|refund_due [M]  |  noticed ORDER nothing
 //! alert oversold|drift|recovered NODE SKU [Q], ...  |  alert nothing
 //! exception oversold|drift NODE SKU Q  |  exception KIND [Q]  |  exception nothing
-//! decided RULE VERDICT [chosen A,B] [candidates N] [covering N]  |  decided nothing
+//! decided RULE VERDICT [set NAME] [chosen A,B] [candidates N] [covering N]  |  decided nothing
 //! forgotten ORDER | forgotten nothing
 //! steps N | steps >=N                  records that the command took, with what continued it
 //! quiet                                nothing at all was written, but for the outcome
@@ -80,6 +82,7 @@
 mod commands;
 mod expect;
 pub mod ledger;
+mod rules;
 mod words;
 pub mod world;
 
