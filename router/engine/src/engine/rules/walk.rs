@@ -156,18 +156,19 @@ impl Engine {
             if walk.is_done(order) {
                 return None;
             }
-            let shares = planned.shares.as_ref();
             match action {
-                Action::Allocate { accept_within, pick_within, late } => {
-                    let terms =
-                        Terms { accept_within: *accept_within, pick_within: *pick_within, late: *late };
-                    let now = shares.map_or(&[][..], |s| &s.now);
-                    self.carry_out(order, walk, now, Unit::Allocated, &mut decided, effects);
-                    self.start(order, now, &terms);
+                Action::Allocate { .. } => {
+                    self.allocate(order, walk, &mut planned, action, &mut decided, effects);
                 }
                 Action::Backorder => {
-                    let later = shares.map_or(&[][..], |s| &s.later);
-                    self.carry_out(order, walk, later, Unit::Backordered, &mut decided, effects);
+                    // On hand goes first, whatever comes first in the rule.
+                    let allocate = actions[nth..].iter().find(|a| matches!(a, Action::Allocate { .. }));
+                    if let Some(allocate) = allocate {
+                        self.allocate(order, walk, &mut planned, allocate, &mut decided, effects);
+                    }
+                    let later = planned.shares.as_mut().map(|s| std::mem::take(&mut s.later));
+                    let later = later.unwrap_or_default();
+                    self.carry_out(order, walk, &later, Unit::Backordered, &mut decided, effects);
                 }
                 Action::Offer(offer) => {
                     let behind = walk.spot(at, done + nth + 1);
@@ -348,11 +349,22 @@ impl Engine {
         }
     }
 
-    /// Tells each node of these takes by when it has to work.
-    fn start(&mut self, order: &mut Order, takes: &[Take], terms: &Terms) {
-        for (nth, take) in takes.iter().enumerate() {
-            if takes[..nth].iter().all(|before| before.node != take.node) {
-                self.start_work(order, take.node, terms);
+    /// Allocates what the plan has from stock, once.
+    fn allocate(
+        &mut self,
+        order: &mut Order,
+        walk: &mut Walk<'_>,
+        planned: &mut Planned,
+        action: &Action,
+        decided: &mut Option<Decided>,
+        effects: &mut Effects<'_>,
+    ) {
+        let Action::Allocate { accept_within, pick_within, late } = *action else { return };
+        let now = planned.shares.as_mut().map(|s| std::mem::take(&mut s.now)).unwrap_or_default();
+        self.carry_out(order, walk, &now, Unit::Allocated, decided, effects);
+        for (nth, take) in now.iter().enumerate() {
+            if now[..nth].iter().all(|before| before.node != take.node) {
+                self.start_work(order, take.node, &Terms { accept_within, pick_within, late });
             }
         }
     }
@@ -393,8 +405,11 @@ impl Engine {
         });
         walk.seen = None;
         let asked = Asked { behind, offer, parts, ranked: &ranked };
-        self.open_offers(order, &asked, effects);
+        let opened = self.open_offers(order, &asked, effects);
         planned.ranked = Some(ranked);
+        if let Some(shares) = planned.shares.as_mut().filter(|_| opened) {
+            shares.now.clear();
+        }
     }
 }
 

@@ -11,19 +11,20 @@ use router_schemas::{
         reference::{Calendar, Channel, Item, Node, Reference, RouteWhen, Zone},
         stock::{AdjustTarget, Adjustment, Allowance, Basis, CellName, CellPolicy, Count, Movement},
     },
+    geo::chord2_of_metres,
     limits::TICK_MS,
 };
 
 use super::{
-    expect,
+    expect, rules,
     words::{self, Words},
     world::World,
 };
 
-const VERBS: &str = "zone, node, pause, resume, item, channel, policy, count, receive, adjust, block, place, amend, \
+const VERBS: &str = "zone, node, pause, resume, item, channel, rules, fees, policy, count, receive, adjust, block, place, amend, \
                      cancel, pay, deliver, ask, pick, ready, ship, return, time, tick, ticks, continue, alone, each; \
                      order, line, at, cell, payment, unknown, orders, told, noticed, alert, exception, decided, \
-                     forgotten, steps, quiet";
+                     forgotten, steps, quiet, ranked, valued";
 
 pub const PAYMENTS: [(&str, PaymentState); 8] = [
     ("none", PaymentState::None),
@@ -35,7 +36,7 @@ pub const PAYMENTS: [(&str, PaymentState); 8] = [
     ("on_delivery", PaymentState::OnDelivery),
     ("points", PaymentState::Points),
 ];
-const MODES: [(&str, DeliveryMode); 2] =
+pub const MODES: [(&str, DeliveryMode); 2] =
     [("delivery", DeliveryMode::Delivery), ("pickup", DeliveryMode::Pickup)];
 
 impl World {
@@ -83,6 +84,8 @@ impl World {
                 }
                 Ok(())
             }
+            "ranked" => rules::ranked(self, &mut words).and_then(|()| words.end()),
+            "valued" => rules::valued(self, &mut words).and_then(|()| words.end()),
             _ => match expect::expect(self, &verb, words) {
                 Some(held) => held,
                 None => Err(format!("`{verb}` is not known here; allowed: {VERBS}; {}", super::work::VERBS)),
@@ -112,6 +115,7 @@ impl World {
                 unit_step: words.qty("step")?.unwrap_or_default(),
                 untracked: words.flag("untracked"),
                 tolerance: words.number("tolerance")?.unwrap_or_default(),
+                weight_g: words.number("weight")?,
                 ..Item::default()
             }))),
             "channel" => reference(Reference::Channel(Channel {
@@ -124,6 +128,8 @@ impl World {
                 reroute_pinned: words.flag("reroute_pinned"),
                 ..Channel::default()
             })),
+            "rules" => reference(rules::rule_set(&words.rest(), self.now)?),
+            "fees" => reference(rules::fees(words)?),
             "policy" => Command::CellPolicy(CellPolicy {
                 cell: cell(words)?,
                 safety_stock: words.qty("safety")?.unwrap_or_default(),
@@ -208,7 +214,7 @@ impl World {
         Ok(Some(command))
     }
 
-    fn order(&mut self, name: String, words: &mut Words) -> Result<OrderMessage, String> {
+    pub fn order(&mut self, name: String, words: &mut Words) -> Result<OrderMessage, String> {
         let channel = words.option("channel")?;
         let channel = channel.or_else(|| self.channels.get(&name).cloned()).unwrap_or_else(|| "web".into());
         self.channels.insert(name.clone(), channel);
@@ -251,7 +257,7 @@ impl World {
     }
 }
 
-const ROUTE_WHEN: [(&str, RouteWhen); 3] =
+pub const ROUTE_WHEN: [(&str, RouteWhen); 3] =
     [("placed", RouteWhen::Placed), ("authorised", RouteWhen::Authorised), ("captured", RouteWhen::Captured)];
 const BASES: [(&str, Basis); 2] = [("on_hand", Basis::OnHand), ("available", Basis::Available)];
 
@@ -275,8 +281,20 @@ fn node(words: &mut Words) -> Result<Node, String> {
         capacity_at_once: words.number("capacity")?,
         capacity_a_day: words.number("a_day")?,
         calendar: Some(calendar).filter(|c| *c != Calendar::default()),
+        sequence: words.number("sequence")?,
+        attributes: attributes(words)?,
+        area: words.number::<f64>("area")?.map(|km| chord2_of_metres(km * 1000.0)),
         ..Node::default()
     })
+}
+
+/// `NAME=VALUE+VALUE`, apart by commas.
+fn attributes(words: &mut Words) -> Result<Vec<(String, Vec<String>)>, String> {
+    let attribute = |word: String| {
+        let (name, values) = word.split_once('=').ok_or_else(|| format!("`{word}` is no NAME=VALUE"))?;
+        Ok((name.to_owned(), values.split('+').map(str::to_owned).collect()))
+    };
+    words.list("attrs")?.into_iter().map(attribute).collect()
 }
 
 fn cell(words: &mut Words) -> Result<CellName, String> {
@@ -305,24 +323,29 @@ pub fn lines(words: &mut Words) -> Result<Vec<LineQty>, String> {
     words.rest().into_iter().map(line).collect()
 }
 
-/// `[NAME=]SKU[@BUCKET]:QTY[!NODE|?NODE]`.
+/// `[NAME=]SKU[@BUCKET]:QTY[*PRICE][/GROUP][!NODE|?NODE|~NODE]`.
 fn order_line(word: &str) -> Result<OrderLine, String> {
     let (name, rest) = word.split_once('=').map_or((None, word), |(name, rest)| (Some(name), rest));
     let (what, qty) = rest.split_once(':').ok_or_else(|| format!("`{word}` is no line; for example A:3"))?;
-    let (qty, pin) = match qty.find(['!', '?']) {
+    let (qty, pin) = match qty.find(['!', '?', '~']) {
         Some(place) => {
-            let pin = Pin {
-                node: qty[place + 1..].into(),
-                kind: if qty[place..].starts_with('!') { PinKind::Hard } else { PinKind::Prefer },
+            let kind = match &qty[place..=place] {
+                "!" => PinKind::Hard,
+                "~" => PinKind::Only,
+                _ => PinKind::Prefer,
             };
-            (&qty[..place], Some(pin))
+            (&qty[..place], Some(Pin { node: qty[place + 1..].into(), kind }))
         }
         None => (qty, None),
     };
+    let (qty, group) = qty.split_once('/').map_or((qty, None), |(qty, group)| (qty, Some(group)));
+    let (qty, price) = qty.split_once('*').unwrap_or((qty, "0"));
     let (sku, bucket) = words::sku(what);
     Ok(OrderLine {
         line: name.unwrap_or(&sku).to_owned(),
         qty: words::qty(qty)?,
+        unit_price: words::number(price)?,
+        group: group.map(str::to_owned),
         pin,
         buckets: Some(bucket).filter(|bucket| !bucket.is_empty()).into_iter().collect(),
         sku,

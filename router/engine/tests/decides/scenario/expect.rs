@@ -317,7 +317,8 @@ fn decided(world: &World, words: &mut Words) -> Held {
         return same("the number of decisions", said.len(), 0);
     }
     let [decision] = &said[..] else { return Err(format!("there were {} decisions", said.len())) };
-    same("the rule set", decision.rule_set.as_str(), "default")?;
+    let set = words.option("set")?.unwrap_or_else(|| "default".into());
+    same("the rule set", decision.rule_set.as_str(), &set)?;
     same("the rule", decision.rule.as_str(), &rule)?;
     let verdicts = [
         ("whole", Verdict::Whole),

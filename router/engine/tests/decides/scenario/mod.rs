@@ -25,7 +25,8 @@
 //! node NAME [at LAT,LNG] [zone Z] [capacity N] [a_day N] [modes delivery,pickup] [groups G,H] [open A..B,C..D]
 //!           [midnights A,B] [default] [disabled]          the whole entry, as published
 //! pause NODE | resume NODE                                the same entry, disabled or enabled
-//! item SKU [step Q] [untracked] [tolerance THOUSANDTHS]
+//!           [sequence N] [attrs NAME=VALUE+VALUE,NAME=VALUE] [area KM]
+//! item SKU [step Q] [untracked] [tolerance THOUSANDTHS] [weight GRAMS]
 //! channel NAME [groups G,H] [route_when placed|authorised|captured] [cancel_within +TIME] [cancel_by_default]
 //!           [reroute_pinned]
 //! policy NODE SKU [safety Q] [backorder Q|unlimited] [out_of_stock]
@@ -52,8 +53,9 @@
 //! each A..B LINE                                          the line for each number, written {n}
 //! ```
 //!
-//! A line of an order is `[NAME=]SKU:QTY[!NODE|?NODE]`: its name is the SKU's where none is given, `!` pins it hard,
-//! `?` prefers. Lines of other commands are `NAME` or `NAME:QTY`.
+//! A line of an order is `[NAME=]SKU:QTY[*PRICE][/GROUP][!NODE|?NODE|~NODE]`: its name is the SKU's where none is given,
+//! `!` pins it hard, `~` lets rules take it there only, `?` prefers. Lines of other commands are `NAME` or `NAME:QTY`. What
+//! publishes rules stands in [`rules`].
 //!
 //! Behind `->` stands what must follow: `applied`, `repeat`, `ignored`, `refused REASON`, or for an order its state
 //! and, if you like, all that nodes have of it: `parked:unfillable near A:1 B:2+1, mid A:1`, where `2+1` is two from
@@ -78,7 +80,7 @@
 //!                                      late NODE accept|pick|answer, paused|paused_for_a_time|resumed|cools_down|
 //!                                      evacuating NODE, steered WHAT ACTOR REASON  |  noted nothing
 //! due NODE ORDER LINE TIME|none
-//! decided RULE VERDICT [chosen A,B] [candidates N] [covering N]  |  decided nothing
+//! decided RULE VERDICT [set NAME] [chosen A,B] [candidates N] [covering N]  |  decided nothing
 //! forgotten ORDER | forgotten nothing
 //! steps N | steps >=N | steps <=N                  records that the command took, with what continued it
 //! quiet                                nothing at all was written, but for the outcome
@@ -90,6 +92,7 @@
 mod commands;
 mod expect;
 pub mod ledger;
+mod rules;
 mod words;
 mod work;
 pub mod world;

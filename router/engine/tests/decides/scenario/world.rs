@@ -192,6 +192,10 @@ impl World {
         }
     }
 
+    pub fn hash(&self) -> u64 {
+        self.engine.state_hash()
+    }
+
     pub fn records(&self) -> usize {
         self.records.len()
     }
