@@ -162,7 +162,9 @@ mod tests {
             assert_eq!(written(number), text);
         }
         assert_eq!(written(-1500), "-1.5");
-        for wrong in ["", ".", "5.", ".5", "05", "5.0", "5.50", "0.1234", "+5", "-5", "1e3", "9999999999999999999"] {
+        for wrong in
+            ["", ".", "5.", ".5", "05", "5.0", "5.50", "0.1234", "+5", "-5", "1e3", "9999999999999999999"]
+        {
             assert_eq!(thousandths(wrong), None, "{wrong}");
         }
     }

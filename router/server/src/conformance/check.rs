@@ -4,7 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
     amount::written,
-    expect::{AllocationRow, Allocations, Available, ClaimsOk, Expect, Held, Matching, NodeSkuAmount, NodesMatch, QueryExpect, State},
+    expect::{
+        AllocationRow, Allocations, Available, ClaimsOk, Expect, Held, Matching, NodeSkuAmount, NodesMatch,
+        QueryExpect, State,
+    },
     format::{Amount, Quantity},
     subject::{Done, Ranked, Snapshot},
 };
@@ -28,7 +31,8 @@ pub fn step(expect: &Expect, done: &Done) -> Vec<String> {
         for row in rows {
             *expected.entry(&row.sku).or_default() += row.qty.0;
         }
-        let skus: BTreeSet<&str> = expected.keys().copied().chain(done.released.keys().map(String::as_str)).collect();
+        let skus: BTreeSet<&str> =
+            expected.keys().copied().chain(done.released.keys().map(String::as_str)).collect();
         for sku in skus {
             let wanted = expected.get(sku).copied().unwrap_or(0);
             let found = done.released.get(sku).map_or(0, |a| a.0);
@@ -83,8 +87,12 @@ pub fn state(expect: &Expect, now: &Snapshot) -> Vec<String> {
         allocations(expected, now, &mut problems);
     }
     if let Some(expected) = expect.shippable {
-        let short: Vec<String> =
-            now.short.iter().filter(|(_, q)| q.0 > 0).map(|(order, qty)| format!("{qty} of {order}")).collect();
+        let short: Vec<String> = now
+            .short
+            .iter()
+            .filter(|(_, q)| q.0 > 0)
+            .map(|(order, qty)| format!("{qty} of {order}"))
+            .collect();
         if expected && !short.is_empty() {
             problems.push(format!("shippable: expected yes, found not from on hand: {}", short.join(", ")));
         } else if !expected && short.is_empty() {
@@ -116,8 +124,12 @@ pub fn state(expect: &Expect, now: &Snapshot) -> Vec<String> {
     }
     let nobody = BTreeSet::new();
     if let Some(expected) = &expect.offered_to {
-        let found: BTreeSet<String> =
-            now.offered.iter().filter(|(_, orders)| !orders.is_empty()).map(|(node, _)| node.clone()).collect();
+        let found: BTreeSet<String> = now
+            .offered
+            .iter()
+            .filter(|(_, orders)| !orders.is_empty())
+            .map(|(node, _)| node.clone())
+            .collect();
         same_set(&mut problems, "offered_to", expected, &found);
     }
     if let Some(expected) = &expect.winner {
@@ -140,9 +152,10 @@ pub fn state(expect: &Expect, now: &Snapshot) -> Vec<String> {
         let found = now.completed.get(node).unwrap_or(&nobody);
         same_set(&mut problems, &format!("completed of {node}"), expected, found);
     }
-    for (name, expected, found) in
-        [("orders_by_rule", &expect.orders_by_rule, &now.orders_by_rule), ("queued", &expect.queued, &now.queued)]
-    {
+    for (name, expected, found) in [
+        ("orders_by_rule", &expect.orders_by_rule, &now.orders_by_rule),
+        ("queued", &expect.queued, &now.queued),
+    ] {
         for (of, expected) in expected.iter().flatten() {
             let found = found.get(of).copied().unwrap_or(0);
             if *expected != found {
@@ -194,7 +207,8 @@ fn cell_row(
     problems: &mut Vec<String>,
 ) {
     let here = |node: &str, sku: &str| sku == row.sku && row.node.as_ref().is_none_or(|n| n == node);
-    let found = now.cells.iter().filter(|((node, sku), _)| here(node, sku)).map(|(_, cell)| number(cell)).sum();
+    let found =
+        now.cells.iter().filter(|((node, sku), _)| here(node, sku)).map(|(_, cell)| number(cell)).sum();
     let at = row.node.as_deref().unwrap_or("all nodes");
     compare(problems, &format!("{name} of {} at {at}", row.sku), row.qty.0, found);
 }

@@ -6,6 +6,8 @@ pub mod check;
 pub mod expect;
 pub mod format;
 #[cfg(test)]
+mod generate;
+#[cfg(test)]
 mod model;
 mod read;
 pub mod rules;
@@ -15,5 +17,7 @@ pub mod subject;
 
 pub use read::read;
 
+#[cfg(test)]
+mod shrink;
 #[cfg(test)]
 mod tests;

@@ -2,12 +2,7 @@
 
 use serde::Serialize;
 
-use super::{
-    check,
-    format::Scenario,
-    step::Step,
-    subject::Subject,
-};
+use super::{check, format::Scenario, step::Step, subject::Subject};
 
 /// How a scenario went.
 #[derive(Clone, PartialEq, Debug, Serialize)]

@@ -205,7 +205,10 @@ impl Subject for Model {
 
 #[cfg(test)]
 mod tests {
-    use super::{super::{run, tests::SCENARIOS}, Model};
+    use super::{
+        super::{run, tests::SCENARIOS},
+        Model,
+    };
 
     #[test]
     fn the_model_passes_every_scenario_that_comes_with_the_format() {

@@ -172,14 +172,19 @@ impl Model {
         }
         let of = |n: &usize| self.offers[*n].order == id;
         let all: Vec<usize> = (0..self.offers.len()).filter(of).collect();
-        let offered: Vec<usize> =
-            all.iter().copied().filter(|n| self.offers[*n].open && self.offers[*n].entries.contains(node)).collect();
+        let offered: Vec<usize> = all
+            .iter()
+            .copied()
+            .filter(|n| self.offers[*n].open && self.offers[*n].entries.contains(node))
+            .collect();
         let has = |m: &Self| m.orders[id].parts.iter().any(|p| p.node == node && p.on_hand + p.backorder > 0);
         if offered.is_empty() && !has(self) {
             return match self.offer_known_to(id, node) {
                 _ if self.orders[id].declined.contains(node) => refused(Reason::NotOffered),
                 None => refused(Reason::NotOffered),
-                Some(n) if self.offers[n].winner.as_deref().is_some_and(|w| w != node) => refused(Reason::Taken),
+                Some(n) if self.offers[n].winner.as_deref().is_some_and(|w| w != node) => {
+                    refused(Reason::Taken)
+                }
                 Some(_) => refused(Reason::Expired),
             };
         }
@@ -201,8 +206,10 @@ impl Model {
             }
             self.offers[number].winner = None;
             let offer = &mut self.offers[number];
-            let back = |line: usize| given_back.iter().filter(|(l, _)| *l == line).map(|(_, q)| *q).sum::<i64>();
-            offer.lines = offer.lines.iter().map(|(l, q)| (*l, (*q).min(back(*l)))).filter(|(_, q)| *q > 0).collect();
+            let back =
+                |line: usize| given_back.iter().filter(|(l, _)| *l == line).map(|(_, q)| *q).sum::<i64>();
+            offer.lines =
+                offer.lines.iter().map(|(l, q)| (*l, (*q).min(back(*l)))).filter(|(_, q)| *q > 0).collect();
             if offer.lines.is_empty() {
                 continue;
             }

@@ -81,13 +81,12 @@ impl Model {
         match sort {
             Sort::Sequence {} => whole(i64::try_from(node.sequence?).ok()? * 1000),
             Sort::Coverage {} => {
-                let covered = asked.wanted.iter().filter(|(sku, qty)| self.atp(&node.id, sku) >= **qty).count();
+                let covered =
+                    asked.wanted.iter().filter(|(sku, qty)| self.atp(&node.id, sku) >= **qty).count();
                 whole(covered as i64 * 1000)
             }
             Sort::DefaultFirst {} => whole(i64::from(!node.default) * 1000),
-            Sort::Preferred {} => {
-                whole(i64::from(asked.order.preferred.as_ref() != Some(&node.id)) * 1000)
-            }
+            Sort::Preferred {} => whole(i64::from(asked.order.preferred.as_ref() != Some(&node.id)) * 1000),
             Sort::WeeksOfSupply {} => {
                 let mut least: Option<Value> = None;
                 for sku in asked.wanted.keys() {
@@ -132,7 +131,12 @@ impl Model {
     }
 
     /// The values of a node that are numbers, in thousandths.
-    pub(super) fn values(&self, rule: &Rule, asked: &Asked<'_>, node: &str) -> BTreeMap<&'static str, Amount> {
+    pub(super) fn values(
+        &self,
+        rule: &Rule,
+        asked: &Asked<'_>,
+        node: &str,
+    ) -> BTreeMap<&'static str, Amount> {
         let mut values = BTreeMap::new();
         for sort in &rule.sorts {
             let number = match self.value(sort, asked, &self.nodes[node]) {
@@ -148,7 +152,10 @@ impl Model {
 
 fn larger_first(sort: &Sort) -> bool {
     match sort {
-        Sort::Coverage {} | Sort::WeeksOfSupply {} | Sort::CapacityLeft {} | Sort::InventoryBalance { .. } => true,
+        Sort::Coverage {}
+        | Sort::WeeksOfSupply {}
+        | Sort::CapacityLeft {}
+        | Sort::InventoryBalance { .. } => true,
         Sort::Distance { order } | Sort::Attribute { order, .. } => *order == Direction::Desc,
         _ => false,
     }

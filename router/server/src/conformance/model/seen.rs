@@ -10,7 +10,8 @@ use crate::conformance::{
 
 impl Model {
     pub(super) fn seen(&self) -> Snapshot {
-        let mut seen = Snapshot { claims_ok: self.claims_ok, completed: self.completed.clone(), ..Snapshot::default() };
+        let mut seen =
+            Snapshot { claims_ok: self.claims_ok, completed: self.completed.clone(), ..Snapshot::default() };
         let mut cells: BTreeSet<(String, String)> = self.cells.keys().cloned().collect();
         for (id, order) in &self.orders {
             let mut short: i64 = order.lines.iter().map(|l| l.wanted).sum();
@@ -54,7 +55,8 @@ impl Model {
                 seen.ats.insert((channel.clone(), sku.clone()), self.ats(channel, sku));
             }
         }
-        seen.orders_by_rule = self.by_rule.iter().map(|(rule, orders)| (rule.clone(), orders.len() as u64)).collect();
+        seen.orders_by_rule =
+            self.by_rule.iter().map(|(rule, orders)| (rule.clone(), orders.len() as u64)).collect();
         seen
     }
 

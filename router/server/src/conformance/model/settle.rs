@@ -47,6 +47,9 @@ impl Model {
     /// The youngest orders lose what a cell has promised and does not have.
     fn relieve(&mut self) {
         for (node, sku) in self.cells.keys().cloned().collect::<Vec<_>>() {
+            if self.oversold_by(&node, &sku) == 0 {
+                continue;
+            }
             for id in self.placed.clone().into_iter().rev() {
                 let mut lost = false;
                 for line in (0..self.orders[&id].lines.len()).rev() {
@@ -79,6 +82,9 @@ impl Model {
     fn turn_arrived(&mut self) {
         for (node, sku) in self.cells.keys().cloned().collect::<Vec<_>>() {
             let mut left = self.arrived(&node, &sku);
+            if left == 0 {
+                continue;
+            }
             for id in &self.placed {
                 let order = self.orders.get_mut(id).unwrap();
                 let lines = order.lines.clone();
@@ -103,10 +109,12 @@ impl Model {
     pub(super) fn advance(&mut self, seconds: u64) {
         let until = self.now + seconds;
         loop {
-            let holds = self.holds.iter().filter_map(|(k, h)| Some((h.expires?, h.made, Due::Hold(k.clone()))));
+            let holds =
+                self.holds.iter().filter_map(|(k, h)| Some((h.expires?, h.made, Due::Hold(k.clone()))));
             let offers = self.offers.iter().enumerate().filter(|(_, o)| o.open);
             let offers = offers.filter_map(|(n, o)| Some((o.expires?, o.made, Due::Offer(n))));
-            let due = holds.chain(offers).filter(|(at, ..)| *at <= until).min_by_key(|(at, made, _)| (*at, *made));
+            let due =
+                holds.chain(offers).filter(|(at, ..)| *at <= until).min_by_key(|(at, made, _)| (*at, *made));
             let Some((at, _, due)) = due else { break };
             self.now = at;
             let before = self.atps();

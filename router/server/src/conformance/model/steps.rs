@@ -144,9 +144,10 @@ impl Model {
                 self.drop_holds(&of.order, None, i64::MAX);
                 BTreeMap::new()
             }
-            Some(lines) => {
-                lines.iter().map(|l| (l.line.clone(), self.drop_holds(&of.order, Some(&l.line), l.qty.0))).collect()
-            }
+            Some(lines) => lines
+                .iter()
+                .map(|l| (l.line.clone(), self.drop_holds(&of.order, Some(&l.line), l.qty.0)))
+                .collect(),
         }
     }
 

@@ -104,7 +104,12 @@ impl Model {
         for offer in self.offers.iter().filter(|o| o.open && Some(o.order.as_str()) != but) {
             let order = &self.orders[&offer.order];
             if self.share_a_node(channel, &order.channel) {
-                sum += offer.lines.iter().filter(|(l, _)| order.lines[*l].sku == sku).map(|(_, q)| q).sum::<i64>();
+                sum += offer
+                    .lines
+                    .iter()
+                    .filter(|(l, _)| order.lines[*l].sku == sku)
+                    .map(|(_, q)| q)
+                    .sum::<i64>();
             }
         }
         sum
@@ -153,7 +158,8 @@ impl Model {
     /// Gives back the holds of an order, as far as `lines` (name, quantity) say; absent: all.
     pub(super) fn drop_holds(&mut self, order: &str, lines: Option<&str>, most: i64) -> i64 {
         let mut left = most;
-        let keys: Vec<_> = self.holds.keys().filter(|(o, l)| o == order && lines.is_none_or(|x| x == l)).cloned().collect();
+        let keys: Vec<_> =
+            self.holds.keys().filter(|(o, l)| o == order && lines.is_none_or(|x| x == l)).cloned().collect();
         for key in keys {
             let hold = self.holds.get_mut(&key).unwrap();
             let part = hold.qty.min(left);
