@@ -71,7 +71,7 @@ pub fn query(expect: &QueryExpect, ranked: &[Ranked]) -> Vec<String> {
                 "weeks_of_supply" | "decline_rate" => 1,
                 _ => 0,
             };
-            if !value.is_some_and(|v| (v.0 - wanted.0).abs() <= close) {
+            if value.is_none_or(|v| (v.0 - wanted.0).abs() > close) {
                 let found = value.map_or("no value".into(), ToString::to_string);
                 problems.push(format!("value of {sort} of {node}: expected {wanted}, found {found}"));
             }

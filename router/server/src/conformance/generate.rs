@@ -1,18 +1,19 @@
 //! Scenarios from a seed: small numbers, so that ties, shortages and edges are frequent. What the model finds becomes
 //! what is expected, so that the result is an ordinary scenario.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
 use super::{
     amount::written,
-    expect::{ClaimsOk, Expect, Outcome},
-    format::{Quantity, Scenario},
+    expect::Outcome,
+    format::Scenario,
+    found::found,
     model::Model,
     read::read,
     step::Step,
-    subject::{Done, Snapshot, Subject},
+    subject::{Done, Subject},
 };
 
 /// Numbers from a seed (SplitMix64).
@@ -406,71 +407,4 @@ fn values(done: &Done) -> Option<BTreeMap<String, BTreeMap<String, super::format
         }
     }
     Some(values).filter(|v| !v.is_empty())
-}
-
-/// Every kind of expectation about a state.
-fn found(now: &Snapshot) -> Expect {
-    use super::expect::{AllocationRow, Allocations, Available, Held, Matching, NodeSkuAmount, State};
-    let mut expect = Expect { claims_ok: Some(ClaimsOk::Exactly(now.claims_ok)), ..Expect::default() };
-    let mut rows: BTreeMap<(String, String, State), i64> = BTreeMap::new();
-    for a in &now.allocations {
-        *rows.entry((a.node.clone(), a.sku.clone(), State::OnHand)).or_default() += a.on_hand.0;
-        *rows.entry((a.node.clone(), a.sku.clone(), State::Backorder)).or_default() += a.backorder.0;
-    }
-    let open: Vec<_> = now.allocations.iter().filter(|a| a.on_hand.0 + a.backorder.0 > 0).collect();
-    let rows = rows.into_iter().filter(|(_, qty)| *qty > 0).map(|((node, sku, state), qty)| AllocationRow {
-        node: Some(node),
-        sku,
-        qty: super::format::Amount(qty),
-        state: Some(state),
-    });
-    expect.allocations = Some(Allocations { matching: Matching::Exact, rows: rows.collect() });
-    expect.shippable = Some(now.short.values().all(|q| q.0 == 0));
-    let pairs: BTreeSet<_> = open.iter().map(|a| (&a.order, &a.node)).collect();
-    expect.fulfilments = Some(pairs.len() as u64);
-    expect.nodes_used = Some(open.iter().map(|a| a.node.clone()).collect());
-    let cell = |(node, sku): &(String, String), qty| NodeSkuAmount {
-        node: Some(node.clone()),
-        sku: sku.clone(),
-        qty,
-    };
-    expect.on_hand = Some(now.cells.iter().map(|(at, c)| cell(at, c.on_hand)).collect());
-    expect.allocated = Some(now.cells.iter().map(|(at, c)| cell(at, c.allocated)).collect());
-    let mut held: BTreeMap<(String, Option<String>, String), i64> = BTreeMap::new();
-    for hold in &now.holds {
-        // Without a node all of the order's count.
-        *held.entry((hold.order.clone(), None, hold.sku.clone())).or_default() += hold.qty.0;
-        if hold.node.is_some() {
-            *held.entry((hold.order.clone(), hold.node.clone(), hold.sku.clone())).or_default() += hold.qty.0;
-        }
-    }
-    let held = held.into_iter().map(|((order, node, sku), qty)| Held {
-        order: Some(order),
-        node,
-        sku,
-        qty: super::format::Amount(qty),
-    });
-    expect.held = Some(held.collect());
-    let channels = now.ats.iter().map(|((channel, sku), qty)| Available {
-        channel: Some(channel.clone()),
-        sku: sku.clone(),
-        qty: Some(*qty),
-        ..Available::default()
-    });
-    let cells = now.cells.iter().filter(|(_, c)| c.atp != Quantity::Unlimited);
-    let cells = cells.map(|((node, sku), c)| Available {
-        nodes: Some(BTreeSet::from([node.clone()])),
-        sku: sku.clone(),
-        qty: Some(c.atp),
-        ..Available::default()
-    });
-    expect.available = Some(channels.chain(cells).collect());
-    let offered = now.offered.iter().filter(|(_, orders)| !orders.is_empty());
-    expect.offered_to = Some(offered.map(|(node, _)| node.clone()).collect());
-    expect.open_offers = Some(now.offered.clone());
-    expect.winner = now.winners.iter().next().filter(|_| now.winners.len() == 1).cloned();
-    expect.completed = Some(now.completed.clone());
-    expect.orders_by_rule = Some(now.orders_by_rule.clone());
-    expect.queued = Some(now.queued.clone());
-    expect
 }

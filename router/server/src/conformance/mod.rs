@@ -6,6 +6,8 @@ pub mod check;
 pub mod expect;
 pub mod format;
 #[cfg(test)]
+mod found;
+#[cfg(test)]
 mod generate;
 #[cfg(test)]
 mod model;
