@@ -1,5 +1,7 @@
 //! CONTROL: validates reference material and copies it to the partitions that need it, in one transaction.
 
+mod quota;
+
 use std::collections::BTreeMap;
 
 use router_schemas::{
@@ -18,6 +20,8 @@ use router_schemas::{
 };
 use serde::{Deserialize, Serialize};
 
+use quota::Quotas;
+
 /// The state machine of the one partition of `router.control`.
 pub struct Control {
     topology: Topology,
@@ -32,6 +36,7 @@ struct State {
     zones: BTreeMap<String, u16>,
     /// Node → its zone.
     nodes: BTreeMap<String, String>,
+    quotas: Quotas,
 }
 
 impl Control {
@@ -57,7 +62,7 @@ impl Control {
     }
 
     /// Checks a change and completes it.
-    fn admit(&mut self, change: &mut Reference) -> Result<(), (Refusal, String)> {
+    fn admit(&mut self, change: &mut Reference, control: u64) -> Result<(), (Refusal, String)> {
         match change {
             Reference::Zone(zone) => {
                 let known = self.state.zones.get(&zone.id).copied();
@@ -91,6 +96,13 @@ impl Control {
                 {
                     return Err((Refusal::UnknownZone, zone.clone()));
                 }
+            }
+            Reference::Quota(quota) => {
+                let unknown = quota.weights.iter().find(|(zone, _)| !self.state.zones.contains_key(zone));
+                if let Some((zone, _)) = unknown {
+                    return Err((Refusal::UnknownZone, zone.clone()));
+                }
+                self.state.quotas.publish(quota, control, self.state.zones.keys());
             }
             Reference::BehaviourLevel(level) if *level != 1 => {
                 return Err((Refusal::Level, level.to_string()));
@@ -133,17 +145,27 @@ impl Stage for Control {
         let (meta, outcome, answer) = match envelope::decode::<Command>(input.payload) {
             Ok((_, Command::Genesis(_))) => return,
             Ok((meta, _)) if input.skipped => (meta, Outcome::Refused(Refusal::Skipped), None),
-            Ok((meta, Command::Reference(Published { mut change, .. }))) => match self.admit(&mut change) {
-                Ok(()) => {
-                    let published = Published { control: input.offset, change };
+            Ok((meta, Command::Reference(Published { mut change, .. }))) => {
+                match self.admit(&mut change, input.offset) {
+                    Ok(()) => {
+                        let published = Published { control: input.offset, change };
+                        self.copy(&published, &Meta { carried: self.state.hybrid, ..Meta::default() }, out);
+                        rows.push(Row::Reference(published.change));
+                        (meta, Outcome::Applied, Some(Answer::Published(input.offset)))
+                    }
+                    Err((refusal, detail)) => {
+                        (meta, Outcome::Refused(refusal), Some(Answer::Refused { refusal, detail }))
+                    }
+                }
+            }
+            Ok((meta, Command::ShareKept(said))) => {
+                if let Some(quota) = self.state.quotas.kept(&said, input.offset) {
+                    let published = Published { control: input.offset, change: Reference::Quota(quota) };
                     self.copy(&published, &Meta { carried: self.state.hybrid, ..Meta::default() }, out);
                     rows.push(Row::Reference(published.change));
-                    (meta, Outcome::Applied, Some(Answer::Published(input.offset)))
                 }
-                Err((refusal, detail)) => {
-                    (meta, Outcome::Refused(refusal), Some(Answer::Refused { refusal, detail }))
-                }
-            },
+                (meta, Outcome::Applied, None)
+            }
             // Read by the runner itself, straight from here.
             Ok((meta, Command::Skip(_) | Command::Accept(_))) => (meta, Outcome::Applied, Some(Answer::Done)),
             Ok((meta, _)) => (meta, Outcome::Refused(Refusal::WrongZone), None),

@@ -5,8 +5,10 @@ mod cancel;
 mod changes;
 mod choose;
 mod effects;
+mod feed;
 mod field;
 mod fulfilment;
+mod hold;
 mod images;
 mod invariants;
 mod lapse;
@@ -17,10 +19,12 @@ mod payment;
 mod place;
 mod pool;
 mod reference;
+mod release;
 mod relieve;
 mod roster;
 mod route;
 mod rows;
+mod share;
 mod shelf;
 mod shown;
 mod state;
@@ -125,22 +129,26 @@ impl Engine {
             Command::Returned(fact) => self.returned(fact, effects),
             Command::Reference(published) => {
                 self.state.control = published.control;
-                self.reference(published.change);
+                self.reference(published, effects);
                 (Outcome::Applied, Answer::Done)
             }
             Command::Genesis(genesis) => {
                 self.check_genesis(&genesis, effects);
                 (Outcome::Applied, Answer::Done)
             }
-            Command::Tick | Command::Continue => (Outcome::Applied, Answer::Done),
+            Command::Tick => {
+                self.give_up_shares(effects);
+                (Outcome::Applied, Answer::Done)
+            }
+            Command::Continue => (Outcome::Applied, Answer::Done),
             Command::Part(_) | Command::PartCancel(_) | Command::PartReport(_) => {
                 refuse(Refusal::Level, "parts of orders in other zones")
             }
-            Command::Reserve(_)
-            | Command::Extend(_)
-            | Command::Release(_)
-            | Command::Steer(_)
-            | Command::ChannelPolicy(_)
+            Command::Reserve(asked) => self.reserve(asked, effects),
+            Command::Extend(asked) => self.extend(asked, effects),
+            Command::Release(asked) => self.release(asked, effects),
+            Command::ChannelPolicy(policy) => self.channel_policy(policy, effects),
+            Command::Steer(_)
             | Command::Claim(_)
             | Command::Decline(_)
             | Command::Accepted(_)
@@ -254,6 +262,7 @@ impl Stage for Engine {
             ("waiting_orders", self.state.counts.waiting_orders),
             ("cells", self.state.counts.cells),
             ("nodes", self.state.nodes.len() as u64),
+            ("holds", self.state.voids.len() as u64),
         ]
     }
 }

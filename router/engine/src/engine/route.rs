@@ -62,6 +62,7 @@ impl Engine {
         if waits || order.lines.iter().all(|l| l.open.is_zero()) {
             return;
         }
+        self.take_over_hold(order, effects);
         if !self.is_mapped(order) {
             order.queue = Some(Queue::Unmapped);
             return;
@@ -153,6 +154,9 @@ impl Engine {
     /// Brings everything derived from the units up to date: state, waiting, what the customer is told.
     pub(super) fn settle(&mut self, order: &mut Order, effects: &mut Effects<'_>) {
         order.fulfilments.retain(|f| !f.is_empty());
+        if !self.state.holds.is_empty() {
+            self.trim_hold(order, effects);
+        }
         if order.lines.iter().all(|l| l.open.is_zero()) {
             order.queue = None;
         }
