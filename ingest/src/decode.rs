@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use crate::{
     bounds::{At, ROOT},
-    cells, orders, references,
+    cells, holds, orders, references,
     seal::Keys,
     told,
 };
@@ -37,7 +37,7 @@ pub(crate) const LIMIT: Code = Code {
 pub const KIND: Code = Code {
     id: "E1004",
     summary: "no such kind of message",
-    hint: "kinds are order.v1, amend.v1, cancel.v1, payment.v1, delivered.v1, count.v1, receipt.v1, adjustment.v1, policy.v1, picked.v1, ready.v1, shipped.v1, returned.v1, zone.v1, node.v1, item.v1, channel.v1, region.v1",
+    hint: "kinds are order.v1, amend.v1, cancel.v1, payment.v1, delivered.v1, count.v1, receipt.v1, adjustment.v1, policy.v1, picked.v1, ready.v1, shipped.v1, returned.v1, reserve.v1, extend.v1, release.v1, channel_policy.v1, zone.v1, node.v1, item.v1, channel.v1, region.v1",
 };
 pub(crate) const KEYS: Code = Code {
     id: "E1005",
@@ -194,6 +194,10 @@ fn plain(kind: &str, bytes: &[u8], context: &Context<'_>) -> Result<Command, Rej
         "ready.v1" => orders::at_node(read(bytes)?, context, kind).map(Command::Ready),
         "shipped.v1" => orders::shipped(read(bytes)?, context),
         "returned.v1" => orders::returned(read(bytes)?, context),
+        "reserve.v1" => holds::reserve(read(bytes)?, context),
+        "extend.v1" => holds::extend(read(bytes)?, context),
+        "release.v1" => holds::release(read(bytes)?, context),
+        "channel_policy.v1" => holds::channel_policy(read(bytes)?),
         "zone.v1" => references::zone(read(bytes)?),
         "node.v1" => references::node(read(bytes)?, jiff::Timestamp::now()),
         "item.v1" => references::item(read(bytes)?),

@@ -20,7 +20,7 @@ use crate::{
     json,
 };
 
-fn identity(channel: &str, account: &str, id: &str) -> Result<Identity, Rejected> {
+pub(crate) fn identity(channel: &str, account: &str, id: &str) -> Result<Identity, Rejected> {
     name(ROOT.member("channel"), channel)?;
     name_or_none(ROOT.member("account"), account)?;
     external(ROOT.member("id"), id)?;
@@ -244,7 +244,7 @@ fn check_travellers(at: At<'_>, travellers: &[json::Traveller], qty: Qty) -> Res
 }
 
 /// An empty list is refused: who made one by mistake would name everything.
-fn line_qtys(lines: Option<Vec<o::LineQty>>) -> Result<Vec<o::LineQty>, Rejected> {
+pub(crate) fn line_qtys(lines: Option<Vec<o::LineQty>>) -> Result<Vec<o::LineQty>, Rejected> {
     let at = ROOT.member("lines");
     let Some(lines) = lines else { return Ok(Vec::new()) };
     if lines.is_empty() {

@@ -55,7 +55,7 @@ macro_rules! kind {
 }
 
 /// Every kind.
-pub const KINDS: [Kind; 18] = [
+pub const KINDS: [Kind; 22] = [
     kind!(
         "order.v1",
         "/v1/orders",
@@ -146,6 +146,32 @@ pub const KINDS: [Kind; 18] = [
         Returned,
         r#"{"order": "o2kq9m0g4000000000000a", "node": "s1",
         "lines": [{"line": "1", "qty": 1}], "restock": true}"#
+    ),
+    kind!(
+        "reserve.v1",
+        "/v1/reservations",
+        Reserve,
+        r#"{"channel": "web", "id": "1001", "ttl_s": 900, "key": "cart-7/1",
+        "lines": [{"line": "1", "sku": "LATTE", "qty": 2},
+        {"line": "2", "sku": "ROOM", "buckets": ["2026-10-01", "2026-10-02"], "qty": 1, "node": "s1"}]}"#
+    ),
+    kind!(
+        "extend.v1",
+        "/v1/reservations/extensions",
+        Extend,
+        r#"{"channel": "web", "id": "1001", "ttl_s": 900, "key": "cart-7/2"}"#
+    ),
+    kind!(
+        "release.v1",
+        "/v1/releases",
+        Release,
+        r#"{"channel": "web", "id": "1001", "lines": [{"line": "1", "qty": 1}], "key": "cart-7/3"}"#
+    ),
+    kind!(
+        "channel_policy.v1",
+        "/v1/stock/channel_policies",
+        ChannelPolicy,
+        r#"{"channel": "web", "zone": "shanghai", "sku": "LATTE", "threshold": 2, "backorder": 10}"#
     ),
     kind!("zone.v1", "/v1/zones", Zone, r#"{"id": "shanghai"}"#),
     kind!(

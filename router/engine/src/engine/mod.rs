@@ -21,6 +21,7 @@ mod pool;
 mod reference;
 mod release;
 mod relieve;
+mod reserve;
 mod roster;
 mod route;
 mod rows;
