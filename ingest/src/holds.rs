@@ -1,7 +1,11 @@
 //! What is asked to be kept for orders, and what channels may promise.
 
 use router_schemas::{
-    command::{Command, Hash16, hold, stock::Allowance},
+    command::{
+        Command, Hash16, hold,
+        reference::{Published, Quota, Reference},
+        stock::Allowance,
+    },
     limits,
 };
 
@@ -67,6 +71,29 @@ pub(crate) fn channel_policy(said: json::ChannelPolicy) -> Result<Command, Rejec
     let backorder: Allowance = allowance(ROOT.member("backorder"), said.backorder)?;
     let json::ChannelPolicy { channel, zone, sku, bucket, .. } = said;
     Ok(Command::ChannelPolicy(hold::ChannelPolicy { channel, zone, sku, bucket, threshold, backorder }))
+}
+
+pub(crate) fn quota(said: json::Quota) -> Result<Command, Rejected> {
+    name(ROOT.member("channel"), &said.channel)?;
+    name(ROOT.member("sku"), &said.sku)?;
+    name_or_none(ROOT.member("bucket"), &said.bucket)?;
+    let threshold = zero_or_more(ROOT.member("threshold"), said.threshold)?;
+    let backorder = allowance(ROOT.member("backorder"), said.backorder)?;
+    let at = ROOT.member("weights");
+    few(at, &said.weights, json::ZONES)?;
+    let mut weights: Vec<(String, u32)> = Vec::with_capacity(said.weights.len());
+    for (index, json::QuotaWeight { zone, weight }) in said.weights.into_iter().enumerate() {
+        let at = at.index(index);
+        name(at.member("zone"), &zone)?;
+        if weights.iter().any(|(known, _)| *known == zone) {
+            return Err(reject(VALUE, at.member("zone"), "is there twice".into()));
+        }
+        weights.push((zone, weight));
+    }
+    let json::Quota { channel, sku, bucket, .. } = said;
+    let change =
+        Reference::Quota(Quota { channel, sku, bucket, threshold, backorder, weights, shares: Vec::new() });
+    Ok(Command::Reference(Published { control: 0, change }))
 }
 
 fn ttl(seconds: Option<u32>) -> Result<Option<i64>, Rejected> {

@@ -134,3 +134,41 @@ pub struct ChannelPolicy {
     #[serde(default)]
     pub backorder: Backorder,
 }
+
+/// `quota.v1`: a number of a whole channel for a SKU, split into shares of zones.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+pub struct Quota {
+    /// The channel.
+    #[schemars(length(min = 1, max = NAME_BYTES))]
+    pub channel: String,
+    /// The SKU.
+    #[schemars(length(min = 1, max = NAME_BYTES))]
+    pub sku: String,
+    /// Day or seat class; empty: none.
+    #[serde(default)]
+    #[schemars(length(max = NAME_BYTES))]
+    pub bucket: String,
+    /// Kept back in each zone, zero or more.
+    #[serde(default)]
+    pub threshold: Qty,
+    /// What may be reserved beyond stock in all zones together.
+    #[serde(default)]
+    pub backorder: Backorder,
+    /// Zones and their weights; empty: all zones alike.
+    #[serde(default)]
+    #[schemars(length(max = ZONES))]
+    pub weights: Vec<QuotaWeight>,
+}
+
+/// The most zones of one quota.
+pub const ZONES: usize = 1_000;
+
+/// How much of a quota a zone gets, against the others.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+pub struct QuotaWeight {
+    /// The zone.
+    #[schemars(length(min = 1, max = NAME_BYTES))]
+    pub zone: String,
+    /// Its weight.
+    pub weight: u32,
+}

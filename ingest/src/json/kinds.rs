@@ -55,7 +55,7 @@ macro_rules! kind {
 }
 
 /// Every kind.
-pub const KINDS: [Kind; 22] = [
+pub const KINDS: [Kind; 23] = [
     kind!(
         "order.v1",
         "/v1/orders",
@@ -172,6 +172,13 @@ pub const KINDS: [Kind; 22] = [
         "/v1/stock/channel_policies",
         ChannelPolicy,
         r#"{"channel": "web", "zone": "shanghai", "sku": "LATTE", "threshold": 2, "backorder": 10}"#
+    ),
+    kind!(
+        "quota.v1",
+        "/v1/quotas",
+        Quota,
+        r#"{"channel": "web", "sku": "LATTE", "backorder": 100,
+        "weights": [{"zone": "shanghai", "weight": 3}, {"zone": "beijing", "weight": 1}]}"#
     ),
     kind!("zone.v1", "/v1/zones", Zone, r#"{"id": "shanghai"}"#),
     kind!(

@@ -158,6 +158,19 @@ impl Stage for Control {
                     }
                 }
             }
+            // Who states it knows the zone, and not where it lives.
+            Ok((meta, Command::ChannelPolicy(policy))) => match self.state.zones.get(&policy.zone) {
+                Some(partition) => {
+                    let carried = Meta { carried: self.state.hybrid, ..meta };
+                    out.push(Topic::Commands, *partition, &carried, &Command::ChannelPolicy(policy));
+                    (Meta::default(), Outcome::Applied, None)
+                }
+                None => {
+                    let refused = (Refusal::UnknownZone, policy.zone);
+                    let answer = Answer::Refused { refusal: refused.0, detail: refused.1 };
+                    (meta, Outcome::Refused(refused.0), Some(answer))
+                }
+            },
             Ok((meta, Command::ShareKept(said))) => {
                 if let Some(quota) = self.state.quotas.kept(&said, input.offset) {
                     let published = Published { control: input.offset, change: Reference::Quota(quota) };

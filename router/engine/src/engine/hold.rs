@@ -185,10 +185,12 @@ impl Engine {
         match (hold.lines.is_empty(), hold.ended) {
             (true, None) => {
                 hold.ended = Some(now);
+                self.state.counts.holds -= 1;
                 self.state.closed.insert((now + REMEMBER_MS, order));
             }
             (false, Some(since)) => {
                 hold.ended = None;
+                self.state.counts.holds += 1;
                 self.state.closed.remove(&(since + REMEMBER_MS, order));
             }
             _ => {}

@@ -263,7 +263,7 @@ impl Stage for Engine {
             ("waiting_orders", self.state.counts.waiting_orders),
             ("cells", self.state.counts.cells),
             ("nodes", self.state.nodes.len() as u64),
-            ("holds", self.state.voids.len() as u64),
+            ("holds", self.state.counts.holds),
         ]
     }
 }

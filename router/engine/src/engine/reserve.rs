@@ -50,6 +50,7 @@ impl Engine {
             return verdict;
         }
         let (order, zone) = (to.order, to.zone.clone());
+        self.state.counts.holds += u64::from(!self.state.holds.contains_key(&order));
         self.state.holds.entry(order).or_insert_with(|| Hold::new(to, &asked.identity));
         self.end_hold(order);
         let said = self.wanted(order, &zone, &asked).and_then(|(lines, changed)| {

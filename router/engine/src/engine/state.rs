@@ -110,6 +110,8 @@ pub struct Standing {
 pub struct Counts {
     pub open_orders: u64,
     pub waiting_orders: u64,
+    /// Orders for which something is held.
+    pub holds: u64,
     pub cells: u64,
 }
 
