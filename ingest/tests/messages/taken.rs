@@ -82,7 +82,7 @@ fn what_is_to_be_kept_arrives_whole() {
     assert_eq!((said.region.as_deref(), said.node), (Some("3101"), None));
     assert_eq!((said.lines[0].qty, said.lines[0].node.as_deref()), (Qty(1500), Some("s1")));
     assert_eq!(said.lines[1].buckets, ["a", "b"]);
-    let again = reader.read("reserve.v1", &text.replace("900", "60"));
+    let again = reader.read("reserve.v1", text.replace("900", "60").as_str());
     assert!(matches!(again, Ok(Command::Reserve(other)) if other.key == said.key), "the key names it");
     for (kind, text) in [
         ("reserve.v1", text.replace(r#""key":"k","#, "")),
