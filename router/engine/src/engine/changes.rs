@@ -57,6 +57,10 @@ pub struct Work {
     pub orders: Vec<router_schemas::id::OrderId>,
     /// Touched: SKU and node, ascending.
     pub cells: Vec<(u32, u32)>,
+    /// Holds touched, ascending.
+    pub holds: Vec<router_schemas::id::OrderId>,
+    /// Touched: SKU and pool, ascending.
+    pub pools: Vec<(u32, u32)>,
 }
 
 impl Work {
@@ -66,11 +70,19 @@ impl Work {
         self.moves.clear();
     }
 
+    /// Whether no row is to be written.
+    pub fn is_untouched(&self) -> bool {
+        let held = self.holds.is_empty() && self.pools.is_empty();
+        self.orders.is_empty() && self.cells.is_empty() && held
+    }
+
     /// Empty lists, with the room that they had.
     pub fn emptied(mut self) -> Self {
         self.forget_changes();
         self.orders.clear();
         self.cells.clear();
+        self.holds.clear();
+        self.pools.clear();
         self
     }
 }

@@ -21,9 +21,6 @@ pub fn is_resting(state: &State, node: u32) -> bool {
 }
 
 impl Engine {
-    /// What is held for the order in advance is given back, before it is routed.
-    pub(super) fn take_over_hold(&mut self, _order: &mut Order, _effects: &mut Effects<'_>) {}
-
     /// Offers what is asked to nodes. True: at least one offer is open.
     pub(super) fn open_offers(
         &mut self,

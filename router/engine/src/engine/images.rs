@@ -12,7 +12,7 @@ use router_schemas::{
     id::{Identity, OrderId},
     position::Position,
     quantity::{Currency, Qty},
-    row::PartRow,
+    row::{PartRow, Row},
 };
 use serde::{Serialize, Serializer};
 use serde_bytes::Bytes;
@@ -118,10 +118,21 @@ impl<'a> DecisionImage<'a> {
 }
 
 /// `row::Row`.
-#[derive(Serialize)]
 pub enum RowImage<'a> {
     Order(OrderImage<'a>),
     Cell(CellImage<'a>),
+    /// One that is written seldom.
+    Whole(Row),
+}
+
+impl Serialize for RowImage<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            RowImage::Order(image) => serializer.serialize_newtype_variant("Row", 0, "Order", image),
+            RowImage::Cell(image) => serializer.serialize_newtype_variant("Row", 1, "Cell", image),
+            RowImage::Whole(row) => row.serialize(serializer),
+        }
+    }
 }
 
 /// `row::OrderRow`.

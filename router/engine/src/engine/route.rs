@@ -148,6 +148,9 @@ impl Engine {
     /// Brings everything derived from the units up to date: state, waiting, what the customer is told.
     pub(super) fn settle(&mut self, order: &mut Order, effects: &mut Effects<'_>) {
         order.fulfilments.retain(|f| !f.is_empty());
+        if !self.state.holds.is_empty() {
+            self.trim_hold(order, effects);
+        }
         if order.lines.iter().all(|l| l.open.is_zero()) {
             order.queue = None;
         }

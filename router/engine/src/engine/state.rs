@@ -20,9 +20,11 @@ use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 pub use super::order::Order;
 use super::{
+    feed::Feed,
+    hold::Hold,
     lapse::Lapse,
     order::{LossKey, WaitKey},
-    pool::Unpinned,
+    pool::Pools,
     reference::Stale,
     roster::Roster,
     rules::set::{Published, Sets},
@@ -72,8 +74,16 @@ pub struct State {
     pub closed: BTreeSet<(i64, OrderId)>,
     /// What lapses: service time, what.
     pub deadlines: BTreeSet<(i64, Lapse)>,
-    /// What is held without a node, by pool and SKU.
-    pub unpinned: Unpinned,
+    /// What is held for orders, placed or not.
+    pub holds: BTreeMap<OrderId, Hold>,
+    /// When the first line of each of them is void: service time, order.
+    pub voids: BTreeSet<(i64, OrderId)>,
+    /// Orders whose units were given back on request, while those are looked at that waited for them.
+    pub resting: BTreeSet<OrderId>,
+    /// What is held without a node, and what channels keep back and may promise.
+    pub pools: Pools,
+    /// What platforms are to be told of.
+    pub feed: Feed,
     /// A `continue` of ours is on its way.
     pub continuing: bool,
     /// Keys of facts, with the engine time at which they are forgotten.
@@ -110,6 +120,8 @@ pub struct Standing {
 pub struct Counts {
     pub open_orders: u64,
     pub waiting_orders: u64,
+    /// Orders for which something is held.
+    pub holds: u64,
     pub cells: u64,
 }
 
@@ -222,6 +234,8 @@ pub struct SkuState {
     pub item: Option<Item>,
     /// Ascending by node.
     pub cells: Vec<Cell>,
+    /// Cells that may backorder any number.
+    pub boundless: u32,
     /// Orders with open or backordered units of it.
     pub waiting: BTreeSet<WaitKey>,
     /// What the cells can give, as they are told of (`effects.rs`). Rebuilt, never written.

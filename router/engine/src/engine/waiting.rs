@@ -8,7 +8,7 @@ use router_schemas::{
     envelope::Meta,
     event::{Change, Unit},
     id::OrderId,
-    limits::ITEMS_PER_COMMAND,
+    limits::{ITEMS_PER_COMMAND, REMEMBER_MS},
     position::Topic,
     rules::Retry,
 };
@@ -29,6 +29,9 @@ impl Engine {
         while timers && budget > 0 && !effects.is_full() && self.fire_timer(effects) {
             budget -= 1;
         }
+        while budget > 0 && !effects.is_full() && self.void_hold(effects) {
+            budget -= 1;
+        }
         while budget > 0 && !effects.is_full() {
             if !self.state.oversold.is_empty() {
                 self.relieve(&mut budget, effects);
@@ -40,7 +43,11 @@ impl Engine {
                 self.freshen(&mut budget, effects);
             } else if !self.state.turns.is_empty() {
                 self.look(&mut budget, effects);
+            } else if self.is_feed_due(timers) {
+                self.feed_next(&mut budget, effects);
             } else {
+                // Who gave back has had its rest.
+                self.state.resting.clear();
                 return;
             }
         }
@@ -49,11 +56,13 @@ impl Engine {
     /// Emits a `continue`, if something is left to do and none is on its way.
     pub(super) fn ask_to_continue(&mut self, timers: bool, effects: &mut Effects<'_>) {
         let state = &self.state;
-        let left = !(state.oversold.is_empty()
-            && state.evacuations.is_empty()
-            && state.woken.is_empty()
-            && state.stale.is_empty()
-            && state.turns.is_empty());
+        let left = self.is_hold_void()
+            || self.is_feed_due(timers)
+            || !(state.oversold.is_empty()
+                && state.evacuations.is_empty()
+                && state.woken.is_empty()
+                && state.stale.is_empty()
+                && state.turns.is_empty());
         if (left || (timers && self.is_timer_due())) && !self.state.continuing {
             self.state.continuing = true;
             effects.out.push(Topic::Commands, self.partition, &Meta::default(), &Command::Continue);
@@ -84,7 +93,7 @@ impl Engine {
         } else if let Some((at, id)) = self.state.closed.first().copied().filter(|(at, _)| *at <= now) {
             self.state.closed.remove(&(at, id));
             effects.begin_item();
-            self.forget(id, effects);
+            self.forget(at, id, effects);
             effects.end_item(&self.state);
         } else {
             return self.end_pause(effects) || self.fire_lapse(effects);
@@ -93,13 +102,21 @@ impl Engine {
     }
 
     /// A closed order leaves memory, here and at intake.
-    fn forget(&mut self, id: OrderId, effects: &mut Effects<'_>) {
-        let Some(order) = self.state.orders.remove(&id) else { return };
+    fn forget(&mut self, at: i64, id: OrderId, effects: &mut Effects<'_>) {
+        let due = |order: &Order| order.closed_at.is_some_and(|since| since + REMEMBER_MS == at);
+        let identity = match self.state.orders.get(&id).is_some_and(|order| due(order)) {
+            true => {
+                self.state.holds.remove(&id);
+                self.state.orders.remove(&id).map(|order| order.identity)
+            }
+            false => self.forget_hold(at, id),
+        };
+        let Some(identity) = identity else { return };
         effects.forgotten(id);
         effects.change(Change::Forgotten(id));
-        let partition = order.identity.partition(self.topology.intake);
+        let partition = identity.partition(self.topology.intake);
         let meta = Meta { carried: self.state.clock.hybrid, ..Meta::default() };
-        let forgotten = Command::Forgotten(Ask { order: id, identity: order.identity });
+        let forgotten = Command::Forgotten(Ask { order: id, identity });
         effects.out.push(Topic::Intake, partition, &meta, &forgotten);
     }
 
@@ -145,6 +162,9 @@ impl Engine {
 
     /// Looks at a waiting order again. One that changes nothing leaves no trace.
     fn retry(&mut self, order: &mut Order, sku: Option<u32>, effects: &mut Effects<'_>) {
+        if self.state.resting.contains(&order.id) {
+            return;
+        }
         let before = order.work();
         if let Some(sku) = sku {
             self.turn_on_hand(order, sku, effects);

@@ -16,15 +16,16 @@ use router_schemas::{
 };
 
 use super::{
-    expect, rules,
+    expect, holds, rules,
     words::{self, Words},
     world::World,
 };
 
 const VERBS: &str = "zone, node, pause, resume, item, channel, rules, fees, policy, count, receive, adjust, block, place, amend, \
-                     cancel, pay, deliver, ask, pick, ready, ship, return, time, tick, ticks, continue, alone, each; \
-                     order, line, at, cell, payment, unknown, orders, told, noticed, alert, exception, decided, \
-                     forgotten, steps, quiet, ranked, valued";
+                     cancel, pay, deliver, ask, reserve, extend, release, channel_policy, quota, pick, ready, ship, \
+                     return, time, tick, ticks, continue, alone, each; order, line, at, cell, payment, held, ats, hold, \
+                     available, unknown, orders, told, noticed, alert, exception, decided, forgotten, steps, quiet, \
+                     ranked, valued";
 
 pub const PAYMENTS: [(&str, PaymentState); 8] = [
     ("none", PaymentState::None),
@@ -52,7 +53,11 @@ impl World {
         let (line, then) = line.split_once("->").map_or((line, None), |(line, then)| (line, Some(then)));
         let mut words = Words::new(line, self.now);
         let verb = words.next("command or expectation")?;
-        if let Some(command) = self.command(&verb, &mut words)? {
+        let command = match self.hold_command(&verb, &mut words)? {
+            None => self.command(&verb, &mut words)?,
+            held => held,
+        };
+        if let Some(command) = command {
             words.end()?;
             let about = command.identity().map(|identity| identity.external_id.clone());
             let about = about.or_else(|| match &command {
@@ -65,6 +70,7 @@ impl World {
                 _ => None,
             });
             self.apply(&command, follow)?;
+            let about = about.filter(|name| self.order_is_placed(name));
             return expect::outcome(self, about.as_deref(), then.unwrap_or("applied"), !follow);
         }
         if then.is_some() {
@@ -120,6 +126,7 @@ impl World {
             }))),
             "channel" => reference(Reference::Channel(Channel {
                 id: words.next("channel")?,
+                feed: holds::feed(words)?,
                 groups: words.list("groups")?,
                 route_when: words.read("route_when", |w| words::one_of(w, &ROUTE_WHEN))?.unwrap_or_default(),
                 default_zone: None,
@@ -307,7 +314,7 @@ pub fn key(words: &mut Words) -> Result<Option<Hash16>, String> {
 }
 
 /// 16 bytes that stand for a text.
-fn hash(text: &str) -> Hash16 {
+pub fn hash(text: &str) -> Hash16 {
     let fold =
         |start: u64| text.bytes().fold(start, |n, byte| (n ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3));
     let (a, b) = (fold(0xcbf2_9ce4_8422_2325), fold(0x9ae1_6a3b_2f90_404f));
