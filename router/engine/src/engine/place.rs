@@ -89,6 +89,8 @@ impl Engine {
             first: None,
             part_of: None,
             declined: Vec::new(),
+            offers: Vec::new(),
+            epochs: 0,
         });
         order.billed = order.total();
         if matches!(

@@ -41,7 +41,8 @@ impl Engine {
                 self.index.roster.note_channel();
                 self.state.wake(None);
             }
-            Reference::Rules(_) | Reference::Fees(_) | Reference::Quota(_) => {}
+            Reference::Rules(set) => self.state.rule_set = Some(*set),
+            Reference::Fees(_) | Reference::Quota(_) => {}
             Reference::Region(_) | Reference::BehaviourLevel(_) | Reference::Incarnation(..) => {}
         }
     }
@@ -54,6 +55,9 @@ impl Engine {
             self.state.stale.insert(Stale::Node(number), 0);
         }
         held.node = node;
+        if !held.node.enabled {
+            self.state.offers.leaving.insert(number);
+        }
         self.index.roster.note_node(&self.state, number);
         nodes::note_full_day(&mut self.state, number);
         // A node that orders named before it was known lets them go on, whether it has stock or not.

@@ -66,6 +66,9 @@ impl Engine {
             order.queue = Some(Queue::Unmapped);
             return;
         }
+        if self.state.rule_set.is_some() {
+            return self.walk(order, (0, 0), effects);
+        }
         let mut pinned_short = false;
         let mut pins: SmallVec<[_; 4]> =
             order.lines.iter().map(|l| l.pin.clone().or_else(|| order.pin.clone())).collect();

@@ -21,6 +21,7 @@ use xxhash_rust::xxh3::xxh3_64_with_seed;
 pub use super::order::Order;
 use super::{
     lapse::Lapse,
+    offer::{Listed, Score},
     order::{LossKey, WaitKey},
     pool::Unpinned,
     reference::Stale,
@@ -66,6 +67,9 @@ pub struct State {
     pub deadlines: BTreeSet<(i64, Lapse)>,
     /// What is held without a node, by pool and SKU.
     pub unpinned: Unpinned,
+    /// Open offers by node, and by what they need there.
+    pub offers: Listed,
+    pub rule_set: Option<router_schemas::rules::RuleSet>,
     /// A `continue` of ours is on its way.
     pub continuing: bool,
     /// Keys of facts, with the engine time at which they are forgotten.
@@ -179,6 +183,13 @@ pub struct NodeState {
     pub day: i64,
     /// Orders assigned since then.
     pub assigned: u32,
+    /// It gets nothing, until this engine time, ms, or until it is resumed.
+    pub paused: bool,
+    pub paused_until: Option<i64>,
+    /// Service time until which it gets nothing, ms.
+    pub cool_until: Option<i64>,
+    /// What it did with offers.
+    pub score: Score,
     /// SKUs with a cell here, ascending. Rebuilt, never written.
     #[serde(skip)]
     pub skus: Vec<u32>,
