@@ -76,7 +76,8 @@ impl Engine {
             self.release_misfits(order, effects);
         }
         // What is offered is all of it, for this place: else it is offered anew.
-        if moved || to != order.to || open != units_open(order) {
+        let later = order.not_before.is_some_and(|at| at > self.state.clock.engine);
+        if moved || later || to != order.to || open != units_open(order) {
             self.withdraw_offers(order, effects);
         } else if texts {
             self.show_offers(order, effects);

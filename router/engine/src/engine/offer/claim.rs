@@ -116,17 +116,23 @@ impl Engine {
 }
 
 impl Order {
-    /// The offer that a node speaks of: the one named; else the one with this epoch; else the last that it may claim;
-    /// else the last that it ever was offered.
+    /// The offer that a node speaks of: the one named; else the one with this epoch, where it may claim or has it; else
+    /// the last that it has; else the one with this epoch; else the last that it may claim or ever was offered.
     pub(super) fn offer_to(&self, node: u32, named: Option<OfferId>, epoch: Option<u32>) -> Option<usize> {
         let mine = |place: &usize| self.offers[*place].entry(node).is_some();
         let places = || (0..self.offers.len()).rev().filter(mine);
         if let Some(id) = named {
             return places().find(|place| self.offers[*place].id == id);
         }
+        let has = |place: &usize| self.offers[*place].winner == Some(node);
         let open =
             |place: &usize| self.offers[*place].entry(node).is_some_and(|e| e.state == OfferEntry::Open);
-        let this = epoch.and_then(|epoch| places().find(|place| self.offers[*place].epoch == epoch));
-        this.or_else(|| places().find(open)).or_else(|| places().next())
+        let this = |place: &usize| Some(self.offers[*place].epoch) == epoch;
+        places()
+            .find(|place| this(place) && (has(place) || open(place)))
+            .or_else(|| places().find(has))
+            .or_else(|| places().find(this))
+            .or_else(|| places().find(open))
+            .or_else(|| places().next())
     }
 }

@@ -9,7 +9,16 @@ use router_schemas::{
 use smallvec::SmallVec;
 
 use super::Offer;
-use crate::engine::{Engine, effects::Effects, give_back::remember_decline, order::Order};
+use crate::engine::{
+    Engine,
+    effects::Effects,
+    give_back::remember_decline,
+    order::{Order, WaitKey},
+};
+
+/// Orders that are asked whether what was held is of use to them; who waits behind them has its turn with the next
+/// change.
+const WAITING_ASKED: usize = 256;
 
 impl Engine {
     /// The time of some of the order's offers is over. A lapse among several nodes excludes nobody and scores little;
@@ -34,6 +43,7 @@ impl Engine {
             self.state.nodes[node as usize].score.lapsed(now, alone);
             if alone {
                 remember_decline(order, node);
+                order.note_part(node);
                 effects.touch_order(order.id);
                 effects.touch_node(node);
             }
@@ -96,11 +106,28 @@ impl Engine {
         let before = order.offers[at].expires;
         order.offers[at].state = state;
         self.keep_timer(order, at, before);
+        for (sku, qty) in order.needs(&order.offers[at].lines) {
+            self.note_freed(order, sku, qty);
+        }
         for (line, qty) in order.offers[at].lines.clone() {
             effects.shift(&mut self.state, order, line, None, (Unit::Held, Unit::Open), qty);
             self.count_held(order, line, -qty);
-            // What was held may serve others.
-            let sku = order.lines[usize::from(line)].sku;
+        }
+    }
+
+    /// Units are about to be held no more: has orders looked at that wait for the SKU, where one of them wants more than
+    /// was free. Else those that nobody claims would wake one another for ever.
+    fn note_freed(&mut self, order: &Order, sku: u32, qty: Qty) {
+        let waiting = &self.state.skus[sku as usize].waiting;
+        if waiting.is_empty() {
+            return;
+        }
+        let free = self.state.pool_atp(order, sku) - self.state.unpinned_of_others(order, sku) - qty;
+        let wants = |key: &WaitKey| {
+            let lines = self.state.orders.get(&key.2).map_or(&[][..], |o| &o.lines);
+            lines.iter().filter(|l| l.sku == sku).map(|l| l.open).sum::<Qty>() > free
+        };
+        if waiting.iter().take(WAITING_ASKED).any(wants) {
             self.state.mark(sku, true);
         }
     }

@@ -78,9 +78,20 @@ impl Engine {
             } else if matches!(rule.assignment, Assignment::Multi(_)) {
                 let mut left = open.clone();
                 for node in &ranked {
+                    let mut used: Vec<(u32, Qty)> = Vec::new();
                     for (line, qty) in &mut left {
                         let sku = order.lines[usize::from(*line)].sku;
-                        let part = choose::available(&self.state, sku, *node, *qty);
+                        let taken: Qty = used.iter().filter(|u| u.0 == sku).map(|u| u.1).sum();
+                        let there = choose::available(&self.state, sku, *node, *qty + taken) - taken;
+                        let bound =
+                            self.state.pool_atp(order, sku) - self.state.unpinned_of_others(order, sku);
+                        let all: Qty = plan
+                            .iter()
+                            .filter(|p: &&(u16, u32, Qty)| order.lines[usize::from(p.0)].sku == sku)
+                            .map(|p| p.2)
+                            .sum();
+                        let part = there.min(bound - all).floor_zero();
+                        used.push((sku, part));
                         if part.is_positive() {
                             plan.push((*line, *node, part));
                             *qty -= part;
