@@ -77,6 +77,7 @@ impl Engine {
     pub(super) fn stand_back(&mut self, node: u32, reason: &Reason, effects: &mut Effects<'_>) {
         if let Some(within) = reason.cool_down {
             self.state.nodes[node as usize].cool_until = Some(self.state.clock.service() + within);
+            self.index.roster.note_node(&self.state, node);
         }
         if reason.pause {
             self.pause_node(node, None, effects);
@@ -88,6 +89,7 @@ impl Engine {
         (held.paused, held.paused_until) = (true, until);
         effects.change(Change::Node(self.state.node_name(node).to_owned(), NodeChange::Paused(until)));
         effects.touch_node(node);
+        self.index.roster.note_node(&self.state, node);
         self.state.offers.leaving.insert(node);
     }
 

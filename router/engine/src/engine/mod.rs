@@ -8,6 +8,7 @@ mod effects;
 mod field;
 mod fulfilment;
 mod give_back;
+mod hooks;
 mod images;
 mod invariants;
 mod lapse;
@@ -46,6 +47,8 @@ use router_schemas::{
     snapshot::{self, SnapshotError},
     stage::{Input, Outputs, Stage, Topology},
 };
+
+pub use rules::query::{Candidate, SortValue};
 
 use self::{
     changes::Work,

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use router_schemas::quantity::Qty;
 use serde::{Deserialize, Serialize};
 
-use super::{nodes::Filters, order::Order, state::State};
+use super::{order::Order, state::State};
 
 /// Zone and channel → SKU → what is held.
 #[derive(Debug, Default, Serialize, Deserialize)]
@@ -37,13 +37,6 @@ impl State {
         let all: Qty = shared.filter_map(|(_, pool)| pool.get(&sku)).copied().sum();
         let own: Qty = order.lines.iter().filter(|l| l.sku == sku).map(|l| l.held).sum();
         (all - own).floor_zero()
-    }
-
-    /// What there is of a SKU at all enabled nodes that the order's channel is sold from, in its zone.
-    pub fn pool_atp(&self, order: &Order, sku: u32) -> Qty {
-        let filters = Filters::standing(self, &order.zone, order.mode, &order.identity.channel);
-        let cells = self.skus[sku as usize].cells.iter().filter(|c| filters.is_of_channel(c.node));
-        cells.map(|c| c.atp()).sum()
     }
 
     /// Whether two channels are sold from one node of the zone at least.

@@ -13,7 +13,7 @@ use router_schemas::{
 };
 
 use super::over::place_of;
-use crate::engine::{Engine, Verdict, effects::Effects, nodes::Filters, order::Order, refuse};
+use crate::engine::{Engine, Verdict, effects::Effects, hooks::Terms, nodes, order::Order, refuse};
 
 impl Engine {
     pub(in crate::engine) fn claim(&mut self, claim: Claim, effects: &mut Effects<'_>) -> Verdict {
@@ -81,7 +81,7 @@ impl Engine {
             }
             return no(Refusal::NoStock);
         }
-        if !offer.ignore_capacity && !Filters::of(&self.state, order).pass_now(node) {
+        if !offer.ignore_capacity && !nodes::has_room(&self.state, order, node) {
             return no(Refusal::NoCapacity);
         }
         self.win(order, at, node, effects);
@@ -111,7 +111,8 @@ impl Engine {
             effects.shift(&mut self.state, order, line, Some(node), (Unit::Held, Unit::Allocated), qty);
             self.count_held(order, line, -qty);
         }
-        self.start_work(order, node, terms.accept_within, terms.pick_within, terms.late);
+        let (accept_within, pick_within) = (terms.accept_within, terms.pick_within);
+        self.start_work(order, node, &Terms { accept_within, pick_within, late: terms.late });
     }
 }
 

@@ -12,7 +12,7 @@ use router_schemas::{
     command::{offer::Decline, order::LineQty},
     event::{OfferClosed, OfferStep, Outcome, Unit},
     id::OfferId,
-    limits::{OFFERED, OFFERS, QTY_MAX},
+    limits::{NAME_BYTES, OFFERED, OFFERS, QTY_MAX},
     quantity::Qty,
     refusal::Refusal,
     reply::Answer,
@@ -47,7 +47,7 @@ impl Engine {
         };
         effects.about(decline.order);
         let refused = self.on_offers(decline.order, effects, |engine, order, effects| {
-            let Some(reason) = engine.reason_of(order, &decline.reason) else {
+            let Some(reason) = engine.reason_of(&order.zone, &decline.reason) else {
                 return Some(refuse(Refusal::UnknownReason, &decline.reason));
             };
             match engine.declined(order, node, &decline) {
@@ -61,6 +61,17 @@ impl Engine {
         }
         let outcome = Effects::outcome(&self.state, &self.state.orders[&decline.order]);
         (Outcome::Applied, Answer::Outcome(outcome))
+    }
+
+    /// The reason of that name; where the zone's rule set names none, any will do and has no effect.
+    fn reason_of(&self, zone: &str, name: &str) -> Option<Reason> {
+        match self.reason(zone, name) {
+            Some(reason) => Some(reason.clone()),
+            None if self.index.rules.of_zone(zone).set.reasons.is_empty() && name.len() <= NAME_BYTES => {
+                Some(Reason { id: name.to_owned(), ..Reason::default() })
+            }
+            None => None,
+        }
     }
 
     /// What is declined, as far as the node has it.

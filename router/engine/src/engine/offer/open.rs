@@ -8,6 +8,7 @@ use router_schemas::{
     limits::{FULFILMENTS, OFFERED, OFFERS, TTL_MS},
     quantity::Qty,
     row::{OfferEntry, OfferState},
+    rules::Assignment,
 };
 
 use super::{Entry, Offer};
@@ -43,7 +44,12 @@ impl Engine {
         if order.fulfilments.len() + reserved + lines.len() > FULFILMENTS {
             return;
         }
-        let Some((rule, ignore_capacity, keep_groups)) = self.made_by(order, &asked.behind) else { return };
+        let Some(rule) = self.rule_at(order, &asked.behind) else { return };
+        let keep_groups = matches!(&rule.assignment, Assignment::Multi(multi) if multi.keep_groups);
+        let (rule, ignore_capacity) = (rule.id.clone(), rule.ignore_capacity);
+        let set = &self.index.rules.of_zone(&order.zone).set;
+        let routing = set.routings[usize::from(asked.behind.routing)].id.clone();
+        let rule = (set.name.clone(), set.version, routing, rule);
         let mut terms = asked.offer.clone();
         terms.rounds = terms.rounds.max(1);
         let offer = Offer {

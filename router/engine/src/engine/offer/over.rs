@@ -5,6 +5,7 @@ use router_schemas::{
     id::{OfferId, OrderId},
     quantity::Qty,
     row::{OfferEntry, OfferState},
+    rules::Retry,
 };
 use smallvec::SmallVec;
 
@@ -122,9 +123,10 @@ impl Engine {
         if waiting.is_empty() {
             return;
         }
-        let free = self.state.pool_atp(order, sku) - self.state.unpinned_of_others(order, sku) - qty;
+        let Some(most) = self.state.most_of(order, sku) else { return };
+        let free = most - qty;
         let wants = |key: &WaitKey| {
-            let lines = self.state.orders.get(&key.2).map_or(&[][..], |o| &o.lines);
+            let lines = self.state.orders.get(&key.3).map_or(&[][..], |o| &o.lines);
             lines.iter().filter(|l| l.sku == sku).map(|l| l.open).sum::<Qty>() > free
         };
         if waiting.iter().take(WAITING_ASKED).any(wants) {
@@ -208,6 +210,13 @@ impl Engine {
     pub(in crate::engine) fn may_claim(&self, node: u32) -> bool {
         let held = &self.state.nodes[node as usize];
         held.known && held.node.enabled && !held.paused
+    }
+
+    /// Whether nodes are told as soon as they cannot fill what they were offered: not where the rule set retries on
+    /// stock alone.
+    fn closes_short(&self, node: u32) -> bool {
+        let set = self.index.rules.of_zone(&self.state.nodes[node as usize].node.zone);
+        set.set.retry == Retry::AnyChange
     }
 
     fn close_at(
