@@ -227,7 +227,7 @@ fn decline_refused(model: &Model, order: usize, node: usize, mine: bool) -> &'st
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 120, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn offers_go_as_a_naive_model_says(
