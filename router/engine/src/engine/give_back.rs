@@ -1,4 +1,4 @@
-//! Stand-in.
+//! What giving work back does to units, stock and the node, and pausing a node: as much of it as offers need.
 
 use router_schemas::{
     command::offer::NodeAct,
@@ -12,6 +12,8 @@ use smallvec::SmallVec;
 use super::{Engine, Verdict, effects::Effects, order::Order, refuse};
 
 impl Engine {
+    /// Gives units back that the node has: line and quantity, as much as is there. They are open again, and the reason
+    /// does what it says. Who calls it goes on with what was given back.
     pub(super) fn give_back(
         &mut self,
         order: &mut Order,
@@ -51,6 +53,7 @@ impl Engine {
         given
     }
 
+    /// What a decline does to the node's stock of a SKU, its own allocation given back.
     pub(super) fn affect_stock(
         &mut self,
         node: u32,
@@ -68,12 +71,14 @@ impl Engine {
             StockEffect::SubtractAtp => (Qty::ZERO, declined),
             StockEffect::Zero => (-there, -cell.map_or(Qty::ZERO, |c| c.blocked)),
         };
-        if !untracked && !(on_hand.is_zero() && blocked.is_zero()) {
+        let moves = !on_hand.is_zero() || !blocked.is_zero();
+        if !untracked && moves {
             let cause = StockCause::Adjustment;
             self.apply_stock(sku, node, cause, on_hand, blocked, Some(-declined), effects);
         }
     }
 
+    /// What the reason of a decline does to the node.
     pub(super) fn stand_back(&mut self, node: u32, reason: &Reason, effects: &mut Effects<'_>) {
         if let Some(within) = reason.cool_down {
             self.state.nodes[node as usize].cool_until = Some(self.state.clock.service() + within);
@@ -84,6 +89,7 @@ impl Engine {
         }
     }
 
+    /// The node gets nothing until this engine time, ms, or until it is resumed; what it was offered is withdrawn.
     pub(super) fn pause_node(&mut self, node: u32, until: Option<i64>, effects: &mut Effects<'_>) {
         let held = &mut self.state.nodes[node as usize];
         (held.paused, held.paused_until) = (true, until);
@@ -93,6 +99,7 @@ impl Engine {
         self.state.offers.leaving.insert(node);
     }
 
+    /// A request about a node as a whole.
     pub(super) fn node_request(
         &mut self,
         request: router_schemas::command::offer::NodeRequest,
@@ -109,7 +116,9 @@ impl Engine {
     }
 }
 
+/// The order does not go to this node again. One that too many declined has to be looked at.
 pub fn remember_decline(order: &mut Order, node: u32) {
+    order.note_part(node);
     if !order.declined.contains(&node) {
         order.declined.push(node);
         order.review |= order.declined.len() >= DECLINES;

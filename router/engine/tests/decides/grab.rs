@@ -321,3 +321,43 @@ fn a_claim_is_refused_for_each_reason() {
     );
     world.play("alone count b A 0\nclaim b 2 -> refused NoStock\nclaim a 1 -> repeat");
 }
+
+/// What a store is told of an offer: all that it needs to decide and to claim, and nothing of whom it is for.
+#[test]
+fn a_notice_shows_how_far_it_is_and_not_to_whom() {
+    let mut world = World::new();
+    world.play("node a at 0,1\nnode b\ncount a A 9\ncount b A 9\ngrab nodes 2 ttl 60\ntick\nplace 1 A:2");
+    let at = world.now;
+    let [near, nowhere] = &world.said.offers[..] else { panic!("{:?}", world.said.offers) };
+    assert_eq!(near["deadline"], at + 60_000);
+    assert_eq!((&near["epoch"], &near["round"], &near["event"]), (&1.into(), &1.into(), &"offered".into()));
+    // One degree, 111,195 m, in steps of a hundred.
+    assert_eq!(near["distance_m"], 111_200);
+    assert!(nowhere.get("distance_m").is_none(), "its place is not known");
+    let offer = world.engine.offers(world.orders["1"])[0].offer.to_string();
+    assert_eq!(near["offer"], offer);
+    let told: Vec<&str> = near.as_object().expect("an object").keys().map(String::as_str).collect();
+    let known = [
+        "at",
+        "channel",
+        "deadline",
+        "distance_m",
+        "epoch",
+        "event",
+        "external_id",
+        "lines",
+        "mode",
+        "node",
+        "offer",
+        "order",
+        "origin",
+        "position",
+        "round",
+        "type",
+    ];
+    assert!(told.iter().all(|key| known.contains(key)), "{told:?}");
+    world.play("claim a 1");
+    let [closed] = &world.said.offers[..] else { panic!("{:?}", world.said.offers) };
+    assert_eq!((&closed["event"], &closed["reason"]), (&"closed".into(), &"taken".into()));
+    assert!(closed.get("deadline").is_none() && closed["lines"] == serde_json::json!([]));
+}

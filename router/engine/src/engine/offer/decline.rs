@@ -171,7 +171,6 @@ impl Engine {
             let lines = if all { Lines::new() } else { whole.clone() };
             effects.offer(order, at, OfferStep::Declined(name.clone(), reason.id.clone(), lines));
             remember_decline(order, node);
-            order.note_part(node);
             effects.touch_order(order.id);
             effects.touch_node(node);
             if all {
@@ -219,7 +218,6 @@ impl Engine {
         }
         self.state.nodes[node as usize].score.declined(self.state.clock.engine);
         effects.touch_node(node);
-        order.note_part(node);
         let mut left: Lines = given.to_vec();
         let won = order.offers.iter().filter(|o| o.winner == Some(node)).map(|o| o.id);
         for id in won.collect::<SmallVec<[OfferId; 4]>>() {

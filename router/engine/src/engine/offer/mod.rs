@@ -139,7 +139,7 @@ impl Order {
     }
 
     /// The node declined some of the order: what it may claim already stays, in the round under way.
-    fn note_part(&mut self, node: u32) {
+    pub fn note_part(&mut self, node: u32) {
         let entries = self.offers.iter_mut().filter(|o| o.is_open()).flat_map(|o| &mut o.entries);
         entries.filter(|e| e.node == node).for_each(|e| e.part = true);
     }

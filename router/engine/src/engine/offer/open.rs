@@ -11,8 +11,11 @@ use router_schemas::{
     rules::Assignment,
 };
 
-use super::{Entry, Offer};
-use crate::engine::{Engine, effects::Effects, lapse::Lapse, order::Order, rules::Asked};
+use super::{Entry, Offer, told::SHOWN_BYTES};
+use crate::engine::{Engine, effects::Effects, lapse::Lapse, order::Order, rules::Asked, state::State};
+
+/// Bytes of notices that one round may come to, by a careful estimate: an offer of very many lines asks fewer nodes.
+const TOLD_BYTES: usize = 4 << 20;
 
 impl Engine {
     /// Opens an offer for each part of the order. True: one at least of the order is open.
@@ -147,6 +150,7 @@ impl Engine {
         most: usize,
         ranked: &[u32],
     ) -> Option<(u16, Vec<u32>)> {
+        let most = most.min((TOLD_BYTES / notice_weight(&self.state, order, offer)).max(1));
         let out = |node: u32| {
             let declined = OfferEntry::Closed(OfferClosed::Declined);
             order.declined.contains(&node) || offer.entry(node).is_some_and(|e| e.state == declined)
@@ -273,6 +277,15 @@ impl Engine {
             self.state.deadlines.insert((expires, lapse));
         }
     }
+}
+
+/// Bytes of a notice of the offer, at most.
+fn notice_weight(state: &State, order: &Order, offer: &Offer) -> usize {
+    let lines = offer.lines.iter().map(|(line, _)| {
+        let line = &order.lines[usize::from(*line)];
+        line.name.len() + state.skus[line.sku as usize].name.len() + 64
+    });
+    1024 + lines.sum::<usize>() + order.display.len().min(SHOWN_BYTES)
 }
 
 impl Effects<'_> {

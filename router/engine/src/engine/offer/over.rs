@@ -44,7 +44,6 @@ impl Engine {
             self.state.nodes[node as usize].score.lapsed(now, alone);
             if alone {
                 remember_decline(order, node);
-                order.note_part(node);
                 effects.touch_order(order.id);
                 effects.touch_node(node);
             }

@@ -12,7 +12,7 @@ use crate::engine::{effects::Effects, order::Order, shown::Shown, state::State};
 
 /// Bytes of what people see of an order, from which on offers show lines and SKUs only: many nodes are told at once. The
 /// one that has it is shown all.
-const SHOWN_BYTES: usize = 16 * 1024;
+pub(super) const SHOWN_BYTES: usize = 16 * 1024;
 /// Distances are told in steps of so many metres.
 const STEP_M: i64 = 100;
 
