@@ -118,7 +118,8 @@ impl Engine {
 
 impl Order {
     /// The offer that a node speaks of: the one named; else the one with this epoch, where it may claim or has it; else
-    /// the last that it has; else the one with this epoch; else the last that it may claim or ever was offered.
+    /// the last that it has; else the one with this epoch, where another has it; else the last that it may claim or ever
+    /// was offered.
     pub(super) fn offer_to(&self, node: u32, named: Option<OfferId>, epoch: Option<u32>) -> Option<usize> {
         let mine = |place: &usize| self.offers[*place].entry(node).is_some();
         let places = || (0..self.offers.len()).rev().filter(mine);
@@ -132,7 +133,7 @@ impl Order {
         places()
             .find(|place| this(place) && (has(place) || open(place)))
             .or_else(|| places().find(has))
-            .or_else(|| places().find(this))
+            .or_else(|| places().find(|place| this(place) && self.offers[*place].winner.is_some()))
             .or_else(|| places().find(open))
             .or_else(|| places().next())
     }
