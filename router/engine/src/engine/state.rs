@@ -23,6 +23,7 @@ use super::{
     feed::Feed,
     hold::Hold,
     lapse::Lapse,
+    offer::{Listed, Score},
     order::{LossKey, WaitKey},
     pool::Pools,
     reference::Stale,
@@ -84,6 +85,8 @@ pub struct State {
     pub pools: Pools,
     /// What platforms are to be told of.
     pub feed: Feed,
+    /// Open offers by node, and by what they need there.
+    pub offers: Listed,
     /// A `continue` of ours is on its way.
     pub continuing: bool,
     /// Keys of facts, with the engine time at which they are forgotten.
@@ -210,21 +213,11 @@ pub struct NodeState {
     pub cool_until: Option<i64>,
     /// Its work goes elsewhere, and it gets nothing until that is done.
     pub evacuates: bool,
+    /// What it did with offers.
     pub score: Score,
     /// SKUs with a cell here, ascending. Rebuilt, never written.
     #[serde(skip)]
     pub skus: Vec<u32>,
-}
-
-/// How a node has answered so far. Counts are in thousandths; what is old counts less.
-#[derive(Debug, Default, Clone, Serialize, Deserialize)]
-pub struct Score {
-    pub offers: u64,
-    pub declines: u64,
-    pub lapses: u64,
-    /// Mean time to claim and to ship, ms; `None`: nothing claimed or shipped yet.
-    pub claim_ms: Option<i64>,
-    pub ship_ms: Option<i64>,
 }
 
 #[derive(Debug, Default, Serialize, Deserialize)]
