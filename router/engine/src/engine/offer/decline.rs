@@ -43,7 +43,7 @@ impl Engine {
             return refuse(Refusal::UnknownOrder, &decline.order.to_string());
         }
         let Some(node) = self.index.nodes.get(&decline.node).copied() else {
-            return refuse(Refusal::NotOffered, &decline.node);
+            return refuse(Refusal::UnknownNode, &decline.node);
         };
         effects.about(decline.order);
         let refused = self.on_offers(decline.order, effects, |engine, order, effects| {

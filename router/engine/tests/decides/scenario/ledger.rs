@@ -164,6 +164,10 @@ impl Ledger {
                 ensure(!sum.at.values().any(promised), || "an order with promised units is forgotten".into())
             }
             Change::Offer(change) => self.offers.change(event, change),
+            Change::Steered(..) => {
+                self.offers.steered(event.order);
+                Ok(())
+            }
             Change::GivenBack(node, ..) => {
                 let order = event.order.ok_or("work is given back in an event about no order")?;
                 self.offers.given_back(order, node);

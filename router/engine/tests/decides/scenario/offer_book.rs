@@ -41,6 +41,11 @@ impl Offers {
         self.fresh.insert(row.offer);
     }
 
+    /// Operations took a hand in the order: who declined may be asked again.
+    pub fn steered(&mut self, order: Option<OrderId>) {
+        self.declined.retain(|(declined, _)| Some(*declined) != order);
+    }
+
     pub fn given_back(&mut self, order: OrderId, node: &str) {
         self.declined.insert((order, node.to_owned()));
         // What it may claim already stays, in the round under way.
