@@ -205,7 +205,7 @@ impl Ledger {
             }
             Change::Steered(..) => {
                 self.gave_back.retain(|(order, _)| Some(*order) != event.order);
-                event.order.into_iter().for_each(|order| self.offers.forgiven(order));
+                self.offers.steered(event.order);
                 Ok(())
             }
             _ => Ok(()),

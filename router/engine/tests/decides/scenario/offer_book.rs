@@ -41,9 +41,9 @@ impl Offers {
         self.fresh.insert(row.offer);
     }
 
-    /// Operations took a hand in it: declines may be forgiven.
-    pub fn forgiven(&mut self, order: OrderId) {
-        self.declined.retain(|(of, _)| *of != order);
+    /// Operations took a hand in the order: who declined may be asked again.
+    pub fn steered(&mut self, order: Option<OrderId>) {
+        self.declined.retain(|(declined, _)| Some(*declined) != order);
     }
 
     pub fn given_back(&mut self, order: OrderId, node: &str) {
