@@ -11,6 +11,7 @@ mod hooks;
 mod images;
 mod invariants;
 mod lapse;
+mod names;
 mod nodes;
 mod notices;
 mod order;

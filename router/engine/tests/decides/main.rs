@@ -3,5 +3,6 @@
 mod faults;
 mod model;
 mod properties;
+mod rules;
 mod run;
 mod scenario;
