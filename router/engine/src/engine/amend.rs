@@ -165,6 +165,7 @@ impl Engine {
             let (entry, pin) = (&mut order.lines[i], pinned(line.pin));
             let pin_changed = entry.pin != pin;
             (entry.unit_price, entry.discount, entry.pin) = (line.unit_price, line.discount, pin);
+            entry.group = line.group;
             entry.listed = true;
             places.push(Place { index: i, pin_changed });
         }

@@ -16,6 +16,7 @@ mod hooks;
 mod images;
 mod invariants;
 mod lapse;
+mod names;
 mod nodes;
 mod notices;
 mod offer;

@@ -5,6 +5,7 @@ mod grab;
 mod holdings;
 mod model;
 mod properties;
+mod rules;
 mod run;
 mod scenario;
 mod work;

@@ -298,7 +298,6 @@ fn node(words: &mut Words) -> Result<Node, String> {
         sequence: words.number("sequence")?,
         attributes: attributes(words)?,
         area: words.number::<f64>("area")?.map(|km| chord2_of_metres(km * 1000.0)),
-        ..Node::default()
     })
 }
 
