@@ -199,6 +199,7 @@ pub fn rule_set() -> RuleSet {
             Sort::Cost("sf".into()),
             Sort::Attribute { name: "class".into(), descending: true },
             Sort::RankTable(vec![("store-7".into(), -1)]),
+            Sort::Used,
         ],
         assignment: Assignment::Multi(multi),
         ignore_capacity: true,

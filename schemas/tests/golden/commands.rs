@@ -6,7 +6,7 @@ use router_schemas::{
         offer::NodeAct,
         order::{Cancel, Delivered, DeliveryMode, PaymentFact, PaymentState},
         part::{LegAct, Part, PartCancel, PartLine, PartReport},
-        reference::{Calendar, Channel, Item, Node, Published, Reference, Region, RouteWhen, Zone},
+        reference::{Calendar, Channel, Feed, Item, Node, Published, Reference, Region, RouteWhen, Zone},
         steer::Steering,
         stock::{AdjustTarget, Adjustment, Allowance, Basis, CellPolicy, Count, Movement},
     },
@@ -171,6 +171,7 @@ fn channel() -> Channel {
         cancel_within: Some(900_000),
         cancel_by_default: true,
         reroute_pinned: true,
+        feed: Some(Feed { every: 60_000, low: Qty(2_500) }),
     }
 }
 

@@ -16,6 +16,10 @@ use super::{Engine, Verdict, effects::Effects, lapse::Lapse, order::Order, refus
 
 impl Engine {
     pub(super) fn cancel(&mut self, cancel: Cancel, effects: &mut Effects<'_>) -> Verdict {
+        let held = cancel.to.as_ref().map(|to| to.order);
+        if let Some(verdict) = held.and_then(|id| self.release_held(id, &cancel.lines, effects)) {
+            return verdict;
+        }
         self.on_order(&cancel.to, &cancel.identity, |engine, order| {
             let wanted: Result<Vec<(usize, Qty)>, String> = match cancel.lines.is_empty() {
                 true => Ok((0..order.lines.len()).map(|i| (i, QTY_MAX)).collect()),
@@ -69,7 +73,6 @@ impl Engine {
     }
 
     /// A rule cancels what is open after so much service time, ms. Routing it again does not begin the time anew.
-    #[allow(dead_code, reason = "rules call it")]
     pub(super) fn auto_cancel(&mut self, order: &mut Order, after: i64) {
         if order.wait.is_none() {
             let at = self.state.clock.service() + after.clamp(0, TTL_MS);
@@ -120,19 +123,51 @@ impl Engine {
         let open = Qty(left.0.min(order.lines[line].open.0));
         effects.shift(&mut self.state, order, line as u16, None, (Unit::Open, to), open);
         left -= open;
-        for unit in [Unit::Backordered, Unit::Allocated] {
-            for place in (0..order.fulfilments.len()).rev() {
-                let fulfilment = &mut order.fulfilments[place];
-                if usize::from(fulfilment.line) != line || !left.is_positive() {
-                    continue;
-                }
-                let node = fulfilment.node;
-                let part = Qty(fulfilment.units(unit).map_or(0, |u| u.0.min(left.0)));
-                effects.shift(&mut self.state, order, line as u16, Some(node), (unit, to), part);
-                left -= part;
-            }
+        left -= self.take_units(order, line, (Unit::Backordered, to), left, effects);
+        if left.is_positive() && order.lines[line].held.is_positive() {
+            self.withdraw_line(order, line, left, effects);
+            let part = order.lines[line].open.min(left);
+            effects.shift(&mut self.state, order, line as u16, None, (Unit::Open, to), part);
+            left -= part;
         }
+        left -= self.take_units(order, line, (Unit::Allocated, to), left, effects);
         qty.floor_zero() - left
+    }
+
+    /// As [`Engine::take_back`], of units at nodes only.
+    pub(super) fn take_work_back(
+        &mut self,
+        order: &mut Order,
+        line: usize,
+        qty: Qty,
+        to: Unit,
+        effects: &mut Effects<'_>,
+    ) -> Qty {
+        let later = self.take_units(order, line, (Unit::Backordered, to), qty.floor_zero(), effects);
+        later + self.take_units(order, line, (Unit::Allocated, to), qty.floor_zero() - later, effects)
+    }
+
+    /// Takes units of a line in one state at nodes, the last of the plan first. Returns how many there were.
+    fn take_units(
+        &mut self,
+        order: &mut Order,
+        line: usize,
+        (unit, to): (Unit, Unit),
+        qty: Qty,
+        effects: &mut Effects<'_>,
+    ) -> Qty {
+        let mut left = qty;
+        for place in (0..order.fulfilments.len()).rev() {
+            let fulfilment = &mut order.fulfilments[place];
+            if usize::from(fulfilment.line) != line || !left.is_positive() {
+                continue;
+            }
+            let node = fulfilment.node;
+            let part = Qty(fulfilment.units(unit).map_or(0, |u| u.0.min(left.0)));
+            effects.shift(&mut self.state, order, line as u16, Some(node), (unit, to), part);
+            left -= part;
+        }
+        qty - left
     }
 }
 

@@ -7,25 +7,34 @@ mod changes;
 mod choose;
 mod effects;
 mod evacuate;
+mod feed;
 mod field;
 mod fulfilment;
 mod give_back;
+mod hold;
+mod hooks;
 mod images;
 mod invariants;
 mod lapse;
+mod names;
 mod nodes;
 mod notices;
+mod offer;
 mod order;
 mod pause;
 mod payment;
 mod place;
 mod pool;
 mod reference;
+mod release;
 mod relieve;
 mod repeats;
+mod reserve;
 mod roster;
 mod route;
 mod rows;
+mod rules;
+mod share;
 mod shelf;
 mod shown;
 mod state;
@@ -46,10 +55,12 @@ use router_schemas::{
     position::{Position, Topic},
     refusal::Refusal,
     reply::Answer,
-    row::{CellRow, OrderRow},
+    row::{CellRow, NodeRow, OfferRow, OrderRow},
     snapshot::{self, SnapshotError},
     stage::{Input, Outputs, Stage, Topology},
 };
+
+pub use rules::query::{Candidate, SortValue};
 
 use self::{
     changes::Work,
@@ -91,6 +102,19 @@ impl Engine {
         self.state.orders.get(&id).map(|order| rows::order_row(&self.state, order))
     }
 
+    /// The offers of an order, open or over, as far as they are kept.
+    pub fn offers(&self, id: OrderId) -> Vec<OfferRow> {
+        let order = self.state.orders.get(&id);
+        order.map_or(Vec::new(), |order| {
+            order.offers.iter().map(|offer| rows::offer_row(&self.state, order, offer)).collect()
+        })
+    }
+
+    /// How a node stands; `None`: not known here.
+    pub fn node(&self, name: &str) -> Option<NodeRow> {
+        self.index.nodes.get(name).map(|node| rows::node_row(&self.state, *node))
+    }
+
     /// The cells of a SKU in this partition.
     pub fn cells(&self, sku: &str) -> Vec<CellRow> {
         let numbers = (0u32..).zip(&self.state.skus).filter(|(_, s)| s.name == sku);
@@ -113,14 +137,14 @@ impl Engine {
         if key.is_some_and(|key| self.was_applied(key)) {
             return (Outcome::Repeat, Answer::Done);
         }
-        let verdict = self.carry_out(meta, command, effects);
+        let verdict = self.do_as_asked(meta, command, effects);
         if let (Some(key), Outcome::Applied) = (key, verdict.0) {
             self.note_applied(key);
         }
         verdict
     }
 
-    fn carry_out(&mut self, meta: &Meta, command: Command, effects: &mut Effects<'_>) -> Verdict {
+    fn do_as_asked(&mut self, meta: &Meta, command: Command, effects: &mut Effects<'_>) -> Verdict {
         match command {
             Command::Place(message) => self.place(message, effects),
             Command::Amend(message) => self.amend(message, effects),
@@ -144,30 +168,33 @@ impl Engine {
             Command::Returned(fact) => self.returned(fact, effects),
             Command::Accepted(fact) => self.accepted(fact, effects),
             Command::HandedOver(fact) => self.handed_over(fact, effects),
-            Command::Decline(decline) => self.decline_work(decline, effects),
+            Command::Claim(claim) => self.claim(claim, effects),
+            Command::Decline(decline) => self.decline(decline, effects),
             Command::CancelAnswer(answer) => self.cancel_answer(answer, effects),
             Command::Node(request) => self.node_request(request, effects),
             Command::Steer(steer) => self.steer(meta, steer, effects),
             Command::Reference(published) => {
                 self.state.control = published.control;
-                self.reference(published.change);
+                self.reference(published, effects);
                 (Outcome::Applied, Answer::Done)
             }
             Command::Genesis(genesis) => {
                 self.check_genesis(&genesis, effects);
                 (Outcome::Applied, Answer::Done)
             }
-            Command::Tick | Command::Continue => (Outcome::Applied, Answer::Done),
+            Command::Tick => {
+                self.give_up_shares(effects);
+                (Outcome::Applied, Answer::Done)
+            }
+            Command::Continue => (Outcome::Applied, Answer::Done),
             Command::Part(_) | Command::PartCancel(_) | Command::PartReport(_) => {
                 refuse(Refusal::Level, "parts of orders in other zones")
             }
-            Command::Reserve(_)
-            | Command::Extend(_)
-            | Command::Release(_)
-            | Command::ChannelPolicy(_)
-            | Command::Claim(_)
-            | Command::Leg(_)
-            | Command::LegReport(_) => refuse(Refusal::Level, "not yet"),
+            Command::Reserve(asked) => self.reserve(asked, effects),
+            Command::Extend(asked) => self.extend(asked, effects),
+            Command::Release(asked) => self.release(asked, effects),
+            Command::ChannelPolicy(policy) => self.channel_policy(policy, effects),
+            Command::Leg(_) | Command::LegReport(_) => refuse(Refusal::Level, "not yet"),
             Command::ShareKept(_) | Command::Skip(_) | Command::Accept(_) | Command::Forgotten(_) => {
                 refuse(Refusal::WrongZone, "this command is not for a zone")
             }
@@ -273,6 +300,7 @@ impl Stage for Engine {
             ("waiting_orders", self.state.counts.waiting_orders),
             ("cells", self.state.counts.cells),
             ("nodes", self.state.nodes.len() as u64),
+            ("holds", self.state.counts.holds),
         ]
     }
 }
