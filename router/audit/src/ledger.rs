@@ -237,7 +237,7 @@ impl Ledger {
             let lines: Vec<Line> = lines.collect();
             let place = (self.number(&row.identity.channel), self.number(&row.zone));
             let order = self.orders.entry(*id).or_insert_with(Order::new);
-            (order.lines, order.place) = (lines, place);
+            (order.lines, order.place, order.is_part) = (lines, place, row.part_of.is_some());
         }
         for (at, event) in scope {
             self.event(cause, (at, event), scope, &fresh, &mut touched, notices, report);
@@ -295,6 +295,10 @@ impl Ledger {
         if self.offers.declines == 0 {
             report.no_subject.push("I6: no node declined in this log");
         }
+        report.invariants = vec!["I1", "I2", "I3", "I4", "I5", "I6", "I7"];
+        let without = |name: &&str| report.no_subject.iter().any(|said| said.starts_with(*name));
+        let without: Vec<&str> = report.invariants.iter().copied().filter(|name| without(name)).collect();
+        report.invariants.retain(|name| !without.contains(name));
         report.oversold =
             self.cells.values().filter(|cell| cell.tracked && cell.over().is_positive()).count() as u64;
         let (orders, cells) = self.adopted;

@@ -193,7 +193,7 @@ impl Notices {
         for id in orders {
             let order = &ledger.orders[&id];
             let heard = self.heard.get(&id).unwrap_or(&silent);
-            if order.state == Some(OrderState::Cancelled) && !heard.cancelled {
+            if order.state == Some(OrderState::Cancelled) && !order.is_part && !heard.cancelled {
                 match order.adopted {
                     true => unjudged += 1,
                     false => report

@@ -42,6 +42,8 @@ pub(crate) struct Order {
     pub adopted: bool,
     /// Its last row is of a closed order.
     pub closed: bool,
+    /// A part of an order whose home is another zone: the customer hears from home.
+    pub is_part: bool,
     /// Its channel and zone, as numbers.
     pub place: (u32, u32),
     /// Offers of it, open or over, and the last epoch of any.
@@ -61,6 +63,7 @@ impl Order {
             stamp: (0, 0),
             adopted: false,
             closed: false,
+            is_part: false,
             place: (NOWHERE, NOWHERE),
             offers: Vec::new(),
             epochs: 0,

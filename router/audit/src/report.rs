@@ -86,6 +86,8 @@ pub struct Report {
     pub skipped: Vec<Position>,
     /// Commands that did not decode and have their dead letter and outcome.
     pub undecodable: u64,
+    /// Invariants that were recomputed and had a subject in this log: `I1` and so on.
+    pub invariants: Vec<&'static str>,
     /// Invariants without a subject in this log.
     pub no_subject: Vec<&'static str>,
     /// What could not be checked, and why: one sentence each.

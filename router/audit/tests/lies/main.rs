@@ -57,6 +57,7 @@ fn a_day_without_a_lie_passes() {
     assert_eq!((report.orders, report.cells, report.oversold), (6, 3, 0));
     assert_eq!((report.offers, report.holds, report.parts), (2, 1, 1));
     assert_eq!((report.unchecked, report.no_subject), (Vec::<String>::new(), Vec::<&str>::new()));
+    assert_eq!(report.invariants.join(" "), "I1 I2 I3 I4 I5 I6 I7");
 }
 
 #[test]
