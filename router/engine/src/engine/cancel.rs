@@ -28,11 +28,16 @@ impl Engine {
                 Err(line) => return refuse(Refusal::UnknownLine, &line),
             };
             let before = order.work();
-            let mut taken = Qty::ZERO;
+            if let Some(abroad) = &mut order.abroad {
+                abroad.ask = cancel.ask;
+            }
+            let cancelled = |order: &Order| order.lines.iter().map(|l| l.cancelled).sum::<Qty>();
+            let (mut taken, known) = (Qty::ZERO, cancelled(order));
             for (line, qty) in &wanted {
                 taken += engine.take_back(order, *line, *qty, Unit::Cancelled, effects);
             }
             if !taken.is_positive() {
+                order.abroad.iter_mut().for_each(|abroad| abroad.ask = false);
                 let picked = |f: &super::order::Fulfilment| {
                     (f.picked + f.ready).is_positive() && wanted.iter().any(|w| w.0 == usize::from(f.line))
                 };
@@ -43,15 +48,19 @@ impl Engine {
             }
             effects.tell_nodes(&engine.state, order, &before, false);
             engine.settle(order, effects);
-            let event = if order.state == OrderState::Cancelled { "cancelled" } else { "changed" };
-            effects.notify(&engine.state, order, event, None, None);
+            // What other zones are asked for is cancelled when they say so.
+            if cancelled(order) > known {
+                let event = if order.state == OrderState::Cancelled { "cancelled" } else { "changed" };
+                effects.notify(&engine.state, order, event, None, None);
+            }
             effects.refund_due(&engine.state, order);
             (Outcome::Applied, Answer::Outcome(Effects::outcome(&engine.state, order)))
         })
     }
 
     /// Takes up to `qty` units of a line that nobody picked out of work, and moves them `to`: open units first,
-    /// then backordered, then allocated ones in reverse plan order. Returns how many there were.
+    /// then backordered, then allocated ones in reverse plan order; what is in other zones is asked for. Returns how many
+    /// there were, those asked for included.
     pub(super) fn take_back(
         &mut self,
         order: &mut Order,
@@ -76,6 +85,7 @@ impl Engine {
                 left -= part;
             }
         }
+        left -= order.recall(line, left, to);
         qty.floor_zero() - left
     }
 }

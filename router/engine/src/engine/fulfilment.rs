@@ -85,6 +85,9 @@ impl Engine {
                 moved += engine.move_stated(order, last, left, &step, fact.restock, effects);
             }
             effects.touch_order(order.id);
+            if let (Some(duty), Unit::Shipped) = (&mut order.duty, to) {
+                duty.tracking.clone_from(&fact.tracking);
+            }
             engine.settle(order, effects);
             if to == Unit::Shipped && moved.is_positive() {
                 effects.notify(&engine.state, order, "shipped", None, fact.tracking.as_deref());

@@ -16,6 +16,8 @@ pub enum Lapse {
     Work(OrderId),
     /// The order's wait, where a rule ends it.
     Wait(OrderId),
+    /// What is remembered of a part that was cancelled before it came: home's order, part, attempt.
+    Stray(OrderId, u32, u32),
 }
 
 impl Engine {
@@ -34,6 +36,7 @@ impl Engine {
         self.state.deadlines.remove(&(at, lapse));
         effects.begin_item();
         match lapse {
+            Lapse::Stray(order, part, attempt) => _ = self.state.strays.remove(&(order, part, attempt)),
             Lapse::Hold(_) | Lapse::Offer(_) | Lapse::Work(_) | Lapse::Wait(_) => {}
         }
         effects.end_item(&self.state);

@@ -13,6 +13,7 @@ mod lapse;
 mod nodes;
 mod notices;
 mod order;
+mod part;
 mod payment;
 mod place;
 mod pool;
@@ -133,9 +134,9 @@ impl Engine {
                 (Outcome::Applied, Answer::Done)
             }
             Command::Tick | Command::Continue => (Outcome::Applied, Answer::Done),
-            Command::Part(_) | Command::PartCancel(_) | Command::PartReport(_) => {
-                refuse(Refusal::Level, "parts of orders in other zones")
-            }
+            Command::Part(part) => self.take_part(part, effects),
+            Command::PartCancel(cancel) => self.cancel_part(cancel, effects),
+            Command::PartReport(report) => self.part_report(report, effects),
             Command::Reserve(_)
             | Command::Extend(_)
             | Command::Release(_)
@@ -219,6 +220,7 @@ impl Engine {
                 Some(Outcome::Refused(if input.skipped { Refusal::Skipped } else { Refusal::Undecodable }))
             }
         };
+        self.tell_homes(&mut effects);
         // A skipped record leaves its outcome and its reply, nothing else: the next one asks.
         if !input.skipped {
             self.ask_to_continue(timers, &mut effects);

@@ -15,6 +15,8 @@ use router_schemas::{
 use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
 
+use super::part::{Abroad, Duty};
+
 /// The order in which waiting orders are served: priority, promise end, then who came first.
 pub type WaitKey = (u8, i64, OrderId);
 /// The order in which orders keep what they were promised: priority, then who came first. The last loses first.
@@ -70,6 +72,10 @@ pub struct Order {
     pub part_of: Option<(PartRef, String)>,
     /// Nodes that declined it, in the order in which they did.
     pub declined: Vec<u32>,
+    /// Parts of it in other zones, where there ever was one.
+    pub abroad: Option<Box<Abroad>>,
+    /// For a part: what its home is owed.
+    pub duty: Option<Box<Duty>>,
 }
 
 #[derive(Debug, Default, Serialize, Deserialize)]
@@ -236,19 +242,23 @@ impl Order {
         waits
     }
 
+    /// Units that left nodes, those of other zones included.
     pub fn shipped(&self, line: usize) -> Qty {
-        self.at_nodes(line).map(|f| f.shipped).sum()
+        self.at_nodes(line).map(|f| f.shipped).sum::<Qty>() + self.left_abroad(line).0
     }
 
+    /// Of those, units that came back to a node.
     pub fn returned(&self, line: usize) -> Qty {
-        self.at_nodes(line).map(|f| f.returned).sum()
+        self.at_nodes(line).map(|f| f.returned).sum::<Qty>() + self.left_abroad(line).1
     }
 
     /// The state that follows from units, queue and payment, by the documented precedence.
     pub fn derive(&self, payment_ok: bool, now: i64) -> OrderState {
         let open = self.lines.iter().any(|l| l.open.is_positive());
-        let promised = self.fulfilments.iter().any(|f| f.promised().is_positive());
-        let shipped = self.fulfilments.iter().any(|f| f.shipped.is_positive());
+        let away = self.lines.iter().any(|l| l.away.is_positive());
+        let promised = away || self.fulfilments.iter().any(|f| f.promised().is_positive());
+        let shipped = self.fulfilments.iter().any(|f| f.shipped.is_positive())
+            || self.away_lines().any(|l| l.shipped.is_positive());
         let stray =
             |(i, l): (usize, &Line)| l.after_cancel.is_positive() && l.after_cancel > self.returned(i);
         if open && self.review {

@@ -1,7 +1,10 @@
 //! A new order.
 
 use router_schemas::{
-    command::order::{OrderBody, OrderLine, OrderMessage, PaymentState, Pin, PinKind},
+    command::{
+        order::{OrderBody, OrderLine, OrderMessage, PaymentState, Pin, PinKind},
+        part::PartRef,
+    },
     event::{OrderState, Outcome, Unit},
     limits::{self, LINES, REMEMBER_MS},
     quantity::Qty,
@@ -13,6 +16,7 @@ use super::{
     Engine, Verdict,
     effects::Effects,
     order::{Line, Order},
+    part::Duty,
     refuse,
 };
 
@@ -38,14 +42,24 @@ pub fn body(message: &OrderMessage) -> Result<OrderBody, Verdict> {
 
 impl Engine {
     /// A new order: reserve stock, choose nodes.
-    pub(super) fn place(&mut self, mut message: OrderMessage, effects: &mut Effects<'_>) -> Verdict {
+    pub(super) fn place(&mut self, message: OrderMessage, effects: &mut Effects<'_>) -> Verdict {
+        self.place_order(message, None, effects)
+    }
+
+    /// A new order, or a part of one whose home is another zone.
+    pub(super) fn place_order(
+        &mut self,
+        mut message: OrderMessage,
+        part_of: Option<(PartRef, String)>,
+        effects: &mut Effects<'_>,
+    ) -> Verdict {
         let Some(to) = message.to.take() else {
             return refuse(Refusal::WrongZone, "the order did not come through intake");
         };
         if let Some(known) = self.state.orders.get(&to.order) {
             return (Outcome::Repeat, Answer::Outcome(Effects::outcome(&self.state, known)));
         }
-        if !self.state.zones.contains(&to.zone) {
+        if !self.is_own(&to.zone) {
             return refuse(Refusal::WrongZone, &to.zone);
         }
         let body = match body(&message) {
@@ -84,11 +98,14 @@ impl Engine {
             state: OrderState::Routing,
             queue: None,
             waits: false,
-            review: head.placed_at.is_some_and(|t| t < now - REMEMBER_MS),
+            // Home has looked at its part.
+            review: part_of.is_none() && head.placed_at.is_some_and(|t| t < now - REMEMBER_MS),
             confirmed: false,
             first: None,
-            part_of: None,
+            duty: part_of.is_some().then(|| Duty::of(body.lines.len())),
+            part_of,
             declined: Vec::new(),
+            abroad: None,
         });
         order.billed = order.total();
         if matches!(
@@ -124,7 +141,8 @@ impl Engine {
         let sku = self.sku_number(&line.sku, line.buckets.first().map_or("", String::as_str));
         let asked: Qty = line.qty;
         let is_free = |(i, l): (usize, &Line)| {
-            !l.listed && l.ordered.is_zero() && order.at_nodes(i).all(|f| f.is_empty())
+            let gone = !l.listed && l.ordered.is_zero() && order.at_nodes(i).all(|f| f.is_empty());
+            gone && !order.was_away(i)
         };
         let free = match order.lines.len() < LINES {
             true => None,

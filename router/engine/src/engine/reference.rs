@@ -30,8 +30,10 @@ impl Engine {
     pub(super) fn reference(&mut self, change: Reference) {
         match change {
             Reference::Zone(zone) => {
-                if zone.partition == Some(self.partition) {
-                    self.state.zones.insert(zone.id);
+                let known = zone.partition.and_then(|at| self.state.zones.insert(zone.id, at));
+                if known.is_none() {
+                    // Orders that wait may be forwarded to it.
+                    self.state.wake(None);
                 }
             }
             Reference::Node(node) => self.publish_node(*node),

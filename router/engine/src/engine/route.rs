@@ -89,6 +89,7 @@ impl Engine {
             pinned_short |= only.is_some() && !whole;
         }
         order.queue = Some(if pinned_short { Queue::Pinned } else { Queue::Unfillable });
+        self.forward(order, &[], effects);
     }
 
     /// Routes the open units of these lines, which have the same pin. True: all of them found stock.
@@ -164,6 +165,15 @@ impl Engine {
             self.route(order, effects);
             effects.tell_nodes(&self.state, order, &before, false);
             next = order.derive(self.payment_ok(order), now);
+        }
+        if order.abroad.is_some() {
+            self.send_recalls(order, effects);
+        }
+        if order.part_of.is_some() {
+            effects.touch_part(order.id);
+            if self.hand_back(order, effects) {
+                next = order.derive(self.payment_ok(order), now);
+            }
         }
         order.changed_at = now;
         order.revision += 1;

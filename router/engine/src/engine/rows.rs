@@ -12,6 +12,7 @@ use super::{
     changes::Noted,
     images::{CellImage, Changes, OrderImage, RowImage},
     order::Order,
+    part::Away,
     state::State,
 };
 
@@ -72,12 +73,21 @@ const CELL_BYTES: usize = 110;
 const LINE_BYTES: usize = 96;
 const FULFILMENT_BYTES: usize = 52;
 const ORDER_BYTES: usize = 700;
+const PART_BYTES: usize = 32;
+const AWAY_BYTES: usize = 13;
 
 /// An estimate of the bytes of an order's row, above what it takes; its lines' names are taken as long as may be
 /// only where there are few.
 pub fn order_weight(order: &Order) -> usize {
     let lines: usize = order.lines.iter().map(|l| l.name.len() + 96 + LINE_BYTES).sum();
-    ORDER_BYTES + order.display.len() + lines + order.fulfilments.len() * (FULFILMENT_BYTES + 32)
+    let parts = parts_weight(order);
+    ORDER_BYTES + parts + order.display.len() + lines + order.fulfilments.len() * (FULFILMENT_BYTES + 32)
+}
+
+fn parts_weight(order: &Order) -> usize {
+    let names = |part: &Away| part.zone.len() + part.visited.iter().map(|z| z.len() + 2).sum::<usize>();
+    let parts = order.abroad.iter().flat_map(|abroad| &abroad.parts);
+    parts.map(|part| PART_BYTES + names(part) + part.lines.len() * AWAY_BYTES).sum()
 }
 
 fn row_weight(state: &State, row: &Touched<'_>) -> usize {
@@ -89,7 +99,8 @@ fn row_weight(state: &State, row: &Touched<'_>) -> usize {
             });
             let fulfilments =
                 order.fulfilments.iter().map(|f| state.node_name(f.node).len() + FULFILMENT_BYTES);
-            ORDER_BYTES + order.display.len() + lines.sum::<usize>() + fulfilments.sum::<usize>()
+            let texts = order.display.len() + parts_weight(order);
+            ORDER_BYTES + texts + lines.sum::<usize>() + fulfilments.sum::<usize>()
         }
         Touched::Cell(sku, node) => {
             let sku = &state.skus[*sku as usize];
@@ -111,6 +122,7 @@ fn change_weight(state: &State, change: &Noted) -> usize {
             Change::Exception(Exception::Oversold(cell, _) | Exception::Drift(cell, _))
             | Change::Recovered(cell),
         ) => cell.node.len() + cell.sku.len() + cell.bucket.len() + 32,
+        Noted::Other(Change::Part(part)) => part.zone.len() + 64,
         Noted::Other(_) => 64,
     }
 }

@@ -22,6 +22,7 @@ pub use super::order::Order;
 use super::{
     lapse::Lapse,
     order::{LossKey, WaitKey},
+    part::{PartKey, Stray},
     pool::Unpinned,
     reference::Stale,
     roster::Roster,
@@ -35,7 +36,8 @@ pub struct State {
     pub clock: Clock,
     /// Control position of the last copy applied.
     pub control: u64,
-    pub zones: BTreeSet<String>,
+    /// Every zone and its partition of `router.commands`.
+    pub zones: BTreeMap<String, u16>,
     pub nodes: Vec<NodeState>,
     pub skus: Vec<SkuState>,
     pub channels: BTreeMap<String, Channel>,
@@ -66,6 +68,10 @@ pub struct State {
     pub deadlines: BTreeSet<(i64, Lapse)>,
     /// What is held without a node, by pool and SKU.
     pub unpinned: Unpinned,
+    /// Parts of other zones' orders, and the orders that they are here.
+    pub parts: BTreeMap<PartKey, OrderId>,
+    /// Parts that were cancelled before they came.
+    pub strays: BTreeMap<PartKey, Stray>,
     /// A `continue` of ours is on its way.
     pub continuing: bool,
     /// Keys of facts, with the engine time at which they are forgotten.

@@ -17,6 +17,7 @@ use super::{
     effects::Effects,
     nodes,
     order::{Order, WaitKey},
+    part,
 };
 
 /// Looks at waiting orders that count as one item.
@@ -92,6 +93,11 @@ impl Engine {
         let Some(order) = self.state.orders.remove(&id) else { return };
         effects.forgotten(id);
         effects.change(Change::Forgotten(id));
+        if let Some((part, _)) = &order.part_of {
+            // Intake knows home's order only.
+            self.state.parts.remove(&part::key(part));
+            return;
+        }
         let partition = order.identity.partition(self.topology.intake);
         let meta = Meta { carried: self.state.clock.hybrid, ..Meta::default() };
         let forgotten = Command::Forgotten(Ask { order: id, identity: order.identity });
