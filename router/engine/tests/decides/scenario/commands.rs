@@ -21,8 +21,8 @@ use super::{
 };
 
 const VERBS: &str = "zone, node, pause, resume, item, channel, policy, count, receive, adjust, block, place, amend, \
-                     cancel, pay, deliver, ask, pick, ready, ship, return, time, tick, ticks, continue, alone, each; \
-                     order, line, at, cell, payment, unknown, orders, told, noticed, alert, exception, decided, \
+                     cancel, pay, deliver, ask, pick, ready, ship, return, time, tick, ticks, continue, pass, alone, each; \
+                     order, part, line, at, cell, payment, unknown, orders, told, noticed, alert, exception, decided, \
                      forgotten, steps, quiet";
 
 pub const PAYMENTS: [(&str, PaymentState); 8] = [
@@ -80,6 +80,8 @@ impl World {
                 }
                 Ok(())
             }
+            "pass" => self.pass(words),
+            "part" => self.part(words),
             _ => match expect::expect(self, &verb, words) {
                 Some(held) => held,
                 None => Err(format!("`{verb}` is not known here; allowed: {VERBS}")),
@@ -115,6 +117,7 @@ impl World {
                 id: words.next("channel")?,
                 groups: words.list("groups")?,
                 route_when: words.read("route_when", |w| words::one_of(w, &ROUTE_WHEN))?.unwrap_or_default(),
+                fallback: words.list("fallback")?,
                 default_zone: None,
                 ..Channel::default()
             })),

@@ -26,7 +26,7 @@
 //!           [midnights A,B] [default] [disabled]          the whole entry, as published
 //! pause NODE | resume NODE                                the same entry, disabled or enabled
 //! item SKU [step Q] [untracked] [tolerance THOUSANDTHS]
-//! channel NAME [groups G,H] [route_when placed|authorised|captured]
+//! channel NAME [groups G,H] [route_when placed|authorised|captured] [fallback Z,Y]
 //! policy NODE SKU [safety Q] [backorder Q|unlimited] [out_of_stock]
 //! count NODE SKU Q [basis on_hand|available] [by COUNTER] [sequence N] [seen TIME] [key K]
 //! receive NODE SKU Q [key K]
@@ -42,7 +42,8 @@
 //! pick | ready | ship | return NODE ORDER [LINES] [key K] [restock]      no lines: all there
 //! time TIME | tick | ticks TIME                           `ticks` every five seconds until then
 //! continue                                                after `alone`
-//! alone COMMAND                                           the command without what it asks to continue
+//! alone COMMAND                                           the command without what it asks to continue, or sends
+//! pass [lost]                                             the next record sent to another zone; or it is skipped
 //! each A..B LINE                                          the line for each number, written {n}
 //! ```
 //!
@@ -56,7 +57,9 @@
 //! Expectations; those below the line break are of the last command and must name all there was of the kind:
 //!
 //! ```text
-//! order ORDER [STATE] [nodes, as above]
+//! order ORDER [STATE] [nodes, as above]                   an order's part in zone Y is named ORDER/Y, the next one there
+//!                                                         ORDER/Y/2
+//! part ORDER N zone Z attempt A [visited Y,X] [LINE:QTY ...]      what is away with it
 //! line ORDER LINE FIELD=Q ...          ordered open held backordered allocated away shipped delivered returned cancelled
 //! at NODE ORDER LINE FIELD=Q ...       backordered allocated picked ready shipped returned
 //! cell NODE SKU FIELD=Q ...            on_hand allocated backordered blocked safety_stock atp
@@ -80,6 +83,7 @@
 mod commands;
 mod expect;
 pub mod ledger;
+mod parts;
 mod words;
 pub mod world;
 
