@@ -5,3 +5,4 @@ mod model;
 mod properties;
 mod run;
 mod scenario;
+mod zones;

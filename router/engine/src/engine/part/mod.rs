@@ -74,7 +74,7 @@ pub struct Away {
 pub struct AwayLine {
     /// Its place among the order's lines.
     pub line: u16,
-    /// Sent, and neither shipped, cancelled nor given back.
+    /// Sent, and neither shipped, cancelled nor given back; what a zone ships beyond it leaves the rest as it is.
     pub away: Qty,
     /// What was last reported.
     pub shipped: Qty,

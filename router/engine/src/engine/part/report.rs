@@ -155,7 +155,12 @@ impl Engine {
         news.shipped |= shipped.is_positive();
         // Units that the zone had cancelled and that left it all the same were away no more.
         let undone = Qty((entry.cancelled - said.cancelled).floor_zero().0.min(shipped.0));
-        let away = Qty((shipped - undone).0.min(entry.away.0));
+        // What is there no more, and was neither cancelled nor given back, left. Anything else that left, the zone had
+        // not been sent, or not any more.
+        let cancelled = (said.cancelled - entry.cancelled).floor_zero();
+        let given_back = (said.given_back - entry.given_back).floor_zero();
+        let gone = (entry.away - said.allocated - said.open - cancelled - given_back).floor_zero();
+        let away = Qty((shipped - undone).0.min(gone.0));
         effects.shift(&mut self.state, order, entry.line, None, (Unit::Away, Unit::Shipped), away);
         entry.away -= away;
         self.ship_beyond(order, line, undone, false, effects);

@@ -27,7 +27,8 @@ impl Engine {
         let lines: Vec<PartLine> =
             (0..order.lines.len()).map(|line| state_of(order, line, &duty.lines)).collect();
         let tracking = duty.tracking.take();
-        if lines != duty.told || std::mem::take(&mut duty.again) {
+        let again = std::mem::take(&mut duty.again);
+        if again || lines != duty.told {
             duty.report += 1;
             duty.told.clone_from(&lines);
             if let Some((part, home)) = &order.part_of {
