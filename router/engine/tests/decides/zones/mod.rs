@@ -148,7 +148,7 @@ impl Field {
         let known = |order: usize| order < self.orders.len();
         match *step {
             Step::Apply(p) => _ = self.plant.apply(p),
-            Step::Commit(p) => self.plant.commit(p),
+            Step::Commit(p) => _ = self.plant.commit(p),
             Step::Snapshot(p) => self.plant.snapshot(p),
             Step::Crash(p) => self.plant.crash(p),
             Step::Place(zone, quantities) if quantities.iter().any(|q| *q > 0) => {

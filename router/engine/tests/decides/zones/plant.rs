@@ -111,10 +111,11 @@ impl Plant {
         true
     }
 
-    /// Commits what the partition has applied.
-    pub fn commit(&mut self, number: usize) {
+    /// Commits what the partition has applied. False: nothing.
+    pub fn commit(&mut self, number: usize) -> bool {
         let partition = &mut self.partitions[number];
         let batch = partition.committed..partition.applied;
+        let any = !batch.is_empty();
         partition.committed = partition.applied;
         let wrote: Wrote = partition.wrote[batch].iter().flatten().cloned().collect();
         for (topic, to, bytes) in wrote {
@@ -131,6 +132,7 @@ impl Plant {
                 _ => {}
             }
         }
+        any
     }
 
     pub fn snapshot(&mut self, number: usize) {
@@ -166,7 +168,7 @@ impl Plant {
                 while self.apply(number) {
                     moved = true;
                 }
-                self.commit(number);
+                moved |= self.commit(number);
             }
             if !moved {
                 return;
