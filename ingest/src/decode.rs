@@ -16,7 +16,7 @@ use crate::{
     bounds::{At, ROOT},
     cells, orders, references,
     seal::Keys,
-    told,
+    told, work,
 };
 
 /// The codes of this module.
@@ -37,7 +37,7 @@ pub(crate) const LIMIT: Code = Code {
 pub const KIND: Code = Code {
     id: "E1004",
     summary: "no such kind of message",
-    hint: "kinds are order.v1, amend.v1, cancel.v1, payment.v1, delivered.v1, count.v1, receipt.v1, adjustment.v1, policy.v1, picked.v1, ready.v1, shipped.v1, returned.v1, zone.v1, node.v1, item.v1, channel.v1, region.v1",
+    hint: "kinds are order.v1, amend.v1, cancel.v1, payment.v1, delivered.v1, count.v1, receipt.v1, adjustment.v1, policy.v1, picked.v1, ready.v1, shipped.v1, returned.v1, accepted.v1, handed_over.v1, claim.v1, decline.v1, cancel_answer.v1, node_request.v1, steer.v1, zone.v1, node.v1, item.v1, channel.v1, region.v1",
 };
 pub(crate) const KEYS: Code = Code {
     id: "E1005",
@@ -194,6 +194,13 @@ fn plain(kind: &str, bytes: &[u8], context: &Context<'_>) -> Result<Command, Rej
         "ready.v1" => orders::at_node(read(bytes)?, context, kind).map(Command::Ready),
         "shipped.v1" => orders::shipped(read(bytes)?, context),
         "returned.v1" => orders::returned(read(bytes)?, context),
+        "accepted.v1" => orders::accepted(read(bytes)?, context),
+        "handed_over.v1" => orders::at_node(read(bytes)?, context, kind).map(Command::HandedOver),
+        "claim.v1" => work::claim(read(bytes)?, context),
+        "decline.v1" => work::decline(read(bytes)?, context),
+        "cancel_answer.v1" => work::cancel_answer(read(bytes)?, context),
+        "node_request.v1" => work::node_request(read(bytes)?, context),
+        "steer.v1" => work::steer(read(bytes)?, context),
         "zone.v1" => references::zone(read(bytes)?),
         "node.v1" => references::node(read(bytes)?, jiff::Timestamp::now()),
         "item.v1" => references::item(read(bytes)?),

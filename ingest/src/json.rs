@@ -7,6 +7,7 @@ mod facts;
 mod kinds;
 mod order;
 mod reference;
+mod work;
 
 use std::borrow::Cow;
 
@@ -17,6 +18,7 @@ pub use facts::*;
 pub use kinds::{KINDS, Kind, REGENERATE};
 pub use order::*;
 pub use reference::*;
+pub use work::*;
 
 /// An instant, ms since 1970; RFC 3339 in JSON.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]

@@ -13,3 +13,4 @@ mod orders;
 mod references;
 pub mod seal;
 mod told;
+mod work;

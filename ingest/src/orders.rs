@@ -17,10 +17,10 @@ use crate::{
         name, name_or_none, names, place, positive, region, text,
     },
     decode::{Context, KEYS, LIMIT, Rejected, VALUE, reject},
-    json,
+    json, work,
 };
 
-fn identity(channel: &str, account: &str, id: &str) -> Result<Identity, Rejected> {
+pub(crate) fn identity(channel: &str, account: &str, id: &str) -> Result<Identity, Rejected> {
     name(ROOT.member("channel"), channel)?;
     name_or_none(ROOT.member("account"), account)?;
     external(ROOT.member("id"), id)?;
@@ -244,7 +244,7 @@ fn check_travellers(at: At<'_>, travellers: &[json::Traveller], qty: Qty) -> Res
 }
 
 /// An empty list is refused: who made one by mistake would name everything.
-fn line_qtys(lines: Option<Vec<o::LineQty>>) -> Result<Vec<o::LineQty>, Rejected> {
+pub(crate) fn line_qtys(lines: Option<Vec<o::LineQty>>) -> Result<Vec<o::LineQty>, Rejected> {
     let at = ROOT.member("lines");
     let Some(lines) = lines else { return Ok(Vec::new()) };
     if lines.is_empty() {
@@ -264,7 +264,8 @@ pub(crate) fn cancel(said: json::Cancel, context: &Context<'_>) -> Result<Comman
     maybe_key(said.key.as_ref())?;
     let content = context.fact_key("cancel.v1", said.key.as_deref(), &said);
     let (version, updated_at, lines) = (said.version, ms(said.updated_at), line_qtys(said.lines)?);
-    Ok(Command::Cancel(o::Cancel { to: None, identity, version, updated_at, content, lines, ask: false }))
+    let ask = said.ask;
+    Ok(Command::Cancel(o::Cancel { to: None, identity, version, updated_at, content, lines, ask }))
 }
 
 pub(crate) fn payment(said: json::PaymentFact, context: &Context<'_>) -> Result<Command, Rejected> {
@@ -300,6 +301,13 @@ pub(crate) fn at_node(said: json::AtNode, context: &Context<'_>, kind: &str) -> 
     maybe_key(said.key.as_ref())?;
     let key = Some(context.fact_key(kind, said.key.as_deref(), &said));
     Ok(NodeFact { key, ..node_fact(said.order, said.node, said.lines, said.occurred_at)? })
+}
+
+/// As [`at_node`], for what a node may say again: its content does not name it.
+pub(crate) fn accepted(said: json::AtNode, context: &Context<'_>) -> Result<Command, Rejected> {
+    let key = work::key("accepted.v1", said.key, context)?;
+    let fact = node_fact(said.order, said.node, said.lines, said.occurred_at)?;
+    Ok(Command::Accepted(NodeFact { key, ..fact }))
 }
 
 pub(crate) fn shipped(said: json::Shipped, context: &Context<'_>) -> Result<Command, Rejected> {

@@ -216,6 +216,10 @@ pub enum NodeChange {
     Paused(Option<i64>),
     /// Takes part again.
     Resumed,
+    /// Gets nothing new until this service time, ms.
+    CoolsDown(i64),
+    /// All its work that is not picked goes elsewhere; until that is done it gets nothing new.
+    Evacuating,
 }
 
 /// Deadlines of work at a node.

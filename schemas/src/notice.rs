@@ -11,7 +11,8 @@ pub struct Assignment<'a> {
     /// `assignment.v1`.
     #[serde(rename = "type")]
     pub kind: &'a str,
-    /// `assigned`, `changed` (the lines are the whole new state) or `withdrawn`.
+    /// `assigned`, `changed` (the lines are the whole new state), `withdrawn`, or `cancel_requested`: the node has until
+    /// `deadline` to say whether it gives the units `asked` back.
     pub event: &'a str,
     /// The store.
     pub node: &'a str,
@@ -34,6 +35,9 @@ pub struct Assignment<'a> {
     pub remark: Option<&'a str>,
     /// What the store is to send, whole: the last record wins.
     pub lines: Vec<AssignedLine<'a>>,
+    /// Engine time of the next deadline of it, ms, if nothing interrupts.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub deadline: Option<i64>,
     /// The command that caused it.
     pub position: Position,
     /// Engine time, ms.
@@ -58,6 +62,9 @@ pub struct AssignedLine<'a> {
     /// Units to come.
     #[serde(skip_serializing_if = "Qty::is_zero")]
     pub backordered: Qty,
+    /// Of those from stock, units that the store was asked to give back.
+    #[serde(skip_serializing_if = "Qty::is_zero")]
+    pub asked: Qty,
 }
 
 /// What happened to a customer's order: `customers.notifications`, keyed by order.
@@ -66,7 +73,8 @@ pub struct Notification<'a> {
     /// `notification.v1`.
     #[serde(rename = "type")]
     pub kind: &'a str,
-    /// `confirmed`, `delayed`, `changed`, `shipped`, `delivered`, `cancelled` or `refund_due`.
+    /// `confirmed`, `delayed`, `changed`, `shipped`, `delivered`, `cancelled`, `cancel_denied` (a store that has picked
+    /// the goods will send them) or `refund_due`.
     pub event: &'a str,
     /// The order.
     pub order: OrderId,

@@ -325,6 +325,8 @@ pub struct FulfilmentRow {
     pub accepted: bool,
     /// Service time of its next deadline, ms.
     pub due: Option<i64>,
+    /// Of those picked and ready, units that the node was asked to give back.
+    pub asked: Qty,
 }
 
 /// A cell as it stands.

@@ -34,6 +34,9 @@ pub struct Cancel {
     /// Lines and quantities; absent: all that can be.
     #[schemars(length(min = 1, max = LINES))]
     pub lines: Option<Vec<LineQty>>,
+    /// True: nodes that have picked are asked to give the units back. False: picked units stay.
+    #[serde(default)]
+    pub ask: bool,
     /// Names this cancel: the same again is a repeat. The content does where it is absent.
     #[schemars(length(min = 1, max = EXTERNAL_ID_BYTES))]
     pub key: Option<String>,
@@ -209,7 +212,8 @@ impl Default for Backorder {
     }
 }
 
-/// `picked.v1`: units are off the shelf; `ready.v1`: they wait for the carrier or the customer.
+/// `picked.v1`: units are off the shelf; `ready.v1`: they wait for the carrier or the customer; `accepted.v1`: the node
+/// will send them; `handed_over.v1`: the customer collected them at the node.
 #[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
 pub struct AtNode {
     /// Our id of the order.

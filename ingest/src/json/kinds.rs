@@ -55,7 +55,7 @@ macro_rules! kind {
 }
 
 /// Every kind.
-pub const KINDS: [Kind; 18] = [
+pub const KINDS: [Kind; 25] = [
     kind!(
         "order.v1",
         "/v1/orders",
@@ -146,6 +146,50 @@ pub const KINDS: [Kind; 18] = [
         Returned,
         r#"{"order": "o2kq9m0g4000000000000a", "node": "s1",
         "lines": [{"line": "1", "qty": 1}], "restock": true}"#
+    ),
+    kind!(
+        "accepted.v1",
+        "/v1/fulfilments/accepted",
+        AtNode,
+        r#"{"order": "o2kq9m0g4000000000000a", "node": "s1"}"#
+    ),
+    kind!(
+        "handed_over.v1",
+        "/v1/fulfilments/handed_over",
+        AtNode,
+        r#"{"order": "o2kq9m0g4000000000000a", "node": "s1", "lines": [{"line": "1", "qty": 2}]}"#
+    ),
+    kind!(
+        "claim.v1",
+        "/v1/offers/claims",
+        Claim,
+        r#"{"order": "o2kq9m0g4000000000000a", "node": "s1", "epoch": 1}"#
+    ),
+    kind!(
+        "decline.v1",
+        "/v1/offers/declines",
+        Decline,
+        r#"{"order": "o2kq9m0g4000000000000a", "node": "s1", "reason": "out_of_stock",
+        "lines": [{"line": "2", "qty": 1}], "key": "s1-4711"}"#
+    ),
+    kind!(
+        "cancel_answer.v1",
+        "/v1/fulfilments/cancel_answers",
+        CancelAnswer,
+        r#"{"order": "o2kq9m0g4000000000000a", "node": "s1", "granted": true}"#
+    ),
+    kind!(
+        "node_request.v1",
+        "/v1/nodes/requests",
+        NodeRequest,
+        r#"{"node": "s1", "act": "pause", "until": "2026-05-04T13:00:00+08:00"}"#
+    ),
+    kind!(
+        "steer.v1",
+        "/v1/steers",
+        Steer,
+        r#"{"channel": "web", "id": "1001", "act": "reroute", "node": "s1", "lines": [{"line": "1", "qty": 1}],
+        "key": "ticket-88"}"#
     ),
     kind!("zone.v1", "/v1/zones", Zone, r#"{"id": "shanghai"}"#),
     kind!(

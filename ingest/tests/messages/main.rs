@@ -3,6 +3,7 @@
 mod hostile;
 mod schemas;
 mod taken;
+mod work;
 
 use router_ingest::{
     decode::{Context, Rejected, message},

@@ -1,15 +1,18 @@
-//! Cancelling an order or some of it. Picked units stay: the node would have to be asked.
+//! Cancelling an order or some of it: by request, or because it waited too long. Nodes that have picked units are asked
+//! for them where the request says so (`cancel_request.rs`).
 
 use router_schemas::{
     command::order::{Cancel, LineQty},
     event::{OrderState, Outcome, Unit},
-    limits::QTY_MAX,
+    id::OrderId,
+    limits::{QTY_MAX, TTL_MS},
     quantity::Qty,
     refusal::Refusal,
     reply::Answer,
 };
+use smallvec::SmallVec;
 
-use super::{Engine, Verdict, effects::Effects, order::Order, refuse};
+use super::{Engine, Verdict, effects::Effects, lapse::Lapse, order::Order, refuse};
 
 impl Engine {
     pub(super) fn cancel(&mut self, cancel: Cancel, effects: &mut Effects<'_>) -> Verdict {
@@ -27,16 +30,25 @@ impl Engine {
                 Ok(wanted) => wanted,
                 Err(line) => return refuse(Refusal::UnknownLine, &line),
             };
-            let before = order.work();
+            let mut before = order.work();
+            let cancelled = |order: &Order| order.lines.iter().map(|l| l.cancelled).sum::<Qty>();
+            let known = cancelled(order);
+            let (mut taken, mut asked) = (Qty::ZERO, false);
             if let Some(abroad) = &mut order.abroad {
                 abroad.ask = cancel.ask;
             }
-            let cancelled = |order: &Order| order.lines.iter().map(|l| l.cancelled).sum::<Qty>();
-            let (mut taken, known) = (Qty::ZERO, cancelled(order));
+            let mut nodes: SmallVec<[u32; 4]> = SmallVec::new();
             for (line, qty) in &wanted {
-                taken += engine.take_back(order, *line, *qty, Unit::Cancelled, effects);
+                let part = engine.take_back(order, *line, *qty, Unit::Cancelled, effects);
+                taken += part;
+                // A further cancel of what nodes are asked for asks them as well.
+                let being_asked = order.asks.iter().any(|a| usize::from(a.line) == *line);
+                if cancel.ask || being_asked {
+                    let more = engine.ask_back(order, *line, *qty - part, &mut nodes);
+                    asked |= more.is_positive() || being_asked && *qty == QTY_MAX;
+                }
             }
-            if !taken.is_positive() {
+            if !taken.is_positive() && !asked {
                 order.abroad.iter_mut().for_each(|abroad| abroad.ask = false);
                 let picked = |f: &super::order::Fulfilment| {
                     (f.picked + f.ready).is_positive() && wanted.iter().any(|w| w.0 == usize::from(f.line))
@@ -46,22 +58,78 @@ impl Engine {
                     false => refuse(Refusal::Closed, &order.state.text()),
                 };
             }
-            effects.tell_nodes(&engine.state, order, &before, false);
+            effects.touch_order(order.id);
+            engine.note_asked(order, &nodes, effects);
             engine.settle(order, effects);
+            // Who is asked is told all of it at once.
+            for node in &nodes {
+                before = order.with_work_of(*node, before);
+            }
+            effects.tell_nodes(&engine.state, order, &before, false);
+            engine.tell_asked(order, &nodes, effects);
             // What other zones are asked for is cancelled when they say so.
             if cancelled(order) > known {
-                let event = if order.state == OrderState::Cancelled { "cancelled" } else { "changed" };
-                effects.notify(&engine.state, order, event, None, None);
+                effects.tell_cancelled(&engine.state, order);
             }
-            effects.refund_due(&engine.state, order);
             (Outcome::Applied, Answer::Outcome(Effects::outcome(&engine.state, order)))
         })
     }
 
-    /// Takes up to `qty` units of a line that nobody picked out of work, and moves them `to`: open units first,
-    /// then backordered, then allocated ones in reverse plan order; what is in other zones is asked for. Returns how many
+    /// A rule cancels what is open after so much service time, ms. Routing it again does not begin the time anew.
+    #[allow(dead_code, reason = "rules call it")]
+    pub(super) fn auto_cancel(&mut self, order: &mut Order, after: i64) {
+        if order.wait.is_none() {
+            let at = self.state.clock.service() + after.clamp(0, TTL_MS);
+            order.wait = Some(at);
+            self.state.deadlines.insert((at, Lapse::Wait(order.id)));
+        }
+    }
+
+    /// Part of settling an order: one that does not wait any more is not cancelled for it.
+    pub(super) fn keep_wait(&mut self, order: &mut Order) {
+        let waits = order.lines.iter().any(|l| (l.open + l.held).is_positive());
+        if let Some(at) = order.wait.filter(|_| !waits) {
+            self.state.deadlines.remove(&(at, Lapse::Wait(order.id)));
+            order.wait = None;
+        }
+    }
+
+    /// The order waited too long: what is open of it is cancelled.
+    pub(super) fn lapse_wait(&mut self, id: OrderId, effects: &mut Effects<'_>) {
+        self.with_order(id, |engine, order| {
+            order.wait = None;
+            let before = order.work();
+            for line in 0..order.lines.len() {
+                let open = order.lines[line].open;
+                let step = (Unit::Open, Unit::Cancelled);
+                effects.shift(&mut engine.state, order, line as u16, None, step, open);
+            }
+            if effects.is_quiet() {
+                return;
+            }
+            engine.settle(order, effects);
+            effects.tell_nodes(&engine.state, order, &before, false);
+            effects.tell_cancelled(&engine.state, order);
+        });
+    }
+
+    /// As [`Engine::take_back_here`]; the rest is asked for in other zones, and moves when they answer. Returns how many
     /// there were, those asked for included.
     pub(super) fn take_back(
+        &mut self,
+        order: &mut Order,
+        line: usize,
+        qty: Qty,
+        to: Unit,
+        effects: &mut Effects<'_>,
+    ) -> Qty {
+        let here = self.take_back_here(order, line, qty, to, effects);
+        here + order.recall(line, qty.floor_zero() - here, to)
+    }
+
+    /// Takes up to `qty` units of a line that nobody picked out of work, and moves them `to`: open units first,
+    /// then backordered, then allocated ones in reverse plan order. Returns how many there were.
+    pub(super) fn take_back_here(
         &mut self,
         order: &mut Order,
         line: usize,
@@ -85,7 +153,15 @@ impl Engine {
                 left -= part;
             }
         }
-        left -= order.recall(line, left, to);
         qty.floor_zero() - left
+    }
+}
+
+impl Effects<'_> {
+    /// Tells the customer that all or some of the order was cancelled, and what is to be paid back.
+    fn tell_cancelled(&mut self, state: &super::state::State, order: &mut Order) {
+        let event = if order.state == OrderState::Cancelled { "cancelled" } else { "changed" };
+        self.notify(state, order, event, None, None);
+        self.refund_due(state, order);
     }
 }

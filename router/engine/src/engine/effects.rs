@@ -160,7 +160,8 @@ impl<'a> Effects<'a> {
         if let Some(node) = node {
             let place = order.fulfilments.iter().position(|f| f.node == node && f.line == line);
             let place = place.unwrap_or_else(|| {
-                order.fulfilments.push(Fulfilment { node, line, ..Fulfilment::default() });
+                let since = state.clock.service();
+                order.fulfilments.push(Fulfilment { node, line, since, ..Fulfilment::default() });
                 order.fulfilments.len() - 1
             });
             let fulfilment = &mut order.fulfilments[place];

@@ -13,34 +13,49 @@ use super::{Engine, Verdict, effects::Effects, order::Order};
 /// A difference up to so many tolerances is reported as short.
 const SHORT_FACTOR: i64 = 5;
 
+/// Where units that leave a node come from, the first first.
+const LEAVING: [Unit; 4] = [Unit::Ready, Unit::Picked, Unit::Allocated, Unit::Backordered];
+
 /// What one fact does to the units of an order.
 struct Step<'a> {
     node: u32,
     /// Taken from these states at the node, in this order.
     from: &'a [Unit],
     to: Unit,
+    /// The customer has them as well.
+    delivers: bool,
 }
 
 impl Engine {
     pub(super) fn picked(&mut self, fact: NodeFact, effects: &mut Effects<'_>) -> Verdict {
-        self.node_fact(fact, &[Unit::Allocated, Unit::Backordered], Unit::Picked, effects)
+        self.node_fact(fact, &[Unit::Allocated, Unit::Backordered], (Unit::Picked, false), effects)
     }
 
     pub(super) fn ready(&mut self, fact: NodeFact, effects: &mut Effects<'_>) -> Verdict {
         let from = [Unit::Picked, Unit::Allocated, Unit::Backordered];
-        self.node_fact(fact, &from, Unit::Ready, effects)
+        self.node_fact(fact, &from, (Unit::Ready, false), effects)
     }
 
     pub(super) fn shipped(&mut self, fact: NodeFact, effects: &mut Effects<'_>) -> Verdict {
-        let from = [Unit::Ready, Unit::Picked, Unit::Allocated, Unit::Backordered];
-        self.node_fact(fact, &from, Unit::Shipped, effects)
+        self.node_fact(fact, &LEAVING, (Unit::Shipped, false), effects)
+    }
+
+    /// The customer collected them: shipped, and delivered at once.
+    pub(super) fn handed_over(&mut self, fact: NodeFact, effects: &mut Effects<'_>) -> Verdict {
+        self.node_fact(fact, &LEAVING, (Unit::Shipped, true), effects)
     }
 
     pub(super) fn returned(&mut self, fact: NodeFact, effects: &mut Effects<'_>) -> Verdict {
-        self.node_fact(fact, &[], Unit::Returned, effects)
+        self.node_fact(fact, &[], (Unit::Returned, false), effects)
     }
 
-    fn node_fact(&mut self, fact: NodeFact, from: &[Unit], to: Unit, effects: &mut Effects<'_>) -> Verdict {
+    fn node_fact(
+        &mut self,
+        fact: NodeFact,
+        from: &[Unit],
+        (to, delivers): (Unit, bool),
+        effects: &mut Effects<'_>,
+    ) -> Verdict {
         let known = self.state.orders.contains_key(&fact.order);
         // Goods may come back to a node that we hear of for the first time.
         let node = self.index.nodes.get(&fact.node).copied();
@@ -49,7 +64,7 @@ impl Engine {
             effects.exception(Exception::Unmatched);
             return (Outcome::Applied, Answer::Done);
         };
-        let step = Step { node, from, to };
+        let step = Step { node, from, to, delivers };
         self.with_order(fact.order, |engine, order| {
             let before = order.work();
             let mut moved = Qty::ZERO;
@@ -84,15 +99,27 @@ impl Engine {
                 }
                 moved += engine.move_stated(order, last, left, &step, fact.restock, effects);
             }
+            if to != Unit::Returned && moved.is_positive() {
+                // Who does it has seen it.
+                let mine = order.fulfilments.iter_mut().filter(|f| f.node == node);
+                mine.for_each(|f| f.accepted |= (f.picked + f.ready).is_positive());
+            }
             effects.touch_order(order.id);
             if let (Some(duty), Unit::Shipped) = (&mut order.duty, to) {
                 duty.tracking.clone_from(&fact.tracking);
             }
+            if to == Unit::Shipped {
+                // What it shipped it knows; others may have lost work to it.
+                let others = order.with_work_of(node, before.clone());
+                effects.tell_nodes(&engine.state, order, &others, false);
+            }
             engine.settle(order, effects);
             if to == Unit::Shipped && moved.is_positive() {
-                effects.notify(&engine.state, order, "shipped", None, fact.tracking.as_deref());
+                let event = if delivers { "delivered" } else { "shipped" };
+                effects.notify(&engine.state, order, event, None, fact.tracking.as_deref());
                 effects.refund_due(&engine.state, order);
-            } else if to == Unit::Returned {
+            }
+            if to == Unit::Returned {
                 effects.tell_nodes(&engine.state, order, &before, false);
             }
         });
@@ -110,6 +137,10 @@ impl Engine {
     ) -> Qty {
         let from_stock = self.units_there(order, line, step, false);
         let all = if from_stock.is_zero() { self.units_there(order, line, step, true) } else { from_stock };
+        let all = match step.delivers {
+            true if all.is_zero() => self.on_the_way(order, line, step.node),
+            _ => all,
+        };
         self.move_stated(order, line, all, step, restock, effects)
     }
 
@@ -124,7 +155,7 @@ impl Engine {
         restock: bool,
         effects: &mut Effects<'_>,
     ) -> Qty {
-        let Step { node, from, to } = *step;
+        let Step { node, from, to, delivers } = *step;
         let mut left = stated.floor_zero();
         if left.is_zero() {
             return Qty::ZERO;
@@ -132,12 +163,15 @@ impl Engine {
         let fits = order.at_node(line, node).is_some() || order.fulfilments.len() < FULFILMENTS_MOST;
         let place = Some(node);
         let number = line as u16;
+        // What was told to be shipped before may be collected now.
+        let on_the_way = if delivers { self.on_the_way(order, line, node) } else { Qty::ZERO };
         for unit in from {
             let there = order.at_node(line, node).and_then(|f| f.units(*unit).copied()).unwrap_or_default();
             let part = Qty(there.0.min(left.0));
             effects.shift(&mut self.state, order, number, place, (*unit, to), part);
             left -= part;
         }
+        left -= on_the_way.min(left);
         if to == Unit::Returned {
             let out = order.shipped(line) - order.returned(line);
             let part = if fits { Qty(out.0.min(left.0)) } else { Qty::ZERO };
@@ -155,6 +189,7 @@ impl Engine {
             let open = Qty(order.lines[line].open.0.min(left.0));
             effects.shift(&mut self.state, order, number, place, (Unit::Open, to), open);
             left -= open;
+            left -= self.take_over(order, line, left, node, effects);
             let cancelled = Qty(order.lines[line].cancelled.0.min(left.0));
             if cancelled.is_positive() {
                 effects.exception(Exception::ShippedAfterCancel(cancelled));
@@ -163,6 +198,10 @@ impl Engine {
             }
             if left.is_positive() {
                 effects.exception(Exception::OverShipped(left));
+                if order.declined.contains(&node) {
+                    // It had given them back: no other zone is to send them again either.
+                    order.recall(line, left, Unit::Outside);
+                }
                 effects.shift(&mut self.state, order, number, place, (Unit::Outside, to), left);
                 left = Qty::ZERO;
             }
@@ -176,7 +215,37 @@ impl Engine {
             order.lines[line].delivered_early -= early;
             effects.shift(&mut self.state, order, number, None, (Unit::Shipped, Unit::Delivered), early);
         }
+        if delivers {
+            let moved = stated.floor_zero() - left;
+            let here = (order.shipped(line) - order.lines[line].delivered).floor_zero().min(moved);
+            effects.shift(&mut self.state, order, number, None, (Unit::Shipped, Unit::Delivered), here);
+        }
         stated.floor_zero() - left
+    }
+
+    /// A node that lost its work of the order has shipped it all the same: nobody else is to send these units again.
+    /// Returns how many were taken from others who had not picked them.
+    fn take_over(
+        &mut self,
+        order: &mut Order,
+        line: usize,
+        qty: Qty,
+        node: u32,
+        effects: &mut Effects<'_>,
+    ) -> Qty {
+        if !order.declined.contains(&node) || !qty.is_positive() {
+            return Qty::ZERO;
+        }
+        let taken = self.take_back_here(order, line, qty, Unit::Open, effects);
+        let step = (Unit::Open, Unit::Shipped);
+        effects.shift(&mut self.state, order, line as u16, Some(node), step, taken);
+        taken
+    }
+
+    /// Units of a line that the node shipped and that nobody has received.
+    fn on_the_way(&self, order: &mut Order, line: usize, node: u32) -> Qty {
+        let here = order.at_node(line, node).map_or(Qty::ZERO, |f| f.shipped);
+        (order.shipped(line) - order.lines[line].delivered).floor_zero().min(here)
     }
 
     /// The units of a line that the step can take at the node. `all`: those promised beyond stock as well.

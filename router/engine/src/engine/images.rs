@@ -18,8 +18,9 @@ use serde_bytes::Bytes;
 use smallvec::SmallVec;
 
 use super::{
+    cancel_request::asked,
     changes::{Decided, Moved, Noted},
-    order::{Fulfilment, Order},
+    order::Order,
     part::Away,
     state::{SkuState, State},
 };
@@ -167,7 +168,7 @@ impl<'a> OrderImage<'a> {
             totals: &order.totals,
             revision: order.revision,
             lines: Lines { state, order },
-            fulfilments: Fulfilments { state, of: &order.fulfilments },
+            fulfilments: Fulfilments { state, order },
             display: Bytes::new(&order.display),
             part_of: &order.part_of,
             parts: Parts(order),
@@ -282,12 +283,12 @@ struct LineImage<'a> {
 
 struct Fulfilments<'a> {
     state: &'a State,
-    of: &'a [Fulfilment],
+    order: &'a Order,
 }
 
 impl Serialize for Fulfilments<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_seq(self.of.iter().map(|f| FulfilmentImage {
+        serializer.collect_seq(self.order.fulfilments.iter().map(|f| FulfilmentImage {
             node: self.state.node_name(f.node),
             line: f.line,
             backordered: f.backordered,
@@ -298,6 +299,7 @@ impl Serialize for Fulfilments<'_> {
             returned: f.returned,
             accepted: f.accepted,
             due: f.due,
+            asked: asked(self.order, f.node, f.line),
         }))
     }
 }
@@ -315,6 +317,7 @@ struct FulfilmentImage<'a> {
     returned: Qty,
     accepted: bool,
     due: Option<i64>,
+    asked: Qty,
 }
 
 /// `command::stock::CellName`.

@@ -18,6 +18,8 @@ pub enum Lapse {
     Wait(OrderId),
     /// What is remembered of a part that was cancelled before it came: home's order, part, attempt.
     Stray(OrderId, u32, u32),
+    /// A node's cool-down.
+    CoolDown(u32),
 }
 
 impl Engine {
@@ -37,7 +39,10 @@ impl Engine {
         effects.begin_item();
         match lapse {
             Lapse::Stray(order, part, attempt) => _ = self.state.strays.remove(&(order, part, attempt)),
-            Lapse::Hold(_) | Lapse::Offer(_) | Lapse::Work(_) | Lapse::Wait(_) => {}
+            Lapse::Work(order) => self.lapse_work(order, effects),
+            Lapse::Wait(order) => self.lapse_wait(order, effects),
+            Lapse::CoolDown(node) => self.lapse_cool_down(node, effects),
+            Lapse::Hold(_) | Lapse::Offer(_) => {}
         }
         effects.end_item(&self.state);
         true

@@ -2,11 +2,14 @@
 
 mod amend;
 mod cancel;
+mod cancel_request;
 mod changes;
 mod choose;
 mod effects;
+mod evacuate;
 mod field;
 mod fulfilment;
+mod give_back;
 mod images;
 mod invariants;
 mod lapse;
@@ -14,22 +17,26 @@ mod nodes;
 mod notices;
 mod order;
 mod part;
+mod pause;
 mod payment;
 mod place;
 mod pool;
 mod reference;
 mod relieve;
+mod repeats;
 mod roster;
 mod route;
 mod rows;
 mod shelf;
 mod shown;
 mod state;
+mod steer;
 mod stock;
 mod time;
 pub mod trace;
 mod waiting;
 mod whole;
+mod work;
 
 use router_schemas::{
     command::{Command, Genesis},
@@ -103,6 +110,18 @@ impl Engine {
         if self.is_repeat(meta, &command) {
             return (Outcome::Repeat, Answer::Done);
         }
+        let key = repeats::request_key(&command);
+        if key.is_some_and(|key| self.was_applied(key)) {
+            return (Outcome::Repeat, Answer::Done);
+        }
+        let verdict = self.carry_out(meta, command, effects);
+        if let (Some(key), Outcome::Applied) = (key, verdict.0) {
+            self.note_applied(key);
+        }
+        verdict
+    }
+
+    fn carry_out(&mut self, meta: &Meta, command: Command, effects: &mut Effects<'_>) -> Verdict {
         match command {
             Command::Place(message) => self.place(message, effects),
             Command::Amend(message) => self.amend(message, effects),
@@ -124,6 +143,12 @@ impl Engine {
             Command::Ready(fact) => self.ready(fact, effects),
             Command::Shipped(fact) => self.shipped(fact, effects),
             Command::Returned(fact) => self.returned(fact, effects),
+            Command::Accepted(fact) => self.accepted(fact, effects),
+            Command::HandedOver(fact) => self.handed_over(fact, effects),
+            Command::Decline(decline) => self.decline_work(decline, effects),
+            Command::CancelAnswer(answer) => self.cancel_answer(answer, effects),
+            Command::Node(request) => self.node_request(request, effects),
+            Command::Steer(steer) => self.steer(meta, steer, effects),
             Command::Reference(published) => {
                 self.state.control = published.control;
                 self.reference(published.change);
@@ -140,14 +165,8 @@ impl Engine {
             Command::Reserve(_)
             | Command::Extend(_)
             | Command::Release(_)
-            | Command::Steer(_)
             | Command::ChannelPolicy(_)
             | Command::Claim(_)
-            | Command::Decline(_)
-            | Command::Accepted(_)
-            | Command::HandedOver(_)
-            | Command::CancelAnswer(_)
-            | Command::Node(_)
             | Command::Leg(_)
             | Command::LegReport(_) => refuse(Refusal::Level, "not yet"),
             Command::ShareKept(_) | Command::Skip(_) | Command::Accept(_) | Command::Forgotten(_) => {

@@ -36,9 +36,10 @@ const fn of_the_moment(name: &'static str, passes: fn(&Filters<'_>, u32) -> bool
 
 /// Every filter that a node must pass. The choice and its explanation read this one list. Those of the moment pass
 /// every node that has no capacity.
-pub const FILTERS: [Filter; 7] = [
+pub const FILTERS: [Filter; 8] = [
     standing("known", |f, node| f.state.nodes[node as usize].known),
     standing("enabled", |f, node| f.state.nodes[node as usize].node.enabled),
+    standing("takes_part", |f, node| f.state.nodes[node as usize].takes_part()),
     standing("zone", |f, node| f.state.nodes[node as usize].node.zone == f.zone),
     standing("delivery_mode", |f, node| f.state.nodes[node as usize].node.modes.contains(&f.mode)),
     standing("channel_group", |f, node| {
@@ -60,6 +61,14 @@ impl<'a> Filters<'a> {
     pub fn standing(state: &'a State, zone: &'a str, mode: DeliveryMode, channel: &str) -> Self {
         let groups = state.channels.get(channel).map_or(&[][..], |c| &c.groups);
         Self { state, zone, mode, groups, key: LossKey::default() }
+    }
+
+    /// Whether the channel is sold from the node: one of its pool in the zone.
+    pub fn is_of_channel(&self, node: u32) -> bool {
+        FILTERS
+            .iter()
+            .filter(|f| matches!(f.name, "known" | "enabled" | "zone" | "channel_group"))
+            .all(|f| (f.passes)(self, node))
     }
 
     /// Whether the node passes the standing filters.

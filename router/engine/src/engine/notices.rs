@@ -12,6 +12,7 @@ use router_schemas::{
 use smallvec::SmallVec;
 
 use super::{
+    cancel_request::asked,
     effects::Effects,
     order::{Fulfilment, Order, Work},
     shown::{self, Shown},
@@ -39,6 +40,14 @@ impl Effects<'_> {
                 _ => "changed",
             };
             self.assign(state, order, node, event);
+        }
+    }
+
+    /// Tells the customer where something waits that did not. `waited`: [`Order::waiting_lines`] as they were.
+    pub fn tell_delay(&mut self, state: &State, order: &Order, waited: &[bool]) {
+        let waits = order.waiting_lines();
+        if waits.iter().zip(waited).any(|(now, before)| *now && !before) {
+            self.notify(state, order, "delayed", None, None);
         }
     }
 
@@ -118,8 +127,11 @@ impl Effects<'_> {
                 options: shown.map_or(&[], |s| s.options.as_slice()),
                 qty: f.promised() - f.backordered,
                 backordered: f.backordered,
+                asked: asked(order, node, f.line),
             }
         });
+        let dues = order.fulfilments.iter().filter(|f| f.node == node).filter_map(|f| f.due);
+        let to_engine_time = state.clock.engine - state.clock.service();
         let assignment = Assignment {
             kind: "assignment.v1",
             event,
@@ -132,6 +144,7 @@ impl Effects<'_> {
             mode: order.mode,
             remark: display.remark,
             lines: lines.collect(),
+            deadline: dues.min().map(|due| due + to_engine_time),
             position: self.position.clone(),
             at: state.clock.engine,
         };

@@ -15,7 +15,11 @@ use router_schemas::{
 use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
 
-use super::part::{Abroad, Duty};
+use super::{
+    cancel_request::CancelAsk,
+    part::{Abroad, Duty},
+    work::Terms,
+};
 
 /// The order in which waiting orders are served: priority, promise end, then who came first.
 pub type WaitKey = (u8, i64, OrderId);
@@ -76,6 +80,14 @@ pub struct Order {
     pub abroad: Option<Box<Abroad>>,
     /// For a part: what its home is owed.
     pub duty: Option<Box<Duty>>,
+    /// What rules asked of nodes that have work of it.
+    pub terms: Vec<Terms>,
+    /// Picked units that nodes were asked to give back.
+    pub asks: Vec<CancelAsk>,
+    /// Service time of the first deadline of its work, which is among those of the state.
+    pub work_due: Option<i64>,
+    /// Service time at which what is open is cancelled, where a rule says so.
+    pub wait: Option<i64>,
 }
 
 #[derive(Debug, Default, Serialize, Deserialize)]
@@ -120,6 +132,8 @@ pub struct Fulfilment {
     pub accepted: bool,
     /// Service time of its next deadline, ms.
     pub due: Option<i64>,
+    /// Service time at which the node first had some of it, ms.
+    pub since: i64,
 }
 
 impl Fulfilment {
@@ -175,6 +189,13 @@ impl Order {
     pub fn work(&self) -> SmallVec<[Work; 8]> {
         let promised = self.fulfilments.iter().filter(|f| f.promised().is_positive());
         promised.map(|f| (f.node, f.line, f.promised() - f.backordered, f.backordered)).collect()
+    }
+
+    /// What nodes were told last, as if this one had been told already what it has now.
+    pub fn with_work_of(&self, node: u32, mut told: SmallVec<[Work; 8]>) -> SmallVec<[Work; 8]> {
+        told.retain(|work| work.0 != node);
+        told.extend(self.work().into_iter().filter(|work| work.0 == node));
+        told
     }
 
     /// What is to be paid, minor units.

@@ -106,6 +106,10 @@ impl Engine {
             part_of,
             declined: Vec::new(),
             abroad: None,
+            terms: Vec::new(),
+            asks: Vec::new(),
+            work_due: None,
+            wait: None,
         });
         order.billed = order.total();
         if matches!(

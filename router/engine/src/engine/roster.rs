@@ -14,6 +14,8 @@ pub struct Roster {
     spots: Vec<Spot>,
     /// Nodes with a capacity, one bit each: these are asked again for each order.
     limited: Vec<u64>,
+    /// The nodes of the last order that some declined.
+    left: Vec<u64>,
 }
 
 /// The nodes that pass the standing filters.
@@ -88,7 +90,13 @@ impl Roster {
             listed.push(list(state, order, channel));
             listed.len() - 1
         });
-        Eligible { nodes: &listed[place].nodes, limited: &self.limited, spots: &self.spots }
+        let mut nodes = &listed[place].nodes;
+        if !order.declined.is_empty() {
+            self.left.clone_from(nodes);
+            order.declined.iter().for_each(|node| set(&mut self.left, *node as usize, false));
+            nodes = &self.left;
+        }
+        Eligible { nodes, limited: &self.limited, spots: &self.spots }
     }
 }
 

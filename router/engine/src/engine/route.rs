@@ -83,6 +83,12 @@ impl Engine {
             }
             let node = pin.as_ref().and_then(|(name, _)| self.index.nodes.get(name).copied());
             let only = node.filter(|_| binds(&pin));
+            let refused = only.is_some_and(|only| order.declined.contains(&only));
+            if refused && !self.may_leave_pin(order) {
+                pinned_short = true;
+                continue;
+            }
+            let only = only.filter(|_| !refused);
             let mut first = order.open_nodes();
             first.extend(node);
             let whole = self.route_lines(order, &mine, &Pinned { only, first: &first }, effects);
@@ -163,6 +169,7 @@ impl Engine {
             // Its time has come, or something was opened, and nobody has looked yet.
             let before = order.work();
             self.route(order, effects);
+            self.keep_work(order, effects);
             effects.tell_nodes(&self.state, order, &before, false);
             next = order.derive(self.payment_ok(order), now);
         }
@@ -175,6 +182,7 @@ impl Engine {
                 next = order.derive(self.payment_ok(order), now);
             }
         }
+        self.keep_work(order, effects);
         order.changed_at = now;
         order.revision += 1;
         effects::restate(effects, order, next);

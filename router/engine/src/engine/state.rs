@@ -62,6 +62,10 @@ pub struct State {
     pub timed: BTreeSet<(i64, OrderId)>,
     /// Nodes that have all the orders of a day: when their next day begins, node.
     pub days: BTreeSet<(i64, u32)>,
+    /// Nodes that are evacuated, each with the last order that was looked at.
+    pub evacuations: BTreeMap<u32, Option<LossKey>>,
+    /// Nodes that are paused for a time: when it ends, node.
+    pub pauses: BTreeSet<(i64, u32)>,
     /// Closed orders: when they are forgotten, order.
     pub closed: BTreeSet<(i64, OrderId)>,
     /// What lapses: service time, what.
@@ -185,6 +189,13 @@ pub struct NodeState {
     pub day: i64,
     /// Orders assigned since then.
     pub assigned: u32,
+    /// It gets nothing, until this engine time, ms, or until it is resumed.
+    pub paused: bool,
+    pub paused_until: Option<i64>,
+    /// Service time until which it gets nothing, ms.
+    pub cool_until: Option<i64>,
+    /// Its work goes elsewhere, and it gets nothing until that is done.
+    pub evacuates: bool,
     /// SKUs with a cell here, ascending. Rebuilt, never written.
     #[serde(skip)]
     pub skus: Vec<u32>,

@@ -35,6 +35,7 @@ impl Engine {
             Command::Receipt(f) => f.key,
             Command::Adjustment(f) => f.key,
             Command::Picked(f) | Command::Ready(f) | Command::Shipped(f) | Command::Returned(f) => f.key,
+            Command::Accepted(f) | Command::HandedOver(f) => f.key,
             Command::Payment(f) => Some(f.key),
             Command::Delivered(f) => Some(f.key),
             _ => return false,

@@ -32,6 +32,8 @@ impl Engine {
         while budget > 0 && !effects.is_full() {
             if !self.state.oversold.is_empty() {
                 self.relieve(&mut budget, effects);
+            } else if !self.state.evacuations.is_empty() {
+                self.evacuate_some(&mut budget, effects);
             } else if !self.state.woken.is_empty() {
                 self.mark_woken(&mut budget);
             } else if !self.state.stale.is_empty() {
@@ -48,6 +50,7 @@ impl Engine {
     pub(super) fn ask_to_continue(&mut self, timers: bool, effects: &mut Effects<'_>) {
         let state = &self.state;
         let left = !(state.oversold.is_empty()
+            && state.evacuations.is_empty()
             && state.woken.is_empty()
             && state.stale.is_empty()
             && state.turns.is_empty());
@@ -62,6 +65,7 @@ impl Engine {
         self.state.timed.first().is_some_and(|(at, _)| *at <= now)
             || self.state.days.first().is_some_and(|(at, _)| *at <= now)
             || self.state.closed.first().is_some_and(|(at, _)| *at <= now)
+            || self.state.pauses.first().is_some_and(|(at, _)| *at <= now)
             || self.is_lapse_due()
     }
 
@@ -83,7 +87,7 @@ impl Engine {
             self.forget(id, effects);
             effects.end_item(&self.state);
         } else {
-            return self.fire_lapse(effects);
+            return self.end_pause(effects) || self.fire_lapse(effects);
         }
         true
     }

@@ -5,4 +5,5 @@ mod model;
 mod properties;
 mod run;
 mod scenario;
+mod work;
 mod zones;

@@ -242,7 +242,7 @@ fn written(lines: &[(String, String, i64)]) -> String {
 }
 
 /// A line of a history in which facts contradict: nothing is predicted of it, all invariants hold.
-fn wild_line() -> impl Strategy<Value = String> {
+pub fn wild_line() -> impl Strategy<Value = String> {
     let pick = |from: &'static [&'static str]| prop::sample::select(from);
     let (node, sku, line) =
         (pick(&["near", "mid", "far", "ghost"]), pick(&SKUS), pick(&["A", "B", "C", "Z"]));

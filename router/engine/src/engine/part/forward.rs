@@ -19,7 +19,7 @@ use crate::engine::{effects::Effects, state::State};
 
 impl Engine {
     /// Sends what is open to the first of the zones that did not give any of it back; no zones: the channel's
-    /// fallback. What is bound to a node stays. True: all that was open is away.
+    /// fallback. What is bound to a node stays. True: something was sent.
     pub(in crate::engine) fn forward(
         &mut self,
         order: &mut Order,
@@ -42,9 +42,10 @@ impl Engine {
         let Some(zone) = self.next_zone(order, zones) else { return false };
         let room = order.abroad.get_or_insert_default().make_room(lines.len());
         if room {
+            order.abroad.get_or_insert_default().zones = zones.to_vec();
             self.send_part(order, zone, &lines, effects);
         }
-        room && order.lines.iter().all(|l| l.open.is_zero())
+        room
     }
 
     /// The first zone to be asked: known, another one, and not visited.

@@ -46,6 +46,8 @@ pub struct Abroad {
     pub parts: Vec<Away>,
     /// Zones that gave something back since the order was last changed: they are not asked again.
     pub visited: Vec<String>,
+    /// The zones that a rule named when it last sent a part; none: the channel's fallback.
+    pub zones: Vec<String>,
     /// The last part's number.
     pub last: u32,
     /// The cancel under way asks nodes that have picked. For one command only.

@@ -16,6 +16,8 @@ use router_schemas::{
     reply::Answer,
 };
 
+use smallvec::SmallVec;
+
 use super::{Duty, Engine, Order, key};
 use crate::engine::{Verdict, effects::Effects, lapse::Lapse, place, refuse};
 
@@ -34,11 +36,11 @@ impl Engine {
         if let Some(stray) = self.state.strays.get_mut(&key(&reference)) {
             stray.report += 1;
             let (report, lines) = (stray.report, came_late(&body, &stray.lines));
-            return self.answer(reference, home, report, lines, effects);
+            return self.answer_home(reference, home, report, lines, effects);
         }
         if !self.is_own(&zone) {
             let lines = came_late(&body, &[]);
-            return self.answer(reference, home, 1, lines, effects);
+            return self.answer_home(reference, home, 1, lines, effects);
         }
         let (topic, here) = (Topic::Commands, &effects.position);
         let id = OrderId::new(self.topology.log, &topic, self.partition, here.offset);
@@ -47,33 +49,43 @@ impl Engine {
         self.place_order(message, Some((reference, home)), effects)
     }
 
-    /// Home wants units of a part back: as many as nobody picked are cancelled.
+    /// Home wants units of a part back: those that nobody picked are cancelled, for others nodes are asked where home says
+    /// so.
     pub(in crate::engine) fn cancel_part(
         &mut self,
         cancel: PartCancel,
         effects: &mut Effects<'_>,
     ) -> Verdict {
-        let PartCancel { part, lines, home, .. } = cancel;
+        let PartCancel { part, lines, home, ask, .. } = cancel;
         let Some(id) = self.state.parts.get(&key(&part)).copied() else {
             return self.cancel_stray(part, home, lines, effects);
         };
         let verdict = self.with_order(id, |engine, order| {
-            let work = order.work();
+            let mut work = order.work();
             let mut news = false;
+            let mut nodes: SmallVec<[u32; 4]> = SmallVec::new();
             for (name, unwanted) in lines {
                 let Some(line) = order.line(&name) else { continue };
                 let Some(known) = order.duty.as_mut().and_then(|d| d.lines.get_mut(line)) else { continue };
                 let more = (unwanted - known.1).floor_zero();
                 known.1 = known.1.max(unwanted);
                 news |= more.is_positive();
-                engine.take_back(order, line, more, Unit::Cancelled, effects);
+                let taken = engine.take_back(order, line, more, Unit::Cancelled, effects);
+                if ask {
+                    engine.ask_back(order, line, more - taken, &mut nodes);
+                }
             }
             let duty = order.duty.get_or_insert_default();
             // Home asks again where it was not answered, or where the answer was lost.
             duty.again = true;
             effects.touch_order(order.id);
+            engine.note_asked(order, &nodes, effects);
             engine.settle(order, effects);
+            for node in &nodes {
+                work = order.with_work_of(*node, work);
+            }
             effects.tell_nodes(&engine.state, order, &work, false);
+            engine.tell_asked(order, &nodes, effects);
             let outcome = if news { Outcome::Applied } else { Outcome::Repeat };
             (outcome, Answer::Done)
         });
@@ -103,7 +115,7 @@ impl Engine {
             ..PartLine::default()
         };
         let lines = stray.lines.iter().map(cancelled).collect();
-        self.answer(part, home, report, lines, effects)
+        self.answer_home(part, home, report, lines, effects)
     }
 
     /// What a part has open here that nothing is under way for goes back to home. True: something did.

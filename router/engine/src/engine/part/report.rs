@@ -20,6 +20,10 @@ struct News {
     given_back: bool,
     /// Given back although nobody asked for it.
     opened: bool,
+    /// Wanted back, to be routed anew.
+    reopened: bool,
+    /// Line and units that left a zone although it had given them back.
+    doubled: Vec<(usize, Qty)>,
 }
 
 impl Engine {
@@ -60,6 +64,9 @@ impl Engine {
                 abroad.parts[place].lines[number] = entry;
             }
         }
+        for (line, qty) in std::mem::take(&mut news.doubled) {
+            order.recall(line, qty, Unit::Outside);
+        }
         let abroad = order.abroad.get_or_insert_default();
         abroad.parts[place].report = report.report;
         let zone = abroad.parts[place].zone.clone();
@@ -71,11 +78,26 @@ impl Engine {
             let (part, zone) = (report.part.clone(), zone.clone());
             effects.change(Change::Part(PartChange { part, zone, what }));
         }
-        self.route(order, effects);
+        if news.opened || news.reopened {
+            self.go_on(order, news.opened, effects);
+        }
         self.settle(order, effects);
         effects.tell_nodes(&self.state, order, &work, false);
         self.tell_customer(order, &was, &news, report.tracking.as_deref(), effects);
         (Outcome::Applied, Answer::Done)
+    }
+
+    /// What came back goes to the next zone, where there is one; else home looks again, from the first rule on. `given`:
+    /// it was given back; what home wanted back begins at home.
+    fn go_on(&mut self, order: &mut Order, given: bool, effects: &mut Effects<'_>) {
+        let waits = order.review
+            || order.not_before.is_some_and(|t| t > self.state.clock.engine)
+            || !self.payment_ok(order);
+        if given && !waits {
+            let zones = order.abroad.as_ref().map_or(Vec::new(), |abroad| abroad.zones.clone());
+            self.forward(order, &zones, effects);
+        }
+        self.route(order, effects);
     }
 
     fn tell_customer(
@@ -115,15 +137,15 @@ impl Engine {
     ) {
         news.promised |= (said.allocated + said.shipped).is_positive();
         self.take_shipped(order, entry, said, news, effects);
+        let (asked, before) = (entry.reopen, order.lines[usize::from(entry.line)].open);
         let cancelled = (said.cancelled - entry.cancelled).floor_zero();
         self.take_back_away(order, entry, cancelled, Unit::Cancelled, news, effects);
         let given_back = (said.given_back - entry.given_back).floor_zero();
         news.given_back |= given_back.is_positive();
-        let before = order.lines[usize::from(entry.line)].open;
-        let asked = entry.reopen;
         self.take_back_away(order, entry, given_back, Unit::Open, news, effects);
         let opened = order.lines[usize::from(entry.line)].open - before;
         news.opened |= opened > asked - entry.reopen;
+        news.reopened |= asked > entry.reopen;
         let came = (said.returned - entry.returned).floor_zero();
         let line = usize::from(entry.line);
         let out = order.shipped(line) + said.shipped - entry.shipped - order.returned(line);
@@ -163,8 +185,14 @@ impl Engine {
         let away = Qty((shipped - undone).0.min(gone.0));
         effects.shift(&mut self.state, order, entry.line, None, (Unit::Away, Unit::Shipped), away);
         entry.away -= away;
-        self.ship_beyond(order, line, undone, false, effects);
-        self.ship_beyond(order, line, shipped - undone - away, true, effects);
+        self.ship_beyond(order, line, undone, effects);
+        let beyond = shipped - undone - away;
+        let doubled = Qty(entry.given_back.0.min(beyond.0));
+        // It had given them back: nobody else is to send them again.
+        let here = self.take_back_here(order, line, doubled, Unit::Open, effects);
+        effects.shift(&mut self.state, order, entry.line, None, (Unit::Open, Unit::Shipped), here);
+        news.doubled.push((line, doubled - here));
+        self.ship_beyond(order, line, beyond - here, effects);
         let (out, of_line) = (order.shipped(line) + shipped, &mut order.lines[line]);
         let early = Qty(of_line.delivered_early.0.min((out - of_line.delivered).floor_zero().0));
         of_line.delivered_early -= early;
@@ -176,20 +204,9 @@ impl Engine {
         effects.shift(&mut self.state, order, entry.line, None, step, early + delivered);
     }
 
-    /// Units left another zone that were not away any more: they were open, or cancelled, or are more than was ordered.
-    fn ship_beyond(
-        &mut self,
-        order: &mut Order,
-        line: usize,
-        mut qty: Qty,
-        from_open: bool,
-        effects: &mut Effects<'_>,
-    ) {
+    /// Units left another zone that were not away any more: they were cancelled, or are more than was ordered.
+    fn ship_beyond(&mut self, order: &mut Order, line: usize, mut qty: Qty, effects: &mut Effects<'_>) {
         let number = line as u16;
-        let open = if from_open { order.lines[line].open } else { Qty::ZERO };
-        let open = Qty(open.0.min(qty.0));
-        effects.shift(&mut self.state, order, number, None, (Unit::Open, Unit::Shipped), open);
-        qty -= open;
         let cancelled = Qty(order.lines[line].cancelled.0.min(qty.0));
         if cancelled.is_positive() {
             effects.exception(Exception::ShippedAfterCancel(cancelled));
@@ -225,6 +242,8 @@ impl Engine {
             news.cancelled |= part.is_positive() && to != Unit::Open;
             effects.shift(&mut self.state, order, entry.line, None, (Unit::Away, to), part);
         }
+        // Nodes that were asked answer later; goods by weight close with what was shipped.
+        news.cancelled |= left.is_positive() && else_to == Unit::Cancelled && !news.shipped;
         effects.shift(&mut self.state, order, entry.line, None, (Unit::Away, else_to), left);
     }
 }

@@ -40,7 +40,7 @@ impl Engine {
     }
 
     /// Answers for a part that is no order here.
-    pub(super) fn answer(
+    pub(super) fn answer_home(
         &mut self,
         part: PartRef,
         home: String,

@@ -58,6 +58,9 @@ impl World {
                 Command::Picked(f) | Command::Ready(f) | Command::Shipped(f) | Command::Returned(f) => {
                     Some(self.name_of(f.order))
                 }
+                Command::Accepted(f) | Command::HandedOver(f) => Some(self.name_of(f.order)),
+                Command::Decline(d) => Some(self.name_of(d.order)),
+                Command::CancelAnswer(a) => Some(self.name_of(a.order)),
                 _ => None,
             });
             self.apply(&command, follow)?;
@@ -84,7 +87,7 @@ impl World {
             "part" => self.part(words),
             _ => match expect::expect(self, &verb, words) {
                 Some(held) => held,
-                None => Err(format!("`{verb}` is not known here; allowed: {VERBS}")),
+                None => Err(format!("`{verb}` is not known here; allowed: {VERBS}; {}", super::work::VERBS)),
             },
         }
     }
@@ -119,7 +122,9 @@ impl World {
                 route_when: words.read("route_when", |w| words::one_of(w, &ROUTE_WHEN))?.unwrap_or_default(),
                 fallback: words.list("fallback")?,
                 default_zone: None,
-                ..Channel::default()
+                cancel_within: words.time("cancel_within")?.map(|at| at - self.now),
+                cancel_by_default: words.flag("cancel_by_default"),
+                reroute_pinned: words.flag("reroute_pinned"),
             })),
             "policy" => Command::CellPolicy(CellPolicy {
                 cell: cell(words)?,
@@ -165,16 +170,9 @@ impl World {
                 let (to, identity) = (self.assigned(&name, None), self.identity(&name));
                 let content = hash(&format!("cancel {name} {}", self.records()));
                 let version = words.number("version")?;
+                let ask = words.flag("ask");
                 let lines = lines(words)?;
-                Command::Cancel(Cancel {
-                    to,
-                    identity,
-                    content,
-                    version,
-                    lines,
-                    updated_at: None,
-                    ask: words.flag("ask"),
-                })
+                Command::Cancel(Cancel { to, identity, content, version, lines, updated_at: None, ask })
             }
             "pay" => {
                 let name = words.next("order")?;
@@ -207,7 +205,7 @@ impl World {
             }
             "tick" => Command::Tick,
             "continue" => Command::Continue,
-            _ => return Ok(None),
+            _ => return super::work::command(self, verb, words),
         };
         Ok(Some(command))
     }
@@ -250,7 +248,7 @@ impl World {
     }
 
     /// The key of a fact that needs one: the same word is the same fact.
-    fn key(&self, words: &mut Words) -> Result<Hash16, String> {
+    pub fn key(&self, words: &mut Words) -> Result<Hash16, String> {
         Ok(key(words)?.unwrap_or_else(|| hash(&format!("record {}", self.records()))))
     }
 }
@@ -288,7 +286,7 @@ fn cell(words: &mut Words) -> Result<CellName, String> {
     Ok(CellName { node, sku, bucket })
 }
 
-fn key(words: &mut Words) -> Result<Option<Hash16>, String> {
+pub fn key(words: &mut Words) -> Result<Option<Hash16>, String> {
     Ok(words.option("key")?.map(|word| hash(&word)))
 }
 
@@ -301,7 +299,7 @@ fn hash(text: &str) -> Hash16 {
 }
 
 /// `NAME` or `NAME:QTY`, again and again.
-fn lines(words: &mut Words) -> Result<Vec<LineQty>, String> {
+pub fn lines(words: &mut Words) -> Result<Vec<LineQty>, String> {
     let line = |word: String| match word.split_once(':') {
         Some((line, qty)) => Ok(LineQty { line: line.into(), qty: Some(words::qty(qty)?) }),
         None => Ok(LineQty { line: word, qty: None }),

@@ -25,6 +25,9 @@ fn same<T: PartialEq + std::fmt::Debug>(what: &str, got: T, wanted: T) -> Held {
     if got == wanted { Ok(()) } else { Err(format!("{what} is {got:?}, not {wanted:?}")) }
 }
 
+const TOLD: [(&str, ()); 4] =
+    [("assigned", ()), ("changed", ()), ("withdrawn", ()), ("cancel_requested", ())];
+
 /// What stands behind `->`.
 pub fn outcome(world: &World, about: Option<&str>, then: &str, part: bool) -> Held {
     let mut words = Words::new(then, world.now);
@@ -74,7 +77,7 @@ pub fn expect(world: &World, verb: &str, mut left: Words) -> Option<Held> {
         "forgotten" => forgotten(world, words),
         "steps" => steps(world, words),
         "quiet" => quiet(world),
-        _ => return None,
+        _ => super::work::expect(world, verb, words)?,
     };
     Some(held.and_then(|()| left.end()))
 }
@@ -168,6 +171,7 @@ fn at(world: &World, words: &mut Words) -> Held {
         ("ready", f.ready),
         ("shipped", f.shipped),
         ("returned", f.returned),
+        ("asked", f.asked),
     ];
     fields(words, &known)
 }
@@ -229,7 +233,7 @@ fn told(world: &World, words: &mut Words) -> Held {
     if event == "nothing" {
         return only(&mine.iter().map(said).collect::<Vec<_>>(), None);
     }
-    words::one_of(&event, &[("assigned", ()), ("changed", ()), ("withdrawn", ())])?;
+    words::one_of(&event, &TOLD)?;
     let order = words.next("order")?;
     let mine: Vec<&Value> = mine.into_iter().filter(|a| text(a, "external_id") == order).collect();
     only(&mine.iter().map(said).collect::<Vec<_>>(), Some(format!("{event} {order}")))?;
@@ -288,6 +292,8 @@ fn exception(world: &World, words: &mut Words) -> Held {
         Change::Exception(Exception::Unmatched) => Some("unmatched".into()),
         Change::Exception(Exception::TooLate(qty)) => Some(format!("too_late {qty}")),
         Change::Exception(Exception::Short(qty)) => Some(format!("short {qty}")),
+        Change::Exception(Exception::Escalated(node)) => Some(format!("escalated {node}")),
+        Change::Exception(Exception::Rejected(node)) => Some(format!("rejected {node}")),
         _ => None,
     };
     let said: Vec<String> = world.said.changes().filter_map(said).collect();

@@ -26,7 +26,8 @@
 //!           [midnights A,B] [default] [disabled]          the whole entry, as published
 //! pause NODE | resume NODE                                the same entry, disabled or enabled
 //! item SKU [step Q] [untracked] [tolerance THOUSANDTHS]
-//! channel NAME [groups G,H] [route_when placed|authorised|captured] [fallback Z,Y]
+//! channel NAME [groups G,H] [route_when placed|authorised|captured] [fallback Z,Y] [cancel_within +TIME] [cancel_by_default]
+//!           [reroute_pinned]
 //! policy NODE SKU [safety Q] [backorder Q|unlimited] [out_of_stock]
 //! count NODE SKU Q [basis on_hand|available] [by COUNTER] [sequence N] [seen TIME] [key K]
 //! receive NODE SKU Q [key K]
@@ -35,11 +36,16 @@
 //! place ORDER LINES [to LAT,LNG] [priority N] [promise A..B] [not_before TIME] [placed TIME] [mode pickup]
 //!           [pin NODE] [prefer NODE] [paid STATE] [total M] [discount M] [channel C] [version N] [zone Z]
 //! amend ORDER LINES [the same words]                      the order's whole new state
-//! cancel ORDER [LINES]                                    no lines: all that can be
+//! cancel ORDER [ask] [LINES]                              no lines: all that can be; `ask`: nodes that picked too
 //! pay ORDER STATE [amount M] [key K]
 //! deliver ORDER [LINES] [key K]
 //! ask ORDER                                               a repeat that waits for the first outcome
 //! pick | ready | ship | return NODE ORDER [LINES] [key K] [restock]      no lines: all there
+//! accept | hand_over NODE ORDER [LINES] [key K]
+//! give_back NODE ORDER REASON [LINES] [key K]             a decline of work that it has
+//! answer NODE ORDER yes|no [key K]                        where it was asked to give picked units back
+//! halt NODE [until TIME] | carry_on NODE | evacuate NODE [key K]
+//! retry ORDER [forgive] | reroute ORDER [from NODE] [same_node] [LINES] | assign ORDER NODE [LINES] | approve ORDER
 //! time TIME | tick | ticks TIME                           `ticks` every five seconds until then
 //! continue                                                after `alone`
 //! alone COMMAND                                           the command without what it asks to continue, or sends
@@ -61,7 +67,7 @@
 //!                                                         ORDER/Y/2
 //! part ORDER N zone Z attempt A [visited Y,X] [LINE:QTY ...]      what is away with it
 //! line ORDER LINE FIELD=Q ...          ordered open held backordered allocated away shipped delivered returned cancelled
-//! at NODE ORDER LINE FIELD=Q ...       backordered allocated picked ready shipped returned
+//! at NODE ORDER LINE FIELD=Q ...       backordered allocated picked ready shipped returned asked
 //! cell NODE SKU FIELD=Q ...            on_hand allocated backordered blocked safety_stock atp
 //! payment ORDER STATE [refunded M]
 //! unknown ORDER                        the engine has no such order
@@ -71,6 +77,10 @@
 //! noticed ORDER confirmed|delayed|changed|shipped|delivered|cancelled|refund_due [M]  |  noticed ORDER nothing
 //! alert oversold|drift|recovered NODE SKU [Q], ...  |  alert nothing
 //! exception oversold|drift NODE SKU Q  |  exception KIND [Q]  |  exception nothing
+//! noted WHAT, WHAT, ...                asked NODE, answered NODE yes|no, accepted NODE, given_back NODE REASON INDEX:Q ...,
+//!                                      late NODE accept|pick|answer, paused|paused_for_a_time|resumed|cools_down|
+//!                                      evacuating NODE, steered WHAT ACTOR REASON  |  noted nothing
+//! due NODE ORDER LINE TIME|none
 //! decided RULE VERDICT [chosen A,B] [candidates N] [covering N]  |  decided nothing
 //! forgotten ORDER | forgotten nothing
 //! steps N | steps >=N                  records that the command took, with what continued it
@@ -85,6 +95,7 @@ mod expect;
 pub mod ledger;
 mod parts;
 mod words;
+mod work;
 pub mod world;
 
 use std::{fs, panic, path::PathBuf};

@@ -126,7 +126,9 @@ impl World {
     pub fn step(&mut self, command: &Command, skipped: bool) -> Result<(), String> {
         let reply = Some(ReplyTo { partition: 0, correlation: [9; 16], outcome: true });
         let asked = !matches!(command, Command::Tick | Command::Continue | Command::Reference(_));
-        let meta = Meta { reply: reply.filter(|_| asked), ..Meta::default() };
+        let says = |text: &str| matches!(command, Command::Steer(_)).then(|| text.to_owned());
+        let reply = reply.filter(|_| asked);
+        let meta = Meta { reply, actor: says("ada"), reason: says("call"), ..Meta::default() };
         self.record(&meta, command, skipped)
     }
 
