@@ -10,8 +10,10 @@ use router_schemas::{
     command::{
         Assigned, Command,
         fulfilment::NodeFact,
+        offer::{CancelAnswer, Decline},
         order::{Cancel, Delivered, DeliveryMode, LineQty, OrderBody, OrderHead, OrderLine, OrderMessage},
         reference::{Channel, Item, Node, Reference, Zone},
+        steer::{Steer, Steering},
         stock::{Allowance, CellName, CellPolicy, Count, Movement},
     },
     event::OrderState,
@@ -39,8 +41,12 @@ enum Step {
     Place(usize, [i64; 3]),
     /// Order, quantities, another address.
     Amend(usize, [i64; 3], bool),
-    /// Order, line, quantity; line 3: all of the order.
-    Cancel(usize, usize, i64),
+    /// Order, line, quantity; line 3: all of the order. Whether nodes that have picked are asked.
+    Cancel(usize, usize, i64, bool),
+    /// Order: whatever is not picked is routed anew.
+    Reroute(usize),
+    /// Time passes.
+    Tick(usize),
     Deliver(usize),
     /// Node, SKU, quantity.
     Count(usize, usize, i64),
@@ -62,13 +68,15 @@ fn step() -> impl Strategy<Value = Step> {
         2 => partition.prop_map(Step::Crash),
         6 => (0..ZONES.len(), quantities.clone()).prop_map(|(z, q)| Step::Place(z, q)),
         3 => (0..8usize, quantities, any::<bool>()).prop_map(|(o, q, far)| Step::Amend(o, q, far)),
-        3 => (0..8usize, 0..4usize, 1..5i64).prop_map(|(o, l, q)| Step::Cancel(o, l, q)),
+        3 => (0..8usize, 0..4usize, 1..5i64, any::<bool>()).prop_map(|(o, l, q, ask)| Step::Cancel(o, l, q, ask)),
+        1 => (0..8usize).prop_map(Step::Reroute),
+        1 => (0..PARTITIONS).prop_map(Step::Tick),
         1 => (0..8usize).prop_map(Step::Deliver),
         4 => cell.clone().prop_map(|(n, s, q)| Step::Count(n, s, q)),
         2 => cell.clone().prop_map(|(n, s, q)| Step::Receive(n, s, q + 1)),
         1 => cell.prop_map(|(n, s, q)| Step::Backorder(n, s, q)),
         1 => (node, any::<bool>()).prop_map(|(n, on)| Step::Pause(n, on)),
-        8 => (0..4usize, 0..40usize, 0..2usize, 0..3usize, 0..4i64)
+        9 => (0..8usize, 0..40usize, 0..2usize, 0..3usize, 0..4i64)
             .prop_map(|(what, o, n, l, q)| Step::Fact(what, o, n, l, q)),
     ]
 }
@@ -161,13 +169,22 @@ impl Field {
                 let (partition, message) = self.message(order, quantities, far);
                 self.plant.tell(partition, &Command::Amend(message));
             }
-            Step::Cancel(order, line, qty) if known(order) => {
+            Step::Tick(p) => self.plant.tick(p as u16),
+            Step::Reroute(order) if known(order) => {
+                let (partition, to) = self.assigned(order);
+                let (identity, key) = (self.identity(order), self.key());
+                let act = Steering::Reroute { node: None, lines: Vec::new(), same_node: true };
+                self.plant.tell(partition, &Command::Steer(Steer { to, identity, key, act }));
+            }
+            Step::Cancel(order, line, qty, ask) if known(order) => {
                 let name = |sku: &&str| LineQty { line: sku.to_string(), qty: Some(Qty::units(qty)) };
                 let lines = SKUS.get(line).iter().map(|sku| name(sku)).collect();
                 let (partition, to) = self.assigned(order);
                 let identity = self.identity(order);
-                self.plant
-                    .tell(partition, &Command::Cancel(Cancel { to, identity, lines, ..Cancel::default() }));
+                self.plant.tell(
+                    partition,
+                    &Command::Cancel(Cancel { to, identity, lines, ask, ..Cancel::default() }),
+                );
             }
             Step::Deliver(order) if known(order) => {
                 let (partition, to) = self.assigned(order);
@@ -221,7 +238,18 @@ impl Field {
             0 => Command::Picked(fact),
             1 => Command::Ready(fact),
             2 => Command::Shipped(fact),
-            _ => Command::Returned(fact),
+            3 => Command::Returned(fact),
+            4 => Command::HandedOver(fact),
+            5 => Command::Accepted(fact),
+            6 => {
+                let NodeFact { order, node, lines, key, .. } = fact;
+                let reason = ["other", "out_of_stock", "busy"][line].into();
+                Command::Decline(Decline { order, node, reason, lines, key, offer: None })
+            }
+            _ => {
+                let NodeFact { order, node, key, .. } = fact;
+                Command::CancelAnswer(CancelAnswer { order, node, granted: line > 0, key })
+            }
         };
         self.plant.tell(partition, &command);
     }
@@ -315,7 +343,7 @@ proptest! {
         if let Err(why) = field.check() {
             prop_assert!(false, "{why}");
         }
-        (0..field.orders.len()).for_each(|order| field.step(&Step::Cancel(order, SKUS.len(), 0)));
+        (0..field.orders.len()).for_each(|order| field.step(&Step::Cancel(order, SKUS.len(), 0, false)));
         field.plant.rest();
         if let Err(why) = field.check() {
             prop_assert!(false, "{why}");

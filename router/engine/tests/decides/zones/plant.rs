@@ -88,6 +88,14 @@ impl Plant {
         self.append(partition, envelope::to_vec(None, &Meta::default(), command));
     }
 
+    /// Ten minutes later, as far as deadlines go: a tick every half minute.
+    pub fn tick(&mut self, partition: u16) {
+        for _ in 0..20 {
+            self.now += 30_000;
+            self.tell(partition, &Command::Tick);
+        }
+    }
+
     fn append(&mut self, partition: u16, record: Vec<u8>) {
         self.now += 7;
         let log = &mut self.partitions[usize::from(partition)].log;
