@@ -89,6 +89,8 @@ impl Engine {
             what: PartStep::Sent,
         }));
         order.abroad.get_or_insert_default().parts.push(away);
+        // The message is as large as the order's row.
+        effects.weigh(order);
         let zone = sent.zone.clone();
         self.send(&zone, &Command::Part(sent), effects);
     }
