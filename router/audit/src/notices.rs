@@ -230,9 +230,11 @@ fn astray(ledger: &Ledger, id: OrderId, heard: &Heard) -> Option<String> {
     places.into_iter().filter(|(node, _)| *node != crate::orders::NOWHERE).find_map(|(node, line)| {
         let name = order.lines.get(usize::from(line))?.name;
         let told: Qty = heard.work.iter().filter(|w| (w.0, w.1) == (node, name)).map(|w| w.2).sum();
-        let promised = order.at(line, node, &PROMISED);
-        let shipped = order.at(line, node, &[Shipped, Returned]);
-        (told < promised || told > promised + shipped).then(|| {
+        // An amend may have left an older line of that name.
+        let same = (0u16..).zip(&order.lines).filter(|(_, line)| line.name == name).map(|(line, _)| line);
+        let at = |units| -> Qty { same.clone().map(|line| order.at(line, node, units)).sum() };
+        let (promised, shipped) = (at(&PROMISED), at(&[Shipped, Returned]));
+        (told < promised || told > promised + shipped + order.slack).then(|| {
             format!("{} was told to send {told} of line {line}, it has {promised}", ledger.node_name(node))
         })
     })

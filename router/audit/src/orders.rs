@@ -42,6 +42,8 @@ pub(crate) struct Order {
     pub adopted: bool,
     /// Its last row is of a closed order.
     pub closed: bool,
+    /// Units that stores were told of, and that closed with other goods by weight.
+    pub slack: Qty,
     /// A part of an order whose home is another zone: the customer hears from home.
     pub is_part: bool,
     /// Its channel and zone, as numbers.
@@ -63,6 +65,7 @@ impl Order {
             stamp: (0, 0),
             adopted: false,
             closed: false,
+            slack: Qty::ZERO,
             is_part: false,
             place: (NOWHERE, NOWHERE),
             offers: Vec::new(),

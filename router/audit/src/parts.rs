@@ -98,6 +98,8 @@ impl Parts {
                 let leg = self.legs.entry((said.order, said.leg, said.attempt)).or_default();
                 leg.reported.get_or_insert(at.clone());
             }
+            // What is left of a command's own work.
+            Command::Continue => {}
             _ => report.violated("E2324", at.clone(), || format!("engines send no {}", command.name())),
         }
     }

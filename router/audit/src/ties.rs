@@ -290,10 +290,14 @@ impl Ties {
             (Some(Outcome::Early), answer) => *answer == Answer::Early,
             (Some(Outcome::Ignored), Answer::Ignored | Answer::Outcome(_)) => true,
             (Some(Outcome::NoZone), Answer::Accepted(_) | Answer::Repeat(_)) => true,
-            // A repeat gets the first answer again: of one that waits for its order, that it does.
+            // A repeat gets the first answer again: of one that waits for its order, that it does; or its refusal.
             (
                 Some(Outcome::Repeat),
-                Answer::Repeat(_) | Answer::Done | Answer::Outcome(_) | Answer::Early,
+                Answer::Repeat(_)
+                | Answer::Done
+                | Answer::Outcome(_)
+                | Answer::Early
+                | Answer::Refused { .. },
             ) => true,
             (Some(Outcome::Applied), Answer::Done | Answer::Outcome(_) | Answer::Published(_)) => true,
             _ => false,
@@ -337,6 +341,13 @@ impl Ties {
         if *balance == 0 {
             self.letters.remove(cause);
         }
+    }
+
+    /// An order left memory: its platform may use the name again.
+    pub fn forget(&mut self, order: OrderId) {
+        let hash = self.ids.remove(&order);
+        let is_its = |hash: &u64| self.directory.get(hash).is_some_and(|(of, _)| *of == order);
+        hash.filter(is_its).map(|hash| self.directory.remove(&hash));
     }
 
     pub fn skip(&mut self, position: &Position) {

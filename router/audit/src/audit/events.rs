@@ -3,7 +3,7 @@
 use router_log::Record;
 use router_schemas::{
     envelope::{self, Origin},
-    event::{Event, Outcome},
+    event::{Change, Event, Outcome},
     position::{Position, TopicPartition},
     refusal::Refusal,
     stage::StageName,
@@ -60,6 +60,11 @@ impl Audit {
             self.pass_over(place, cause.offset);
         }
         self.outcome(place, &at, &event);
+        for change in &event.changes {
+            if let Change::Forgotten(order) = change {
+                self.ties.forget(*order);
+            }
+        }
         self.lanes[place].scope.push((at, event));
         Ok(())
     }

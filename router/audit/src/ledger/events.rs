@@ -91,6 +91,11 @@ impl Ledger {
                     let (name, cell) = match exception {
                         Exception::Oversold(cell, _) => ("oversold", cell),
                         Exception::Drift(cell, _) => ("drift", cell),
+                        Exception::CatchWeight(by) => {
+                            let order = event.order.and_then(|id| self.orders.get_mut(&id));
+                            order.into_iter().for_each(|order| order.slack += Qty(by.0.abs()));
+                            continue;
+                        }
                         _ => continue,
                     };
                     notices.expect(name, cell, &event.cause, at);

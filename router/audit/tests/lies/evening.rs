@@ -432,7 +432,13 @@ fn part(h: &mut History) {
     let report = |number, allocated: i64, shipped: i64| {
         let [allocated, shipped] = [allocated, shipped].map(units);
         let lines = vec![PartLine { line: "1".into(), allocated, shipped, ..PartLine::default() }];
-        Command::PartReport(PartReport { part: part.clone(), home: "z".into(), report: number, lines })
+        Command::PartReport(PartReport {
+            part: part.clone(),
+            home: "z".into(),
+            report: number,
+            lines,
+            tracking: None,
+        })
     };
     h.then();
     let changes = vec![
