@@ -7,6 +7,8 @@ mod facts;
 mod kinds;
 mod order;
 mod reference;
+mod rule;
+mod rules;
 
 use std::borrow::Cow;
 
@@ -17,6 +19,8 @@ pub use facts::*;
 pub use kinds::{KINDS, Kind, REGENERATE};
 pub use order::*;
 pub use reference::*;
+pub use rule::*;
+pub use rules::*;
 
 /// An instant, ms since 1970; RFC 3339 in JSON.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]

@@ -11,5 +11,6 @@ pub mod lines;
 mod names;
 mod orders;
 mod references;
+pub mod rules;
 pub mod seal;
 mod told;
