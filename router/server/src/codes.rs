@@ -24,6 +24,7 @@ pub(crate) fn parts() -> Vec<Part> {
             "E1005" => "422, exit 1",
             _ => "422 (on a raw topic 202: kept as a dead letter), exit 1",
         }),
+        part("Rule sets", router_ingest::rules::CODES, |_| "422, exit 1; a warning: exit 0"),
         part("Requests that are refused", &refusals, |id| match id {
             "E1101" => "409 (on a raw topic 202: kept as a dead letter), exit 1",
             _ => "422, exit 1",

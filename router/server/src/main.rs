@@ -8,6 +8,7 @@ mod explain;
 mod gateway;
 mod router;
 mod rows;
+mod rules;
 mod runner;
 mod show;
 mod submit;

@@ -10,6 +10,7 @@ mod explain;
 mod log;
 mod node;
 mod order;
+mod rules;
 mod run;
 mod source;
 mod stock;
@@ -157,6 +158,9 @@ enum Verb {
     /// Publish, show and pause nodes; `--table` for zones, items, channels, regions.
     #[command(subcommand)]
     Node(node::Node),
+    /// Check, show, compare and publish rule sets.
+    #[command(subcommand)]
+    Rules(rules::Rules),
     /// Look into the log.
     #[command(subcommand)]
     Log(log::LogVerb),
@@ -296,6 +300,7 @@ fn perform(Arguments { flags, verb }: Arguments) -> Result<(), CliError> {
         Verb::Order(order) => order.run(common),
         Verb::Stock(stock) => stock.run(common),
         Verb::Node(node) => node.run(common),
+        Verb::Rules(rules) => rules.run(common),
         Verb::Log(log) => log.run(common),
         Verb::Dlq(dlq) => dlq.run(common),
         Verb::Skip(decision) => decision.skip(common),

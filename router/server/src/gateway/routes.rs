@@ -84,6 +84,10 @@ pub(super) fn routes() -> Vec<Route> {
     routes.push(table::<show::Item>(Table::Items, "/v1/items", "items"));
     routes.push(table::<show::Channel>(Table::Channels, "/v1/channels", "channels"));
     routes.push(table::<show::Region>(Table::Regions, "/v1/regions", "regions"));
+    routes.push(table::<show::Fees>(Table::Fees, "/v1/fees", "fees"));
+    routes.push(table::<show::Quota>(Table::Quotas, "/v1/quotas", "quotas"));
+    routes.push(table::<show::Rules>(Table::Rules, "/v1/rules", "rules"));
+    routes.push(rules());
     let text = |about, media| vec![Answer { status: 200, about, content: Content::Text(media) }];
     let ready = vec![json::<show::Readiness>(200, "It does"), json::<show::Readiness>(503, "It does not")];
     let live = text("It is", "text/plain; charset=utf-8");
@@ -135,7 +139,8 @@ fn message(kind: &'static Kind) -> Route {
         _ => refusals(&[Refusal::UnknownZone, Refusal::Moved, Refusal::NoPartition]),
     };
     let unreadable = ["E1001", "E1002", "E1003", "E1004"].into_iter().flat_map(codes);
-    let refused: Vec<_> = unreadable.chain(refused).collect();
+    let lint = router_ingest::rules::CODES.iter().filter(|_| kind.path == "/v1/rules").copied();
+    let refused: Vec<_> = unreadable.chain(lint).chain(refused).collect();
     let unavailable: Vec<_> = [NO_ROOM].into_iter().chain(codes("E1005")).collect();
     let mut answers = vec![
         json::<show::Taken<'static>>(200, "Taken; of an order: a repeat, with the first answer"),
@@ -270,5 +275,27 @@ fn order() -> Route {
         answers,
         open: false,
         serve: get(read::order),
+    }
+}
+
+fn rules() -> Route {
+    let answers = vec![
+        json::<show::Rules>(200, "The rule set"),
+        problems(400, "The name is not readable", &[BAD_QUERY]),
+        no_token(),
+        problems(404, "No such rule set", &[NOT_FOUND]),
+        problems(503, "The rows cannot be read", &[NO_ROWS]),
+    ];
+    Route {
+        method: "get",
+        path: "/v1/rules/{name}",
+        id: "show_rules".into(),
+        about: "Show a rule set: NAME for its last version, NAME@VERSION for any. `default` is built in"
+            .into(),
+        parameters: vec![],
+        body: Body::None,
+        answers,
+        open: false,
+        serve: get(read::rules),
     }
 }

@@ -3,6 +3,7 @@
 
 mod references;
 mod rows;
+mod rules;
 
 use std::borrow::Cow;
 
@@ -14,6 +15,7 @@ use router_schemas::{
     reply::{Answer, Reply},
 };
 pub(crate) use rows::{Cell, Order, cell, order};
+pub(crate) use rules::{Fees, Quota, Rules};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Serialize, Serializer};
 use serde_json::Value;
