@@ -2,7 +2,7 @@
 
 use router_schemas::refusal::{Code, Refusal};
 
-use crate::{cli, config, explain, gateway, runner};
+use crate::{cli, config, explain, gateway, past, runner, simulate};
 
 /// Codes of one part of the program.
 pub(crate) struct Part {
@@ -49,6 +49,11 @@ pub(crate) fn parts() -> Vec<Part> {
             _ => "exit 69",
         }),
         part("Explanation", explain::CODES, |_| "404, exit 1"),
+        part("Simulation", simulate::CODES, |id| match id {
+            "E3030" => "422, exit 1",
+            _ => "503, exit 69",
+        }),
+        part("Looking back", past::CODES, |_| "404, exit 1"),
         part("Configuration", config::CODES, |_| "exit 78"),
         part("Gateway", gateway::CODES, |id| match id {
             "E4001" => "429, exit 1",

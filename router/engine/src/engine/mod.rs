@@ -27,6 +27,7 @@ mod state;
 mod stock;
 mod time;
 pub mod trace;
+pub mod views;
 mod waiting;
 mod whole;
 
