@@ -166,7 +166,7 @@ pub enum Sort {
     Coverage,
     /// The zone's default node first.
     DefaultFirst,
-    /// The node that the order prefers, or that has some of it already, first.
+    /// The node that the order prefers first.
     Preferred,
     /// Open ones first.
     OpenFirst,
@@ -193,6 +193,8 @@ pub enum Sort {
     },
     /// By a table: node, number; smaller first. Ascending by node.
     RankTable(Vec<(String, i64)>),
+    /// A node that the order prefers, or that has some of it already, first: fewer shipments.
+    Used,
 }
 
 /// Which number of the cells a balance sums.

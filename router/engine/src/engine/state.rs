@@ -179,9 +179,21 @@ pub struct NodeState {
     pub day: i64,
     /// Orders assigned since then.
     pub assigned: u32,
+    pub score: Score,
     /// SKUs with a cell here, ascending. Rebuilt, never written.
     #[serde(skip)]
     pub skus: Vec<u32>,
+}
+
+/// How a node has answered so far. Counts are in thousandths; what is old counts less.
+#[derive(Debug, Default, Clone, Serialize, Deserialize)]
+pub struct Score {
+    pub offers: u64,
+    pub declines: u64,
+    pub lapses: u64,
+    /// Mean time to claim and to ship, ms; `None`: nothing claimed or shipped yet.
+    pub claim_ms: Option<i64>,
+    pub ship_ms: Option<i64>,
 }
 
 #[derive(Debug, Default, Serialize, Deserialize)]
