@@ -16,7 +16,7 @@ use super::rules::{Span, is_default};
 #[derive(Clone, PartialEq, Debug, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Rule {
-    /// Its name, unique in its set; absent: `rule-` and its place in the routing, from 1.
+    /// Its name, unique in its set; absent: `rule-` and its place among all rules of the set, from 1.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = NAME_BYTES))]
     pub id: Option<String>,
@@ -135,8 +135,10 @@ pub enum Sort {
     Coverage {},
     /// The zone's default node first.
     DefaultFirst {},
-    /// The node that the order prefers, or that has some of it already, first.
+    /// The node that the order prefers first.
     Preferred {},
+    /// A node that the order prefers, or that has some of it already, first: fewer shipments.
+    Used {},
     /// Open ones first.
     OpenFirst {},
     /// More stock of the order's SKUs first.

@@ -14,12 +14,13 @@ use crate::json::{
 
 /// The set as it enters the log, without a version. The document is one that `check` finds no error in.
 pub fn to_log(said: &json::Rules) -> log::RuleSet {
+    let mut rules = 1..;
     let routing = |(at, said): (usize, &json::Routing)| log::Routing {
         id: said.id.clone().unwrap_or_else(|| format!("routing-{}", at + 1)),
         filter: order_filter(said),
         sort: said.sort.iter().map(|sort| order_sort(*sort)).collect(),
         route_when: said.route_when,
-        rules: said.rules.iter().enumerate().map(rule).collect(),
+        rules: said.rules.iter().map(|said| rule(rules.next().unwrap_or(0), said)).collect(),
     };
     log::RuleSet {
         name: said.name.clone(),
@@ -128,9 +129,10 @@ pub fn km(chord2: i64) -> f64 {
     geo::metres(chord2).round() / 1000.0
 }
 
-fn rule((at, said): (usize, &json::Rule)) -> log::Rule {
+/// `place`: among all rules of the set, from 1.
+fn rule(place: usize, said: &json::Rule) -> log::Rule {
     log::Rule {
-        id: said.id.clone().unwrap_or_else(|| format!("rule-{}", at + 1)),
+        id: said.id.clone().unwrap_or_else(|| format!("rule-{place}")),
         filters: said.filters.iter().map(filter).collect(),
         sorts: said.sorts.iter().map(sort).collect(),
         assignment: match said.assignment {
@@ -204,6 +206,7 @@ fn sort(said: &Sort) -> log::Sort {
         Sort::Coverage {} => log::Sort::Coverage,
         Sort::DefaultFirst {} => log::Sort::DefaultFirst,
         Sort::Preferred {} => log::Sort::Preferred,
+        Sort::Used {} => log::Sort::Used,
         Sort::OpenFirst {} => log::Sort::OpenFirst,
         Sort::InventoryBalance { of } => log::Sort::InventoryBalance(balance(*of)),
         Sort::WeeksOfSupply {} => log::Sort::WeeksOfSupply,
@@ -230,6 +233,7 @@ fn sort_of(log: &log::Sort) -> Sort {
         log::Sort::Coverage => Sort::Coverage {},
         log::Sort::DefaultFirst => Sort::DefaultFirst {},
         log::Sort::Preferred => Sort::Preferred {},
+        log::Sort::Used => Sort::Used {},
         log::Sort::OpenFirst => Sort::OpenFirst {},
         log::Sort::InventoryBalance(of) => Sort::InventoryBalance { of: balance_of(*of) },
         log::Sort::WeeksOfSupply => Sort::WeeksOfSupply {},

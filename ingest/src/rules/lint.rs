@@ -127,16 +127,18 @@ impl Lint<'_> {
         if rules.routings.is_empty() {
             self.say(IDLE, "/routings", "without a routing every order is parked as unfillable".into());
         }
+        // What has no name is named by its place.
         let id = |id: &Option<String>, what: &str, at: usize| match id {
             Some(id) => id.clone(),
             None => format!("{what}-{}", at + 1),
         };
         let routings = rules.routings.iter().enumerate();
         self.distinct(routings.clone().map(|(n, r)| (id(&r.id, "routing", n), format!("/routings/{n}"))));
+        let places = routings.clone().flat_map(|(n, routing)| {
+            routing.rules.iter().enumerate().map(move |(m, rule)| (rule, format!("/routings/{n}/rules/{m}")))
+        });
+        self.distinct(places.enumerate().map(|(n, (rule, at))| (id(&rule.id, "rule", n), at)));
         for (n, routing) in routings {
-            // Named once in its routing; between routings only what has a name that someone gave.
-            let all = routing.rules.iter().enumerate();
-            self.distinct(all.map(|(m, r)| (id(&r.id, "rule", m), format!("/routings/{n}/rules/{m}"))));
             let before = &rules.routings[..n];
             if let Some(earlier) = before.iter().position(|earlier| covers(earlier, routing)) {
                 let name = id(&before[earlier].id, "routing", earlier);
@@ -182,6 +184,11 @@ impl Lint<'_> {
             }
         }
         self.few(&format!("{at}/sort"), &routing.sort, RULE_PARTS);
+        for (n, sort) in routing.sort.iter().enumerate() {
+            if routing.sort[..n].contains(sort) {
+                self.say(CONTRADICTION, &format!("{at}/sort/{n}"), "sorts by one thing twice".into());
+            }
+        }
         self.few(&format!("{at}/rules"), &routing.rules, RULES);
         if routing.rules.is_empty() {
             self.say(IDLE, at, "without a rule its orders are parked as unfillable".into());
@@ -199,8 +206,10 @@ impl Lint<'_> {
                 .iter()
                 .position(|action| matches!(action, Action::Queue { .. } | Action::NextRule {}));
             if ended.is_none() && queues.is_some_and(|q| matches!(rule.actions[q], Action::Queue { .. })) {
-                let id = rule.id.clone().unwrap_or_else(|| format!("rule-{}", n + 1));
-                ended = Some(format!("the rule {id:?}"));
+                ended = Some(match &rule.id {
+                    Some(id) => format!("the rule {id:?}"),
+                    None => "a rule before it".to_owned(),
+                });
             }
         }
     }

@@ -47,6 +47,7 @@ sorts = [
     { by = "coverage" },
     { by = "default_first" },
     { by = "preferred" },
+    { by = "used" },
     { by = "open_first" },
     { by = "inventory_balance", of = "unallocated" },
     { by = "weeks_of_supply" },
@@ -132,6 +133,7 @@ fn every_word_arrives_in_the_log() {
         Sort::Coverage,
         Sort::DefaultFirst,
         Sort::Preferred,
+        Sort::Used,
         Sort::OpenFirst,
         Sort::InventoryBalance(Balance::Unallocated),
         Sort::WeeksOfSupply,
@@ -174,7 +176,10 @@ fn every_word_arrives_in_the_log() {
         ..Offer::default()
     };
     assert_eq!(first.rules[1].actions, [Action::Offer(widening), Action::NextRule]);
-    assert_eq!(set.routings[1].rules[0].assignment, Assignment::Fewest);
+    assert_eq!(
+        (set.routings[1].rules[0].id.as_str(), &set.routings[1].rules[0].assignment),
+        ("rule-3", &Assignment::Fewest)
+    );
     let reason = Reason {
         id: "damaged".into(),
         effect: StockEffect::SubtractAtp,
@@ -194,7 +199,7 @@ fn toml_and_json_say_the_same() {
 
 /// The set that a router has before one is published.
 fn default_set() -> RuleSet {
-    let sorts = vec![Sort::Preferred, Sort::OpenFirst, Sort::Distance { farther: false }];
+    let sorts = vec![Sort::Used, Sort::OpenFirst, Sort::Distance { farther: false }];
     let allocate = Action::Allocate { accept_within: None, pick_within: None, late: Late::Reroute };
     let rule = |id: &str, sorts: &[Sort], assignment, actions| Rule {
         id: id.into(),
@@ -223,7 +228,7 @@ id = "all"
 [[routings.rules]]
 id = "one-node"
 sorts = [
-    { by = "preferred" },
+    { by = "used" },
     { by = "open_first" },
     { by = "distance" },
 ]
@@ -233,7 +238,7 @@ actions = [{ do = "allocate" }]
 [[routings.rules]]
 id = "fewest-splits"
 sorts = [
-    { by = "preferred" },
+    { by = "used" },
     { by = "open_first" },
     { by = "distance" },
 ]

@@ -8,7 +8,7 @@ use router_sinks::{Store, StoreError};
 
 /// The rule set that a router has before one is published.
 pub(crate) fn builtin() -> RuleSet {
-    let sorts = vec![Sort::Preferred, Sort::OpenFirst, Sort::Distance { farther: false }];
+    let sorts = vec![Sort::Used, Sort::OpenFirst, Sort::Distance { farther: false }];
     let allocate = Action::Allocate { accept_within: None, pick_within: None, late: Late::Reroute };
     let rule = |id: &str, sorts: &[Sort], assignment, actions| Rule {
         id: id.into(),
