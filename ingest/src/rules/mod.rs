@@ -164,11 +164,11 @@ pub fn check(rules: &json::Rules, known: Option<&Known>) -> Vec<Finding> {
     lint::lint(rules, known)
 }
 
+/// What a parser tells of the place, or what the pointer says: whichever is further in.
 fn settle(finding: &mut Finding, places: &Places<'_>) {
-    if finding.line.is_none() {
-        let (line, column) = places.of(&finding.pointer);
-        (finding.line, finding.column) = (Some(line), Some(column));
-    }
+    let place = places.of(&finding.pointer);
+    let (line, column) = finding.line.zip(finding.column).map_or(place, |told| told.max(place));
+    (finding.line, finding.column) = (Some(line), Some(column));
 }
 
 fn shape(pointer: String, detail: &str, at: Option<(usize, usize)>) -> Finding {

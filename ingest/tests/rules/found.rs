@@ -42,7 +42,7 @@ fn what_has_not_the_shape_is_found_where_it_stands() {
         rule("filters = [\n  { by = \"open\" },\n  { by = \"radius\", km = 5, ¶miles = 3 },\n]"),
         rule("filters = [{ by = ¶\"moon\" }]"),
         rule("sorts = [{ by = \"sequence\", ¶order = \"asc\" }]"),
-        actions("actions = [{ do = \"auto_cancel\", after = ¶\"soon\" }]"),
+        actions("actions = [¶{ do = \"auto_cancel\", after = \"soon\" }]"),
         "{\"name\": \"n\",\n \"routings\": [{¶\"rulez\": []}]}".to_owned(),
         "{\"name\": \"n\",\n \"routings\": [¶}".to_owned(),
         "{\"name\": \"n\", \"routings\": []} ¶x".to_owned(),
