@@ -10,7 +10,7 @@ use router_ingest::{json, rules};
 use router_schemas::{id::OrderId, position::Position};
 use serde_json::json;
 
-use super::{Gateway, NO_ROOM, NOT_FOUND, guard::heavy, problem, respond};
+use super::{BAD_QUERY, Gateway, NO_ROOM, guard::heavy, problem, respond};
 use crate::{
     past::{self, PastError, What},
     show,
@@ -30,7 +30,7 @@ pub(super) async fn simulate(
 ) -> Response {
     let Ok(Json(Draft { rules, asked })) = draft else {
         let detail = "the body is {\"rules\": …, \"asked\": …}";
-        return problem(StatusCode::UNPROCESSABLE_ENTITY, NOT_FOUND, "", detail);
+        return problem(StatusCode::BAD_REQUEST, BAD_QUERY, "", detail);
     };
     let errors = rules::check(&rules, None).into_iter();
     if let Some(found) = errors.into_iter().find(|found| found.severity == rules::Severity::Error) {
@@ -77,7 +77,7 @@ pub(super) async fn state(State(gateway): State<Gateway>, Query(asked): Query<Pa
         (Some(node), None, None) => What::Node(node),
         (None, Some(sku), None) => What::Sku(sku),
         (None, None, Some(order)) => What::Order(order),
-        _ => return problem(StatusCode::NOT_FOUND, NOT_FOUND, "", "name a node, a sku or an order"),
+        _ => return problem(StatusCode::BAD_REQUEST, BAD_QUERY, "", "name a node, a sku or an order"),
     };
     let router = gateway.router.clone();
     let shown = heavy(move || past::state(&*router.log, &router.snapshots, &asked.at, &what));

@@ -7,6 +7,8 @@
 
 mod robots;
 mod tally;
+#[cfg(test)]
+mod tests;
 mod text;
 mod world;
 
