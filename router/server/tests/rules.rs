@@ -72,6 +72,40 @@ actions = [{ do = "allocate" }]
 "#;
 
 #[test]
+fn what_rules_ask_for_is_shown() {
+    let folder = tempfile::tempdir().unwrap();
+    let running = furnished(&folder.path().join("data"));
+    let mut client = running.client();
+    client.must("/v1/stock/policies", r#"{"node":"near","sku":"a","weekly_sales":"1.5"}"#);
+    client.must("/v1/fees", r#"{"id":"sf","bands":[{"km":3.5,"base":600,"per_kg":50}]}"#);
+    client.must("/v1/quotas", r#"{"channel":"web","sku":"a","backorder":9,"zones":{"z":1}}"#);
+    client.must("/v1/nodes", r#"{"id":"late","zone":"z","area_km":2.5,"attributes":{"roads":["x","y"]}}"#);
+    client.must("/v1/channels", r#"{"id":"web","default_zone":"z","fallback":["z"],"cancel_within":"10m"}"#);
+    let wanted = [
+        ("/v1/stock?node=near", "/rows/0/weekly_sales", json!("1.5")),
+        ("/v1/fees", "/rows/0/bands/0", json!({ "km": 3.5, "base": 600, "per_kg": 50 })),
+        ("/v1/quotas", "/rows/0/zones", json!({ "z": 1 })),
+        ("/v1/nodes", "/rows/1/area_km", json!(2.5)),
+        ("/v1/nodes", "/rows/1/attributes/roads", json!(["x", "y"])),
+        ("/v1/nodes", "/rows/0/attributes/tier", json!(["a"])),
+        ("/v1/nodes", "/rows/2/sequence", json!(2)),
+        ("/v1/channels", "/rows/0/fallback", json!(["z"])),
+        ("/v1/channels", "/rows/0/cancel_within", json!("10m")),
+    ];
+    for (path, pointer, value) in wanted {
+        // Rows follow what was published.
+        let deadline = std::time::Instant::now() + std::time::Duration::from_secs(20);
+        loop {
+            let (_, page) = client.get(path);
+            if page.pointer(pointer) == Some(&value) {
+                break;
+            }
+            assert!(std::time::Instant::now() < deadline, "{path} {pointer}: {page}");
+        }
+    }
+}
+
+#[test]
 fn findings_have_their_place_and_errors_are_not_published() {
     let folder = tempfile::tempdir().unwrap();
     let (data, none) = (folder.path().join("data"), folder.path().join("none"));
@@ -102,7 +136,7 @@ fn findings_have_their_place_and_errors_are_not_published() {
     let mut client = running.client();
     while client.get("/v1/nodes").1["rows"].as_array().is_none_or(|rows| rows.len() < 2) {}
     let (exit, found) = lint(&typo, &[], &data);
-    assert_eq!((exit, place(&found[0])), (Some(0), ("E1136".into(), 7.into(), 34.into())), "{found:?}");
+    assert_eq!((exit, place(&found[0])), (Some(0), ("E1136".into(), 7.into(), 35.into())), "{found:?}");
     assert_eq!(lint(&typo, &["--strict"], &data).0, Some(1));
     assert_eq!(lint(&good, &["--strict"], &data), (Some(0), vec![]));
     let refused = router(&["rules", "publish", &broken], &data);

@@ -33,6 +33,8 @@ struct State {
     zones: BTreeMap<String, u16>,
     /// Node → its zone.
     nodes: BTreeMap<String, String>,
+    /// Rule set → its last version.
+    rules: BTreeMap<String, u32>,
 }
 
 impl Control {
@@ -92,6 +94,16 @@ impl Control {
                 {
                     return Err((Refusal::UnknownZone, zone.clone()));
                 }
+            }
+            Reference::Rules(set) => {
+                if let Some(zone) = set.zones.iter().find(|zone| !self.state.zones.contains_key(*zone)) {
+                    return Err((Refusal::UnknownZone, zone.clone()));
+                }
+                // The first version of the default is built in.
+                let built_in = u32::from(set.name == "default");
+                let last = self.state.rules.entry(set.name.clone()).or_insert(built_in);
+                *last += 1;
+                set.version = *last;
             }
             Reference::BehaviourLevel(level) if *level != 1 => {
                 return Err((Refusal::Level, level.to_string()));

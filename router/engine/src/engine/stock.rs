@@ -122,6 +122,7 @@ impl Engine {
         let cell = self.state.cell_mut(sku, node);
         (cell.safety_stock, cell.allowance, cell.out_of_stock) =
             (policy.safety_stock, policy.backorder, policy.out_of_stock);
+        cell.weekly_sales = policy.weekly_sales;
         effects.touch_cell(&mut self.state, sku, node);
         effects.note_availability(&mut self.state, sku, node, before);
         self.state.mark(sku, false);

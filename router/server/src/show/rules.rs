@@ -103,7 +103,8 @@ impl Quota {
     }
 }
 
-fn beyond(allowance: Allowance) -> json::Backorder {
+/// What may be promised beyond stock.
+pub(super) fn beyond(allowance: Allowance) -> json::Backorder {
     match allowance {
         Allowance::None => json::Backorder::Limited(Qty::ZERO),
         Allowance::Limited(qty) => json::Backorder::Limited(qty),
