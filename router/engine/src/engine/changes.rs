@@ -1,7 +1,7 @@
 //! What a command did, as it is noted while it goes on: numbers for names, lists side by side. `images.rs` makes
 //! events of it.
 
-use std::ops::Range;
+use std::{ops::Range, sync::Arc};
 
 use router_schemas::{
     event::{Change, Decision, Unit, Verdict},
@@ -9,7 +9,7 @@ use router_schemas::{
 };
 use smallvec::SmallVec;
 
-use super::{images::DecisionImage, state::State};
+use super::{images::DecisionImage, rules::set::Ready, state::State};
 
 /// Line, from, to, how many.
 pub type Moved = (u16, Unit, Unit, Qty);
@@ -25,12 +25,15 @@ pub enum Noted {
     Other(Change),
 }
 
+/// The rule that decided: its set, places of the routing and the rule there.
+pub type By = Option<(Arc<Ready>, usize, usize)>;
+
 /// Why a node, or none, was chosen: what of an `event::Decision` is not the same for all.
 #[derive(Debug, Clone, Default)]
 pub struct Decided {
     /// Control position that it knew.
     pub control: u64,
-    pub rule: &'static str,
+    pub by: By,
     pub candidates: u32,
     pub covering: u32,
     /// In rank order, with the squared chord to each.

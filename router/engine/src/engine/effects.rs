@@ -3,7 +3,7 @@
 
 use router_schemas::{
     envelope::Meta,
-    event::{Change, Event, Exception, OrderState, Outcome, StockCause, StockChange, Unit},
+    event::{Change, Decision, Event, Exception, OrderState, Outcome, StockCause, StockChange, Unit},
     id::OrderId,
     limits,
     position::{Position, Topic},
@@ -268,7 +268,9 @@ impl<'a> Effects<'a> {
         if now.atp != before.atp {
             held.shelf.set(node, now.atp);
         }
-        if more {
+        if now.atp > before.atp {
+            state.mark_rise(sku);
+        } else if more {
             state.mark(sku, false);
         }
         if now_over > before.over {
@@ -285,6 +287,20 @@ impl<'a> Effects<'a> {
         }
     }
 
+    /// Keeps what a choice looks at, where somebody asks.
+    pub fn explain(&mut self, look: impl FnOnce() -> Choice) {
+        if let Some(trace) = &mut self.trace {
+            trace.push(Choice { item: self.item, ..look() });
+        }
+    }
+
+    /// Keeps what the last choice decided, where somebody asks.
+    pub fn explained(&mut self, decision: impl FnOnce() -> Decision) {
+        if let Some(choice) = self.trace.as_mut().and_then(|trace| trace.last_mut()) {
+            choice.close(&decision());
+        }
+    }
+
     pub fn decided(&mut self, decided: Decided) {
         self.work.changes.push(Noted::Decided(decided));
     }
@@ -298,7 +314,9 @@ impl<'a> Effects<'a> {
     /// Ends a due item: its event, unless nothing changed.
     pub fn end_item(&mut self, state: &State) {
         if self.is_quiet() {
-            // The next one may have the number.
+            // The next one may have the number, and nobody is told of this one's choices.
+            let item = self.item;
+            self.trace.iter_mut().for_each(|trace| trace.retain(|choice| choice.item != item));
             self.items -= 1;
         } else {
             self.write(state, None, &[]);

@@ -83,10 +83,10 @@ impl Serialize for ChangeImage<'_> {
 #[derive(Serialize)]
 pub struct DecisionImage<'a> {
     control: u64,
-    rule_set: &'static str,
+    rule_set: &'a str,
     version: u32,
-    routing: &'static str,
-    rule: &'static str,
+    routing: &'a str,
+    rule: &'a str,
     candidates: u32,
     covering: u32,
     chosen: SmallVec<[(&'a str, Option<i64>); 4]>,
@@ -94,13 +94,20 @@ pub struct DecisionImage<'a> {
 }
 
 impl<'a> DecisionImage<'a> {
-    pub fn of(state: &'a State, decided: &Decided) -> Self {
+    pub fn of(state: &'a State, decided: &'a Decided) -> Self {
+        let (rule_set, version, routing, rule) = match &decided.by {
+            Some((ready, routing, rule)) => {
+                let (set, routing) = (&ready.set, &ready.set.routings[*routing]);
+                (set.name.as_str(), set.version, routing.id.as_str(), routing.rules[*rule].id.as_str())
+            }
+            None => ("", 0, "", ""),
+        };
         DecisionImage {
             control: decided.control,
-            rule_set: "default",
-            version: 1,
-            routing: "all",
-            rule: decided.rule,
+            rule_set,
+            version,
+            routing,
+            rule,
             candidates: decided.candidates,
             covering: decided.covering,
             chosen: decided.chosen.iter().map(|(node, chord2)| (state.node_name(*node), *chord2)).collect(),

@@ -47,6 +47,8 @@ use router_schemas::{
     stage::{Input, Outputs, Stage, Topology},
 };
 
+pub use rules::query::{Candidate, SortValue};
+
 use self::{
     changes::Work,
     effects::Effects,

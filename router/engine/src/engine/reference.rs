@@ -11,6 +11,7 @@ use super::{
     Engine,
     effects::Effects,
     nodes,
+    rules::set::Sets,
     state::{NodeState, SkuState},
 };
 
@@ -41,7 +42,17 @@ impl Engine {
                 self.index.roster.note_channel();
                 self.state.wake(None);
             }
-            Reference::Rules(_) | Reference::Fees(_) | Reference::Quota(_) => {}
+            Reference::Rules(set) => {
+                self.state.rules.publish(*set, |zone| self.state.zones.contains(zone));
+                self.index.rules = Sets::of(&self.state.rules);
+                self.index.roster.note_rules();
+                self.state.wake(None);
+            }
+            Reference::Fees(table) => {
+                self.state.fees.insert(table.id.clone(), table);
+                self.state.wake(None);
+            }
+            Reference::Quota(_) => {}
             Reference::Region(_) | Reference::BehaviourLevel(_) | Reference::Incarnation(..) => {}
         }
     }

@@ -102,7 +102,7 @@ fn change_weight(state: &State, change: &Noted) -> usize {
     match change {
         Noted::Units { node, moves } => 16 + node.map_or(0, |n| state.node_name(n).len()) + moves.len() * 16,
         Noted::Decided(decided) => {
-            128 + decided.chosen.iter().map(|(node, _)| state.node_name(*node).len() + 14).sum::<usize>()
+            320 + decided.chosen.iter().map(|(node, _)| state.node_name(*node).len() + 14).sum::<usize>()
         }
         Noted::Other(Change::Stock(stock)) => {
             stock.cell.node.len() + stock.cell.sku.len() + stock.cell.bucket.len() + CELL_BYTES

@@ -8,7 +8,7 @@ use std::{
 use router_schemas::{
     command::{
         Hash16,
-        reference::{Channel, Item, Node},
+        reference::{Channel, FeeTable, Item, Node},
         stock::{Allowance, CellName},
     },
     id::OrderId,
@@ -25,6 +25,7 @@ use super::{
     pool::Unpinned,
     reference::Stale,
     roster::Roster,
+    rules::set::{Published, Sets},
     shelf::Shelf,
     time::Clock,
 };
@@ -39,6 +40,9 @@ pub struct State {
     pub nodes: Vec<NodeState>,
     pub skus: Vec<SkuState>,
     pub channels: BTreeMap<String, Channel>,
+    /// The rule sets that zones go by.
+    pub rules: Published,
+    pub fees: BTreeMap<String, FeeTable>,
     /// Boxed: they are large, and the tree moves what it holds.
     pub orders: BTreeMap<OrderId, Box<Order>>,
     /// SKUs whose waiting orders are to be looked at.
@@ -85,6 +89,8 @@ pub struct Look {
     pub all: bool,
     /// The looks themselves made something available: once more, from the start.
     pub again: bool,
+    /// Of the SKU more can be given from stock than before.
+    pub rise: bool,
 }
 
 /// What a cell can give: from stock, beyond it; and what it was promised too much.
@@ -109,6 +115,7 @@ pub struct Index {
     pub nodes: HashMap<String, u32, NameHash>,
     pub skus: HashMap<String, SkuNumbers, NameHash>,
     pub roster: Roster,
+    pub rules: Sets,
 }
 
 /// One fixed hash of names, so that every run looks names up in the same way.
@@ -163,6 +170,7 @@ impl Index {
             }
         }
         index.roster = Roster::of(state);
+        index.rules = Sets::of(&state.rules);
         index
     }
 }
@@ -383,20 +391,31 @@ impl State {
 
     /// Has the orders that wait for a SKU looked at. `all`: whether anything is available or not.
     pub fn mark(&mut self, sku: u32, all: bool) {
+        self.mark_as(sku, all, false);
+    }
+
+    /// The same, as a cell has more of the SKU to give from stock.
+    pub fn mark_rise(&mut self, sku: u32) {
+        self.mark_as(sku, false, true);
+    }
+
+    /// `rise`: as a cell has more of the SKU to give from stock.
+    pub fn mark_as(&mut self, sku: u32, all: bool, rise: bool) {
         let Some(next) = self.skus[sku as usize].waiting.first().copied() else { return };
         let known = self.looks.get(&sku).copied();
         let all = all || known.is_some_and(|l| l.all);
+        let rise = rise || known.is_some_and(|l| l.rise);
         match known {
             // From the start now, it would never end.
             Some(look) if self.looking == Some(sku) => {
-                self.looks.insert(sku, Look { all, again: true, ..look });
+                self.looks.insert(sku, Look { all, rise, again: true, ..look });
             }
             _ => {
                 if let Some(look) = known {
                     self.turns.remove(&(look.next, sku));
                 }
                 self.turns.insert((next, sku));
-                self.looks.insert(sku, Look { next, all, again: false });
+                self.looks.insert(sku, Look { next, all, rise, again: false });
             }
         }
     }

@@ -10,6 +10,7 @@ use router_schemas::{
     id::OrderId,
     limits::ITEMS_PER_COMMAND,
     position::Topic,
+    rules::Retry,
 };
 
 use super::{
@@ -111,7 +112,7 @@ impl Engine {
                 *budget -= usize::from(n % LOOKS_AN_ITEM == 0);
                 self.state.looking = Some(sku);
                 effects.begin_item();
-                self.with_order(key.2, |engine, order| engine.retry(order, Some(sku), effects));
+                self.with_order(key.3, |engine, order| engine.retry(order, Some(sku), effects));
                 effects.end_item(&self.state);
                 self.state.looking = None;
                 if self.next_turn(sku, key) {
@@ -121,7 +122,7 @@ impl Engine {
             // All were looked at, or nothing is left for those that follow.
             let again = self.state.looks.remove(&sku).filter(|l| l.again);
             if let Some(look) = again {
-                self.state.mark(sku, look.all);
+                self.state.mark_as(sku, look.all, look.rise);
             }
         }
     }
@@ -144,12 +145,21 @@ impl Engine {
         if let Some(sku) = sku {
             self.turn_on_hand(order, sku, effects);
         }
-        self.route(order, effects);
+        match sku.and_then(|sku| self.state.looks.get(&sku)) {
+            // It waits for stock alone, and that is not why it is looked at.
+            Some(look) if !look.rise && self.retries_by_stock(order) => self.sort_anew(order),
+            _ => self.route(order, effects),
+        }
         let state = order.derive(self.payment_ok(order), self.state.clock.engine);
         if !effects.is_quiet() || state != order.state {
             self.settle(order, effects);
             effects.tell_nodes(&self.state, order, &before, false);
         }
+    }
+
+    /// Whether the order's rule set has it looked at again for more stock only.
+    fn retries_by_stock(&self, order: &Order) -> bool {
+        self.index.rules.of_zone(&order.zone).set.retry == Retry::Stock
     }
 
     /// Backordered units of the order for which stock has come are allocated.
