@@ -245,6 +245,77 @@ fn the_default_as_a_draft_changes_nothing() {
 }
 
 #[test]
+fn a_draft_is_tried_and_nothing_is_written() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    let running = furnished(&data);
+    let mut client = running.client();
+    let mut last = Value::Null;
+    for id in 0..12 {
+        last = order(&mut client, id, 2);
+        assert_eq!(last["nodes"], json!(["near"]), "the nearest, as long as it has enough");
+        if id % 4 == 0 {
+            let fact = json!({ "order": last["order"], "node": "near" });
+            client.must("/v1/fulfilments/shipped", &fact.to_string());
+        }
+    }
+    // By their own numbers: `far` is the first.
+    let draft = write(folder.path(), "draft.toml", GRAB);
+    let report = printed(&router(&["simulate", "--rules", &draft], &data));
+    let changed = report["changed"].as_array().unwrap();
+    assert_eq!(changed.len(), 12, "{report}");
+    for order in changed {
+        assert_eq!((&order["was"]["nodes"], &order["draft"]["nodes"]), (&json!(["near"]), &json!(["far"])));
+        let rule = |side: &str| order[side]["reason"]["rule"].clone();
+        assert_eq!((rule("was"), rule("draft")), (json!("one-node"), json!("one")));
+    }
+    // What `near` shipped is shipped by `far`.
+    assert_eq!((&report["moved"], &report["ignored"]), (&json!(3), &json!(0)));
+    assert_eq!(changed.iter().filter(|order| order["draft"]["state"] == "completed").count(), 3, "{report}");
+    let metres = |run: &str| report[run]["mean_distance_m"].as_f64().unwrap();
+    assert!(metres("as_it_was") < 2_000.0 && (70_000.0..90_000.0).contains(&metres("draft")), "{report}");
+    assert_eq!(
+        (&report["as_it_was"]["fill_rate"], &report["draft"]["fill_rate"]),
+        (&json!(1.0), &json!(1.0))
+    );
+    let page = text(&["simulate", "--rules", &draft], &data);
+    assert!(page.contains("12 orders at other nodes") && page.contains("rule one of grab@draft"), "{page}");
+    // For one zone only, from one order on only.
+    let zone =
+        write(folder.path(), "zone.toml", &GRAB.replace("[[routings]]", "zones = [\"z\"]\n[[routings]]"));
+    let of = |arguments: &[&str]| {
+        let report = printed(&router(&[&["simulate", "--rules", &zone], arguments].concat(), &data));
+        report["changed"].as_array().unwrap().len()
+    };
+    assert_eq!(of(&[]), 12);
+    let elsewhere =
+        write(folder.path(), "other.toml", &GRAB.replace("[[routings]]", "zones = [\"y\"]\n[[routings]]"));
+    assert_eq!(printed(&router(&["simulate", "--rules", &elsewhere], &data))["changed"], json!([]));
+    let at = last["position"].as_str().unwrap();
+    assert_eq!((of(&["--from", at]), of(&["--from", at, "--to", at])), (1, 1));
+    // With what is tried in force, the default is a draft like any other.
+    printed(&router(&["rules", "publish", &draft], &data));
+    assert_eq!(order(&mut client, 99, 1)["nodes"], json!(["far"]));
+    let default = write(folder.path(), "default.toml", &text(&["rules", "show", "default"], &data));
+    let back = printed(&router(&["simulate", "--rules", &default], &data));
+    assert_eq!(back["changed"].as_array().unwrap().len(), 1, "{back}");
+    assert_eq!(back["changed"][0]["was"]["reason"]["version"], 1);
+
+    drop(client);
+    running.end();
+    let journal = |folder: &Path| {
+        let mut files: Vec<_> =
+            fs::read_dir(folder.join("journal")).unwrap().map(|e| e.unwrap().path()).collect();
+        files.sort();
+        files.into_iter().map(|path| (fs::read(&path).unwrap(), path)).collect::<Vec<_>>()
+    };
+    let before = journal(&data);
+    let resting = printed(&router(&["simulate", "--rules", &default], &data));
+    assert_eq!(resting["changed"], back["changed"]);
+    assert!(journal(&data) == before, "a simulation wrote into the log");
+}
+
+#[test]
 fn the_past_stays_as_it_was() {
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().join("data");

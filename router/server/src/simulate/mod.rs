@@ -136,9 +136,7 @@ pub(crate) fn simulate(
     each(log, &stretches, |partition, record| {
         robots.claim(&mut other, record.at)?;
         if given.insert(partition) {
-            let change = Reference::Rules(Box::new(draft.clone()));
-            let control = record.offset;
-            other.say(partition, record.at, &Command::Reference(Published { control, change }))?;
+            give(&mut other, partition, record, draft)?;
         }
         let (offset, at, skipped) = input(partition, record);
         let whole = Input { offset, at, skipped, payload: &record.payload };
@@ -147,6 +145,13 @@ pub(crate) fn simulate(
             // The copies write what engines write to each other on their own.
             _ if own.is_some_and(|origin| origin.source_topic() == Some(Topic::Commands)) => {}
             Ok((_, Command::Reference(Published { change: Reference::Rules(_), .. }))) => {}
+            Ok((_, Command::Reference(Published { change: Reference::Zone(zone), .. }))) if !skipped => {
+                other.feed(partition, whole)?;
+                // A rule set is for zones that are known; this one is new.
+                if draft.zones.contains(&zone.id) {
+                    give(&mut other, partition, record, draft)?;
+                }
+            }
             Ok((_, command)) if !skipped => match robots.instead(&other, partition, command) {
                 None => drop(other.feed(partition, whole)?),
                 Some(said) => {
@@ -179,6 +184,13 @@ pub(crate) fn simulate(
         not_followed: other.lost,
         changed: tally::changed(&was, &other, &orders),
     })
+}
+
+/// Publishes the draft to a partition, as CONTROL's copy would.
+fn give(world: &mut World, partition: u16, record: &Record, draft: &RuleSet) -> Result<(), SimulateError> {
+    let change = Reference::Rules(Box::new(draft.clone()));
+    let command = Command::Reference(Published { control: record.offset, change });
+    world.say(partition, record.at, &command).map(drop)
 }
 
 type Stretch = (u16, std::ops::Range<u64>);

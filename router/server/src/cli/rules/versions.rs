@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use router_engine::rules::default_set;
 use router_ingest::json;
 use router_schemas::position::Position;
 use serde_json::Value;
@@ -38,7 +39,7 @@ impl Versions {
             Some(version) => drop(all.insert((version.document.name.clone(), version.version), version)),
             None => wrong = Some(row["name"].to_string()),
         };
-        take(&show::json(&show::Rules::of(&rules::builtin())));
+        take(&show::json(&show::Rules::of(&default_set())));
         source.each(common, &Ask::References("rules".into()), usize::MAX, take)?;
         match wrong {
             Some(name) => Err(CliError::Answer(format!("the rule set {name}"))),
