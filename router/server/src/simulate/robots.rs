@@ -10,6 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use router_schemas::{
     command::{Command, fulfilment::NodeFact, offer::Claim, order::LineQty},
+    event::OrderState,
     id::{OfferId, OrderId},
     quantity::Qty,
     row::{FulfilmentRow, OfferEntry, OrderRow},
@@ -110,6 +111,8 @@ impl Robots {
                         (claim.offer, claim.epoch) = (Some(open.row.offer), open.row.epoch);
                         vec![Command::Claim(claim)]
                     }
+                    // Offers that were open when the stretch began are the engine's to judge.
+                    None if was_offered(world, partition, claim.order) => vec![Command::Claim(claim)],
                     None => self.leave_out(),
                 }
             }
@@ -122,7 +125,11 @@ impl Robots {
                 });
                 // Real ids of offers are none of this history.
                 decline.offer = None;
-                if offered || works { vec![Command::Decline(decline)] } else { self.leave_out() }
+                if offered || works || was_offered(world, partition, decline.order) {
+                    vec![Command::Decline(decline)]
+                } else {
+                    self.leave_out()
+                }
             }
             Command::CancelAnswer(answer) => {
                 let row = world.order_at(partition, answer.order);
@@ -170,6 +177,12 @@ impl Robots {
         self.moved += 1;
         others
     }
+}
+
+/// True where the order has an open offer of before the stretch: no row told of it.
+fn was_offered(world: &World, partition: u16, order: OrderId) -> bool {
+    let row = world.order_at(partition, order);
+    row.is_some_and(|row| row.state == OrderState::Offered) && offers_of(world, order).next().is_none()
 }
 
 /// An order's open offers.

@@ -9,6 +9,9 @@ use super::{Changed, Measures, Report, Side};
 /// Changed orders that are shown; the JSON form has all.
 const SHOWN: usize = 50;
 
+/// Nodes of one decision that are shown.
+const CHOSEN: usize = 6;
+
 /// The comparison as text.
 pub(crate) fn page(report: &Report) -> String {
     let mut page = String::new();
@@ -76,10 +79,18 @@ fn reason(reason: &Value) -> String {
         0 => "draft".to_owned(),
         version => version.to_string(),
     };
-    let chosen = reason["chosen"].as_array().into_iter().flatten().map(|chosen| {
-        let node = plain(chosen["node"].as_str().unwrap_or_default());
-        chosen["metres"].as_f64().map_or(node.clone(), |metres| format!("{node} {metres:.0} m"))
-    });
+    let all = reason["chosen"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let mut chosen: Vec<String> = all
+        .iter()
+        .take(CHOSEN)
+        .map(|chosen| {
+            let node = plain(chosen["node"].as_str().unwrap_or_default());
+            chosen["metres"].as_f64().map_or(node.clone(), |metres| format!("{node} {metres:.0} m"))
+        })
+        .collect();
+    if all.len() > CHOSEN {
+        chosen.push(format!("and {} more", all.len() - CHOSEN));
+    }
     format!(
         "{}: rule {} of {}@{version}, {} could be asked, {} could fill it alone: {}",
         text("verdict"),
@@ -87,7 +98,7 @@ fn reason(reason: &Value) -> String {
         text("rule_set"),
         number("candidates"),
         number("covering"),
-        chosen.collect::<Vec<_>>().join(", ")
+        chosen.join(", ")
     )
 }
 

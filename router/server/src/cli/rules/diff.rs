@@ -61,7 +61,8 @@ fn flat(document: &Value) -> BTreeMap<String, Value> {
 fn flatten(path: &str, value: &Value, found: &mut BTreeMap<String, Value>) {
     match value {
         Value::Object(members) if path.is_empty() || members.contains_key("id") => {
-            for (name, value) in members {
+            // A name stands in the path, and in the list of names.
+            for (name, value) in members.iter().filter(|(name, _)| *name != "id") {
                 let path = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
                 flatten(&path, value, found);
             }
