@@ -1,6 +1,7 @@
 //! Rule sets from outside: the built-in one, and what makes a set one that can be published.
 
 use router_schemas::{
+    command::reference::FeeTable,
     envelope::write_postcard,
     limits::{FORWARDS, NAME_BYTES, NODES_PER_ZONE, OFFERED, ROUNDS, RULE_PARTS, RULES, RULES_BYTES, TTL_MS},
     rules::{Action, Assignment, Filter, FilterBy, Late, Routing, Rule, RuleSet, Sort},
@@ -32,6 +33,30 @@ pub fn default_set() -> RuleSet {
         Rule { id: "fallback".into(), actions: vec![Action::Forward(Vec::new())], ..Rule::default() };
     let routing = Routing { id: "all".into(), rules: vec![one_node, fewest, fallback], ..Routing::default() };
     RuleSet { name: DEFAULT.into(), version: 1, routings: vec![routing], ..RuleSet::default() }
+}
+
+/// The zones that a set names: those that go by it, and those that its rules name.
+pub fn zones(set: &RuleSet) -> impl Iterator<Item = &String> {
+    let rules = set.routings.iter().flat_map(|routing| &routing.rules);
+    let filters = rules.clone().flat_map(|rule| &rule.filters).filter_map(|filter| match &filter.by {
+        FilterBy::Zone(zones) => Some(zones),
+        _ => None,
+    });
+    let actions = rules.flat_map(|rule| &rule.actions).filter_map(|action| match action {
+        Action::Forward(zones) => Some(zones),
+        _ => None,
+    });
+    set.zones.iter().chain(filters.flatten()).chain(actions.flatten())
+}
+
+/// Whether the fee table can be published: `Err` names the place and what is wrong there.
+pub fn check_fees(table: &FeeTable) -> Result<(), String> {
+    name("the name of the fee table", &table.id)?;
+    most("bands of a fee table", table.bands.len(), RULES)?;
+    match table.bands.is_sorted_by(|a, b| a.upto < b.upto) {
+        true => Ok(()),
+        false => Err(format!("the bands of {} must be ascending by distance", table.id)),
+    }
 }
 
 /// Whether the set can be published: `Err` names the place and what is wrong there. Zones, versions and fee tables

@@ -13,11 +13,13 @@ use router_schemas::{
     refusal::Refusal,
     reply::{Answer, Reply},
     row::Row,
-    rules::Publication,
+    rules::{Publication, RuleSet},
     snapshot::{self, SnapshotError},
     stage::{Input, Outputs, Stage, Topology},
 };
 use serde::{Deserialize, Serialize};
+
+use crate::rules;
 
 /// The state machine of the one partition of `router.control`.
 pub struct Control {
@@ -95,21 +97,30 @@ impl Control {
                     return Err((Refusal::UnknownZone, zone.clone()));
                 }
             }
-            Reference::Rules(set) => {
-                if let Some(zone) = set.zones.iter().find(|zone| !self.state.zones.contains_key(*zone)) {
-                    return Err((Refusal::UnknownZone, zone.clone()));
-                }
-                // The first version of the default is built in.
-                let built_in = u32::from(set.name == "default");
-                let last = self.state.rules.entry(set.name.clone()).or_insert(built_in);
-                *last += 1;
-                set.version = *last;
-            }
+            Reference::Rules(set) => self.admit_rules(set)?,
+            Reference::Fees(table) => rules::check_fees(table).map_err(|why| (Refusal::Invalid, why))?,
             Reference::BehaviourLevel(level) if *level != 1 => {
                 return Err((Refusal::Level, level.to_string()));
             }
             _ => {}
         }
+        Ok(())
+    }
+
+    /// Checks a rule set and numbers its version. The built-in set is version 1 of its name.
+    fn admit_rules(&mut self, set: &mut RuleSet) -> Result<(), (Refusal, String)> {
+        rules::check(set).map_err(|why| (Refusal::Invalid, why))?;
+        if let Some(zone) = rules::zones(set).find(|zone| !self.state.zones.contains_key(*zone)) {
+            return Err((Refusal::UnknownZone, zone.clone()));
+        }
+        let built_in = u32::from(set.name == rules::DEFAULT);
+        let next = self.state.rules.get(&set.name).copied().unwrap_or(built_in) + 1;
+        if set.version != 0 && set.version != next {
+            let why = format!("version {} of {}; the next one is {next}", set.version, set.name);
+            return Err((Refusal::Invalid, why));
+        }
+        set.version = next;
+        self.state.rules.insert(set.name.clone(), next);
         Ok(())
     }
 

@@ -136,7 +136,7 @@ fn message(kind: &'static Kind) -> Route {
             Refusal::Limit,
             Refusal::Level,
         ]),
-        _ => refusals(&[Refusal::UnknownZone, Refusal::Moved, Refusal::NoPartition]),
+        _ => refusals(&[Refusal::UnknownZone, Refusal::Moved, Refusal::NoPartition, Refusal::Invalid]),
     };
     let unreadable = ["E1001", "E1002", "E1003", "E1004"].into_iter().flat_map(codes);
     let lint = router_ingest::rules::CODES.iter().filter(|_| kind.path == "/v1/rules").copied();
