@@ -80,7 +80,7 @@ pub(crate) fn state(
 }
 
 fn node(engine: &Engine, name: &str) -> Option<Value> {
-    let view = engine.node(name)?;
+    let view = engine.node_view(name)?;
     let cells = engine.cells_at(name, CELLS);
     let cells: Vec<_> = cells.iter().map(|row| show::json(&show::cell(row))).collect();
     let mut shown = match view.known {

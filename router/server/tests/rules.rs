@@ -316,6 +316,40 @@ fn a_draft_is_tried_and_nothing_is_written() {
 }
 
 #[test]
+fn offers_of_a_draft_are_claimed_by_robots() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    let running = furnished(&data);
+    let mut client = running.client();
+    for id in 0..8 {
+        let placed = order(&mut client, id, 2);
+        if id % 4 == 0 {
+            let fact = json!({ "order": placed["order"], "node": "near" });
+            client.must("/v1/fulfilments/shipped", &fact.to_string());
+        }
+    }
+    let offer = "{ do = \"offer\", nodes = 2, ttl = \"60s\" }";
+    let draft = write(folder.path(), "offers.toml", &GRAB.replace("{ do = \"allocate\" }", offer));
+    let run = |after: &str| {
+        let run = printed(&router(&["simulate", "--rules", &draft, "--claim-after", after], &data));
+        let of = |name: &str| run["draft"][name].clone();
+        let nodes = run["changed"].as_array().unwrap().iter().map(|order| order["draft"]["nodes"].clone());
+        (nodes.collect::<Vec<_>>(), [of("claims"), of("offered"), of("filled_orders")], run)
+    };
+    let (nodes, counts, run_at_once) = run("0s");
+    assert_eq!(counts, [json!(8), json!(0), json!(8)], "{run_at_once}");
+    assert_eq!(nodes, vec![json!(["far"]); 8], "the best one by its number");
+    assert_eq!((&run_at_once["robot_claims"], &run_at_once["moved"]), (&json!(8), &json!(2)));
+    let (nodes, counts, never) = run("never");
+    assert_eq!(counts, [json!(0), json!(8), json!(0)], "{never}");
+    assert_eq!(
+        (nodes, &never["ignored"]),
+        (vec![json!([]); 8], &json!(2)),
+        "nobody has what would be shipped"
+    );
+}
+
+#[test]
 fn the_past_stays_as_it_was() {
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().join("data");

@@ -64,7 +64,13 @@ impl Engine {
         let open = Qty(left.0.min(order.lines[line].open.0));
         effects.shift(&mut self.state, order, line as u16, None, (Unit::Open, to), open);
         left -= open;
-        for unit in [Unit::Backordered, Unit::Allocated] {
+        for unit in [Unit::Backordered, Unit::Held, Unit::Allocated] {
+            if unit == Unit::Held && left.is_positive() && order.lines[line].held.is_positive() {
+                self.withdraw_line(order, line, left, effects);
+                let part = order.lines[line].open.min(left);
+                effects.shift(&mut self.state, order, line as u16, None, (Unit::Open, to), part);
+                left -= part;
+            }
             for place in (0..order.fulfilments.len()).rev() {
                 let fulfilment = &mut order.fulfilments[place];
                 if usize::from(fulfilment.line) != line || !left.is_positive() {

@@ -57,6 +57,10 @@ pub struct Work {
     pub orders: Vec<router_schemas::id::OrderId>,
     /// Touched: SKU and node, ascending.
     pub cells: Vec<(u32, u32)>,
+    /// Touched: offers by their order, ascending.
+    pub offers: Vec<(router_schemas::id::OrderId, router_schemas::id::OfferId)>,
+    /// Touched nodes, ascending.
+    pub nodes: Vec<u32>,
 }
 
 impl Work {
@@ -71,6 +75,8 @@ impl Work {
         self.forget_changes();
         self.orders.clear();
         self.cells.clear();
+        self.offers.clear();
+        self.nodes.clear();
         self
     }
 }

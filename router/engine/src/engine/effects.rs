@@ -4,7 +4,7 @@
 use router_schemas::{
     envelope::Meta,
     event::{Change, Decision, Event, Exception, OrderState, Outcome, StockCause, StockChange, Unit},
-    id::OrderId,
+    id::{OfferId, OrderId},
     limits,
     position::{Position, Topic},
     quantity::Qty,
@@ -40,6 +40,9 @@ pub struct Effects<'a> {
     bytes: usize,
     /// Events with an outcome that were written.
     outcomes: usize,
+    /// Offers that it made, and nodes that it told of offers.
+    offers: u16,
+    asked: usize,
     /// What each choice looked at, where somebody asks.
     pub trace: Option<Vec<Choice>>,
 }
@@ -57,6 +60,8 @@ impl<'a> Effects<'a> {
             work,
             bytes: 0,
             outcomes: 0,
+            offers: 0,
+            asked: 0,
             trace: None,
         }
     }
@@ -77,6 +82,33 @@ impl<'a> Effects<'a> {
     pub fn touch_order(&mut self, order: OrderId) {
         insert_sorted(&mut self.work.orders, order);
         self.order = Some(order);
+    }
+
+    /// What follows is about the order, whether its row changes or not.
+    pub fn about(&mut self, order: OrderId) {
+        self.order = Some(order);
+    }
+
+    /// The offer's row is written with the command.
+    pub fn touch_offer(&mut self, order: OrderId, offer: OfferId) {
+        insert_sorted(&mut self.work.offers, (order, offer));
+        self.order = Some(order);
+    }
+
+    /// The node's row is written with the command.
+    pub fn touch_node(&mut self, node: u32) {
+        insert_sorted(&mut self.work.nodes, node);
+    }
+
+    /// Number of the next offer that the command makes.
+    pub fn next_offer(&mut self) -> u16 {
+        self.offers += 1;
+        self.offers - 1
+    }
+
+    /// So many nodes were told of an offer.
+    pub fn note_asked(&mut self, nodes: usize) {
+        self.asked += nodes;
     }
 
     /// The order left memory: it has no row to write.
@@ -101,6 +133,7 @@ impl<'a> Effects<'a> {
         self.work.orders.len() >= ORDERS_PER_COMMAND
             || self.bytes >= limits::ROWS_BYTES
             || self.work.cells.len() >= CELLS_PER_COMMAND
+            || self.asked >= limits::OFFERED
     }
 
     /// True while nothing has changed since the last event.
@@ -110,6 +143,10 @@ impl<'a> Effects<'a> {
 
     pub fn touched_orders(&self) -> impl Iterator<Item = &OrderId> {
         self.work.orders.iter()
+    }
+
+    pub fn touched_offers(&self) -> impl Iterator<Item = &(OrderId, OfferId)> {
+        self.work.offers.iter()
     }
 
     pub fn touched_cells(&self) -> impl Iterator<Item = &(u32, u32)> {
@@ -268,6 +305,9 @@ impl<'a> Effects<'a> {
         if now.atp != before.atp {
             held.shelf.set(node, now.atp);
         }
+        if now.atp < before.atp {
+            state.offers.note_less(sku, node, now.atp);
+        }
         if now.atp > before.atp {
             state.mark_rise(sku);
         } else if more {
@@ -330,14 +370,23 @@ impl<'a> Effects<'a> {
     /// Returns the lists that it was given, empty.
     pub fn finish(mut self, state: &State, outcome: Option<Outcome>) -> Work {
         let expected = outcome.is_some();
-        let idle = self.is_quiet() && self.work.orders.is_empty() && self.work.cells.is_empty();
+        let Work { orders, cells, offers, nodes, .. } = &self.work;
+        let untouched = orders.is_empty() && cells.is_empty() && offers.is_empty() && nodes.is_empty();
+        let idle = self.is_quiet() && untouched;
         if outcome.is_none() && idle {
             return self.work.emptied();
         }
         self.item = 0;
         let orders = self.work.orders.iter().filter_map(|id| state.orders.get(id).map(Box::as_ref));
         let cells = self.work.cells.iter().map(|(sku, node)| Touched::Cell(*sku, *node));
-        let rows: SmallVec<[Touched<'_>; 16]> = orders.map(Touched::Order).chain(cells).collect();
+        let offers = self.work.offers.iter().filter_map(|(order, offer)| {
+            let order = state.orders.get(order)?;
+            let offer = order.offers.iter().find(|o| o.id == *offer)?;
+            Some(Touched::Offer(order, offer))
+        });
+        let nodes = self.work.nodes.iter().map(|node| Touched::Node(*node));
+        let rows: SmallVec<[Touched<'_>; 16]> =
+            orders.map(Touched::Order).chain(cells).chain(offers).chain(nodes).collect();
         self.write(state, Some(outcome.unwrap_or(Outcome::Applied)), &rows);
         assert!(
             self.outcomes == 1 || !expected,

@@ -2,7 +2,7 @@
 
 use router_schemas::rules::Late;
 
-use super::{Engine, effects::Effects, order::Order, rules::Asked, state::State};
+use super::{Engine, effects::Effects, order::Order, state::State};
 
 /// What is asked of a node that gets work.
 #[derive(Debug, Clone, Copy, Default)]
@@ -16,23 +16,14 @@ pub struct Terms {
 }
 
 /// Whether the node gets nothing new: paused, or cooling down after a decline.
-pub fn is_resting(_state: &State, _node: u32) -> bool {
-    false
+pub fn is_resting(state: &State, node: u32) -> bool {
+    let held = &state.nodes[node as usize];
+    held.paused || held.cool_until.is_some_and(|until| until > state.clock.service())
 }
 
 impl Engine {
     /// What is held for the order in advance is given back, before it is routed.
     pub(super) fn take_over_hold(&mut self, _order: &mut Order, _effects: &mut Effects<'_>) {}
-
-    /// Offers what is asked to nodes. True: at least one offer is open.
-    pub(super) fn open_offers(
-        &mut self,
-        _order: &mut Order,
-        _asked: &Asked<'_>,
-        _effects: &mut Effects<'_>,
-    ) -> bool {
-        false
-    }
 
     /// Sends what is open to other zones; none named: the channel's fallback zones. True: something went.
     pub(super) fn forward(

@@ -20,6 +20,7 @@ use smallvec::SmallVec;
 
 use super::{
     changes::{Decided, Moved, Noted},
+    offer::{NodeImage, OfferImage},
     order::{Fulfilment, Order},
     state::{SkuState, State},
 };
@@ -121,6 +122,13 @@ impl<'a> DecisionImage<'a> {
 pub enum RowImage<'a> {
     Order(OrderImage<'a>),
     Cell(CellImage<'a>),
+    // As `row::Row` numbers them.
+    #[serde(skip)]
+    _Reference,
+    Offer(OfferImage<'a>),
+    #[serde(skip)]
+    _Hold,
+    Node(NodeImage<'a>),
 }
 
 /// `row::OrderRow`.

@@ -34,7 +34,8 @@ impl Engine {
         self.state.deadlines.remove(&(at, lapse));
         effects.begin_item();
         match lapse {
-            Lapse::Hold(_) | Lapse::Offer(_) | Lapse::Work(_) | Lapse::Wait(_) => {}
+            Lapse::Offer(order) => self.lapse_offers(order, effects),
+            Lapse::Hold(_) | Lapse::Work(_) | Lapse::Wait(_) => {}
         }
         effects.end_item(&self.state);
         true

@@ -7,12 +7,14 @@ mod choose;
 mod effects;
 mod field;
 mod fulfilment;
+mod give_back;
 mod hooks;
 mod images;
 mod invariants;
 mod lapse;
 mod nodes;
 mod notices;
+mod offer;
 mod order;
 mod payment;
 mod place;
@@ -42,7 +44,7 @@ use router_schemas::{
     position::{Position, Topic},
     refusal::Refusal,
     reply::Answer,
-    row::{CellRow, OrderRow},
+    row::{CellRow, NodeRow, OfferRow, OrderRow},
     snapshot::{self, SnapshotError},
     stage::{Input, Outputs, Stage, Topology},
 };
@@ -89,6 +91,19 @@ impl Engine {
         self.state.orders.get(&id).map(|order| rows::order_row(&self.state, order))
     }
 
+    /// The offers of an order, open or over, as far as they are kept.
+    pub fn offers(&self, id: OrderId) -> Vec<OfferRow> {
+        let order = self.state.orders.get(&id);
+        order.map_or(Vec::new(), |order| {
+            order.offers.iter().map(|offer| rows::offer_row(&self.state, order, offer)).collect()
+        })
+    }
+
+    /// How a node stands; `None`: not known here.
+    pub fn node(&self, name: &str) -> Option<NodeRow> {
+        self.index.nodes.get(name).map(|node| rows::node_row(&self.state, *node))
+    }
+
     /// The cells of a SKU in this partition.
     pub fn cells(&self, sku: &str) -> Vec<CellRow> {
         let numbers = (0u32..).zip(&self.state.skus).filter(|(_, s)| s.name == sku);
@@ -128,6 +143,9 @@ impl Engine {
             Command::Ready(fact) => self.ready(fact, effects),
             Command::Shipped(fact) => self.shipped(fact, effects),
             Command::Returned(fact) => self.returned(fact, effects),
+            Command::Claim(claim) => self.claim(claim, effects),
+            Command::Decline(decline) => self.decline(decline, effects),
+            Command::Node(request) => self.node_request(request, effects),
             Command::Reference(published) => {
                 self.state.control = published.control;
                 self.reference(published.change);
@@ -146,12 +164,9 @@ impl Engine {
             | Command::Release(_)
             | Command::Steer(_)
             | Command::ChannelPolicy(_)
-            | Command::Claim(_)
-            | Command::Decline(_)
             | Command::Accepted(_)
             | Command::HandedOver(_)
             | Command::CancelAnswer(_)
-            | Command::Node(_)
             | Command::Leg(_)
             | Command::LegReport(_) => refuse(Refusal::Level, "not yet"),
             Command::ShareKept(_) | Command::Skip(_) | Command::Accept(_) | Command::Forgotten(_) => {

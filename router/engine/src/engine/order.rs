@@ -15,6 +15,8 @@ use router_schemas::{
 use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
 
+use super::offer::Offer;
+
 /// Most things that a routing can sort its waiting orders by.
 pub const SORTS: usize = 4;
 /// The order in which waiting orders are served: what their routing sorts by, priority, promise end, then who came
@@ -75,6 +77,10 @@ pub struct Order {
     pub part_of: Option<(PartRef, String)>,
     /// Nodes that declined it, in the order in which they did.
     pub declined: Vec<u32>,
+    /// Its offers, open or over.
+    pub offers: Vec<Offer>,
+    /// The last epoch that one of them was given.
+    pub epochs: u32,
 }
 
 #[derive(Debug, Default, Serialize, Deserialize)]
@@ -267,10 +273,12 @@ impl Order {
             OrderState::Scheduled
         } else if open && !payment_ok {
             OrderState::AwaitingPayment
+        } else if open && self.queue.is_none() {
+            OrderState::Routing
+        } else if self.has_open_offers() {
+            OrderState::Offered
         } else if let (true, Some(queue)) = (open, &self.queue) {
             OrderState::Parked(queue.clone())
-        } else if open {
-            OrderState::Routing
         } else if promised {
             OrderState::InFulfilment
         } else if self.lines.iter().enumerate().any(stray) {

@@ -77,6 +77,8 @@ pub fn fresh(to: Assigned, head: OrderHead, body: OrderBody, now: i64) -> (Box<O
         first: None,
         part_of: None,
         declined: Vec::new(),
+        offers: Vec::new(),
+        epochs: 0,
     });
     (order, body.lines)
 }

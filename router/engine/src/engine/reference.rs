@@ -65,6 +65,9 @@ impl Engine {
             self.state.stale.insert(Stale::Node(number), 0);
         }
         held.node = node;
+        if !held.node.enabled {
+            self.state.offers.leaving.insert(number);
+        }
         self.index.roster.note_node(&self.state, number);
         nodes::note_full_day(&mut self.state, number);
         // A node that orders named before it was known lets them go on, whether it has stock or not.

@@ -2,15 +2,16 @@
 
 use router_schemas::{
     envelope::write_postcard,
-    event::{Change, Exception},
+    event::{Change, Exception, OfferStep},
     limits::EVENT_BYTES,
-    row::{CellRow, OrderRow},
+    row::{CellRow, NodeRow, OfferRow, OrderRow},
 };
 use serde::{Serialize, de::DeserializeOwned};
 
 use super::{
     changes::Noted,
     images::{CellImage, Changes, OrderImage, RowImage},
+    offer::{NodeImage, Offer, OfferImage},
     order::Order,
     state::State,
 };
@@ -20,6 +21,8 @@ use super::{
 pub enum Touched<'a> {
     Order(&'a Order),
     Cell(u32, u32),
+    Offer(&'a Order, &'a Offer),
+    Node(u32),
 }
 
 impl Touched<'_> {
@@ -28,6 +31,8 @@ impl Touched<'_> {
         match *self {
             Touched::Order(order) => Some(RowImage::Order(OrderImage::of(state, order))),
             Touched::Cell(sku, node) => CellImage::of(state, sku, node).map(RowImage::Cell),
+            Touched::Offer(order, offer) => Some(RowImage::Offer(OfferImage::of(state, order, offer))),
+            Touched::Node(node) => Some(RowImage::Node(NodeImage::of(state, node))),
         }
     }
 }
@@ -40,6 +45,16 @@ pub fn order_row(state: &State, order: &Order) -> OrderRow {
 /// The row of a cell; `None`: there is no such cell.
 pub fn cell_row(state: &State, sku: u32, node: u32) -> Option<CellRow> {
     CellImage::of(state, sku, node).map(|image| read(&image))
+}
+
+/// The row of an offer.
+pub fn offer_row(state: &State, order: &Order, offer: &Offer) -> OfferRow {
+    read(&OfferImage::of(state, order, offer))
+}
+
+/// The row of a node.
+pub fn node_row(state: &State, node: u32) -> NodeRow {
+    read(&NodeImage::of(state, node))
 }
 
 /// What an image says, as a value of its own.
@@ -72,6 +87,10 @@ const CELL_BYTES: usize = 110;
 const LINE_BYTES: usize = 96;
 const FULFILMENT_BYTES: usize = 52;
 const ORDER_BYTES: usize = 700;
+const OFFER_BYTES: usize = 700;
+const NODE_BYTES: usize = 140;
+/// Of an entry of an offer, of one of its lines.
+const ENTRY_BYTES: usize = 6;
 
 /// An estimate of the bytes of an order's row, above what it takes; its lines' names are taken as long as may be
 /// only where there are few.
@@ -95,6 +114,11 @@ fn row_weight(state: &State, row: &Touched<'_>) -> usize {
             let sku = &state.skus[*sku as usize];
             state.node_name(*node).len() + sku.name.len() + sku.bucket.len() + CELL_BYTES
         }
+        Touched::Offer(_, offer) => {
+            let entries = offer.entries.iter().map(|e| state.node_name(e.node).len() + ENTRY_BYTES);
+            OFFER_BYTES + entries.sum::<usize>() + offer.lines.len() * 2 * ENTRY_BYTES
+        }
+        Touched::Node(node) => state.node_name(*node).len() + NODE_BYTES,
     }
 }
 
@@ -111,6 +135,14 @@ fn change_weight(state: &State, change: &Noted) -> usize {
             Change::Exception(Exception::Oversold(cell, _) | Exception::Drift(cell, _))
             | Change::Recovered(cell),
         ) => cell.node.len() + cell.sku.len() + cell.bucket.len() + 32,
+        Noted::Other(Change::Offer(change)) => match &change.what {
+            OfferStep::Opened(_, nodes, _) => 64 + nodes.iter().map(|n| n.len() + 2).sum::<usize>(),
+            OfferStep::Declined(node, reason, lines) => 64 + node.len() + reason.len() + lines.len() * 12,
+            _ => 128,
+        },
+        Noted::Other(Change::GivenBack(node, reason, lines)) => {
+            64 + node.len() + reason.len() + lines.len() * 12
+        }
         Noted::Other(_) => 64,
     }
 }

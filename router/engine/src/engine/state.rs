@@ -21,6 +21,7 @@ use xxhash_rust::xxh3::xxh3_64_with_seed;
 pub use super::order::Order;
 use super::{
     lapse::Lapse,
+    offer::{Listed, Score},
     order::{LossKey, WaitKey},
     pool::Unpinned,
     reference::Stale,
@@ -70,6 +71,8 @@ pub struct State {
     pub deadlines: BTreeSet<(i64, Lapse)>,
     /// What is held without a node, by pool and SKU.
     pub unpinned: Unpinned,
+    /// Open offers by node, and by what they need there.
+    pub offers: Listed,
     /// A `continue` of ours is on its way.
     pub continuing: bool,
     /// Keys of facts, with the engine time at which they are forgotten.
@@ -187,21 +190,16 @@ pub struct NodeState {
     pub day: i64,
     /// Orders assigned since then.
     pub assigned: u32,
+    /// It gets nothing, until this engine time, ms, or until it is resumed.
+    pub paused: bool,
+    pub paused_until: Option<i64>,
+    /// Service time until which it gets nothing, ms.
+    pub cool_until: Option<i64>,
+    /// What it did with offers.
     pub score: Score,
     /// SKUs with a cell here, ascending. Rebuilt, never written.
     #[serde(skip)]
     pub skus: Vec<u32>,
-}
-
-/// How a node has answered so far. Counts are in thousandths; what is old counts less.
-#[derive(Debug, Default, Clone, Serialize, Deserialize)]
-pub struct Score {
-    pub offers: u64,
-    pub declines: u64,
-    pub lapses: u64,
-    /// Mean time to claim and to ship, ms; `None`: nothing claimed or shipped yet.
-    pub claim_ms: Option<i64>,
-    pub ship_ms: Option<i64>,
 }
 
 #[derive(Debug, Default, Serialize, Deserialize)]

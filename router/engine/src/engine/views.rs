@@ -21,7 +21,7 @@ pub struct NodeView {
 
 impl Engine {
     /// A node as it stands; `None`: nothing is known of it here.
-    pub fn node(&self, name: &str) -> Option<NodeView> {
+    pub fn node_view(&self, name: &str) -> Option<NodeView> {
         let place = self.state.nodes.get(*self.index.nodes.get(name)? as usize)?;
         let mut orders: Vec<OrderId> = place.orders.keys().map(|(_, _, order)| *order).collect();
         orders.sort_unstable();

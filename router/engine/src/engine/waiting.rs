@@ -32,6 +32,10 @@ impl Engine {
         while budget > 0 && !effects.is_full() {
             if !self.state.oversold.is_empty() {
                 self.relieve(&mut budget, effects);
+            } else if !self.state.offers.leaving.is_empty() {
+                self.leave(&mut budget, effects);
+            } else if !self.state.offers.short.is_empty() {
+                self.close_short(&mut budget, effects);
             } else if !self.state.woken.is_empty() {
                 self.mark_woken(&mut budget);
             } else if !self.state.stale.is_empty() {
@@ -48,6 +52,8 @@ impl Engine {
     pub(super) fn ask_to_continue(&mut self, timers: bool, effects: &mut Effects<'_>) {
         let state = &self.state;
         let left = !(state.oversold.is_empty()
+            && state.offers.leaving.is_empty()
+            && state.offers.short.is_empty()
             && state.woken.is_empty()
             && state.stale.is_empty()
             && state.turns.is_empty());

@@ -163,7 +163,7 @@ pub(crate) fn simulate(
             _ => drop(other.feed(partition, whole)?),
         }
         robots.look(&mut other, at);
-        Ok(())
+        robots.claim(&mut other, at)
     })?;
     let since = since.unwrap_or(i64::MAX);
     let mut orders = was.tally.orders(since, &was);

@@ -15,7 +15,7 @@ use router_schemas::{
 };
 
 use super::{
-    expect,
+    expect, offers,
     words::{self, Words},
     world::World,
 };
@@ -58,6 +58,8 @@ impl World {
                 Command::Picked(f) | Command::Ready(f) | Command::Shipped(f) | Command::Returned(f) => {
                     Some(self.name_of(f.order))
                 }
+                Command::Claim(c) => Some(self.name_of(c.order)),
+                Command::Decline(d) => Some(self.name_of(d.order)),
                 _ => None,
             });
             self.apply(&command, follow)?;
@@ -82,7 +84,7 @@ impl World {
             }
             _ => match expect::expect(self, &verb, words) {
                 Some(held) => held,
-                None => Err(format!("`{verb}` is not known here; allowed: {VERBS}")),
+                None => Err(format!("`{verb}` is not known here; allowed: {VERBS}; {}", offers::VERBS)),
             },
         }
     }
@@ -204,7 +206,7 @@ impl World {
             }
             "tick" => Command::Tick,
             "continue" => Command::Continue,
-            _ => return Ok(None),
+            _ => return offers::command(self, verb, words),
         };
         Ok(Some(command))
     }
@@ -285,7 +287,7 @@ fn cell(words: &mut Words) -> Result<CellName, String> {
     Ok(CellName { node, sku, bucket })
 }
 
-fn key(words: &mut Words) -> Result<Option<Hash16>, String> {
+pub fn key(words: &mut Words) -> Result<Option<Hash16>, String> {
     Ok(words.option("key")?.map(|word| hash(&word)))
 }
 
@@ -298,7 +300,7 @@ fn hash(text: &str) -> Hash16 {
 }
 
 /// `NAME` or `NAME:QTY`, again and again.
-fn lines(words: &mut Words) -> Result<Vec<LineQty>, String> {
+pub fn lines(words: &mut Words) -> Result<Vec<LineQty>, String> {
     let line = |word: String| match word.split_once(':') {
         Some((line, qty)) => Ok(LineQty { line: line.into(), qty: Some(words::qty(qty)?) }),
         None => Ok(LineQty { line: word, qty: None }),
@@ -306,9 +308,11 @@ fn lines(words: &mut Words) -> Result<Vec<LineQty>, String> {
     words.rest().into_iter().map(line).collect()
 }
 
-/// `[NAME=]SKU[@BUCKET]:QTY[!NODE|?NODE]`.
+/// `[NAME=]SKU[@BUCKET]:QTY[!NODE|?NODE][%GROUP]`.
 fn order_line(word: &str) -> Result<OrderLine, String> {
     let (name, rest) = word.split_once('=').map_or((None, word), |(name, rest)| (Some(name), rest));
+    let (rest, group) =
+        rest.split_once('%').map_or((rest, None), |(rest, group)| (rest, Some(group.to_owned())));
     let (what, qty) = rest.split_once(':').ok_or_else(|| format!("`{word}` is no line; for example A:3"))?;
     let (qty, pin) = match qty.find(['!', '?']) {
         Some(place) => {
@@ -325,6 +329,7 @@ fn order_line(word: &str) -> Result<OrderLine, String> {
         line: name.unwrap_or(&sku).to_owned(),
         qty: words::qty(qty)?,
         pin,
+        group,
         buckets: Some(bucket).filter(|bucket| !bucket.is_empty()).into_iter().collect(),
         sku,
         ..OrderLine::default()

@@ -1,4 +1,4 @@
-//! I1 to I3, I5 and I7 from outside: sums over the events, compared with the row images and with what the engine
+//! I1 to I7 from outside: sums over the events, compared with the row images and with what the engine
 //! answers. Nothing here knows how the engine decides.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -16,6 +16,8 @@ use router_schemas::{
     row::{CellRow, LineRow, OrderRow, Row},
 };
 
+use super::offer_book::Offers;
+
 /// Node, SKU, bucket.
 type Cell = (String, String, String);
 type Units = BTreeMap<Unit, i64>;
@@ -28,6 +30,7 @@ pub struct Ledger {
     enabled: BTreeMap<String, bool>,
     order_rows: BTreeMap<OrderId, OrderRow>,
     cell_rows: BTreeMap<Cell, CellRow>,
+    offers: Offers,
     forgotten: BTreeSet<OrderId>,
     time: u64,
     /// What the last record named.
@@ -65,6 +68,7 @@ impl Ledger {
     /// Takes in what one record did.
     pub fn record(&mut self, command: &Command, skipped: bool, events: &[Event]) -> Result<(), String> {
         self.fresh = Default::default();
+        self.offers.begin();
         self.form(command, skipped, events)?;
         if let (Command::Reference(published), false) = (command, skipped) {
             match &published.change {
@@ -89,7 +93,8 @@ impl Ledger {
                     self.fresh.1.insert(cell(&row.cell));
                 }
                 Row::Reference(_) => {}
-                Row::Offer(_) | Row::Hold(_) | Row::Node(_) | Row::Pool(_) => {}
+                Row::Offer(row) => self.offers.row(row),
+                Row::Hold(_) | Row::Node(_) | Row::Pool(_) => {}
             }
         }
         for event in events {
@@ -157,6 +162,12 @@ impl Ledger {
                 self.forgotten.insert(*order);
                 let promised = |units: &Units| PROMISED.iter().any(|unit| count(units, *unit) > 0);
                 ensure(!sum.at.values().any(promised), || "an order with promised units is forgotten".into())
+            }
+            Change::Offer(change) => self.offers.change(event, change),
+            Change::GivenBack(node, ..) => {
+                let order = event.order.ok_or("work is given back in an event about no order")?;
+                self.offers.given_back(order, node);
+                Ok(())
             }
             _ => Ok(()),
         }
@@ -266,6 +277,7 @@ impl Ledger {
         let any = |field: fn(&LineRow) -> Qty| row.lines.iter().any(|line| field(line).is_positive());
         let (open, promised) = (any(|l| l.open), any(|l| l.allocated + l.backordered));
         let legal = match &*row.state.text() {
+            "offered" => any(|l| l.held),
             "in_fulfilment" => !open && promised,
             "completed" | "shipped_after_cancel" => !open && !promised && any(|l| l.shipped),
             "cancelled" => !open && !promised && !any(|l| l.shipped),
@@ -303,6 +315,7 @@ impl Ledger {
                 format!("the last row was {row:?}, the engine has {now:?}")
             })?;
         }
+        self.offers.agree_with(engine, all)?;
         for id in &self.forgotten {
             ensure(engine.order(*id).is_none(), || format!("{id} was forgotten and is known"))?;
         }

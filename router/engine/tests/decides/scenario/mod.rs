@@ -40,14 +40,20 @@
 //! deliver ORDER [LINES] [key K]
 //! ask ORDER                                               a repeat that waits for the first outcome
 //! pick | ready | ship | return NODE ORDER [LINES] [key K] [restock]      no lines: all there
+//! grab [nodes N] [rounds N] [ttl SECONDS] [widen KM,KM] [whole] [multi] [keep_groups] [partial] [only_open]
+//!      [ignore_capacity] [then allocate|QUEUE] [reasons NAME[:EFFECT][:COOL_SECONDS][:pause],...] [version N]
+//!      [stock_only]                                        a rule set of one rule that offers, and one behind it
+//! claim NODE ORDER [epoch N] [of N]                       with the epoch last heard; `of`: which offer of the order
+//! decline NODE ORDER REASON [LINES] [of N]                an offer, or work that it has
+//! halt NODE [until TIME]                                  pauses it
 //! time TIME | tick | ticks TIME                           `ticks` every five seconds until then
 //! continue                                                after `alone`
 //! alone COMMAND                                           the command without what it asks to continue
 //! each A..B LINE                                          the line for each number, written {n}
 //! ```
 //!
-//! A line of an order is `[NAME=]SKU:QTY[!NODE|?NODE]`: its name is the SKU's where none is given, `!` pins it hard,
-//! `?` prefers. Lines of other commands are `NAME` or `NAME:QTY`.
+//! A line of an order is `[NAME=]SKU:QTY[!NODE|?NODE][%GROUP]`: its name is the SKU's where none is given, `!` pins it
+//! hard, `?` prefers, `%` puts it into a group. Lines of other commands are `NAME` or `NAME:QTY`.
 //!
 //! Behind `->` stands what must follow: `applied`, `repeat`, `ignored`, `refused REASON`, or for an order its state
 //! and, if you like, all that nodes have of it: `parked:unfillable near A:1 B:2+1, mid A:1`, where `2+1` is two from
@@ -64,6 +70,12 @@
 //! unknown ORDER                        the engine has no such order
 //! orders STATE N                       so many orders are in this state
 //!
+//! offered ORDER A,B|nobody [of N]      who may claim; of all its offers, or of one
+//! winner ORDER A,B|nobody              who has its offers
+//! offer ORDER N STATE [epoch E] [round R] [LINE:QTY ...]
+//! score NODE FIELD=N ...               offers declines lapses (thousandths) claim_ms paused
+//!
+//! heard NODE offered ORDER [LINE:QTY ...], closed ORDER REASON, ...  |  heard NODE nothing
 //! told NODE assigned|changed|withdrawn ORDER [LINE:QTY ...]  |  told NODE nothing
 //! noticed ORDER confirmed|delayed|changed|shipped|delivered|cancelled|refund_due [M]  |  noticed ORDER nothing
 //! alert oversold|drift|recovered NODE SKU [Q], ...  |  alert nothing
@@ -80,6 +92,8 @@
 mod commands;
 mod expect;
 pub mod ledger;
+mod offer_book;
+mod offers;
 mod words;
 pub mod world;
 
