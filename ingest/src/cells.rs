@@ -48,12 +48,13 @@ pub(crate) fn policy(said: json::Policy) -> Result<Command, Rejected> {
     let safety_stock = zero_or_more(ROOT.member("safety_stock"), said.safety_stock)?;
     let backorder = allowance(ROOT.member("backorder"), said.backorder)?;
     let out_of_stock = said.out_of_stock;
+    let weekly_sales = said.weekly_sales.map(|qty| zero_or_more(ROOT.member("weekly_sales"), qty));
     Ok(Command::CellPolicy(stock::CellPolicy {
         cell,
         safety_stock,
         backorder,
         out_of_stock,
-        weekly_sales: None,
+        weekly_sales: weekly_sales.transpose()?,
     }))
 }
 

@@ -37,7 +37,7 @@ pub(crate) const LIMIT: Code = Code {
 pub const KIND: Code = Code {
     id: "E1004",
     summary: "no such kind of message",
-    hint: "kinds are order.v1, amend.v1, cancel.v1, payment.v1, delivered.v1, count.v1, receipt.v1, adjustment.v1, policy.v1, picked.v1, ready.v1, shipped.v1, returned.v1, reserve.v1, extend.v1, release.v1, channel_policy.v1, quota.v1, accepted.v1, handed_over.v1, claim.v1, decline.v1, cancel_answer.v1, node_request.v1, steer.v1, zone.v1, node.v1, item.v1, channel.v1, region.v1",
+    hint: "kinds are order.v1, amend.v1, cancel.v1, payment.v1, delivered.v1, count.v1, receipt.v1, adjustment.v1, policy.v1, picked.v1, ready.v1, shipped.v1, returned.v1, reserve.v1, extend.v1, release.v1, channel_policy.v1, quota.v1, accepted.v1, handed_over.v1, claim.v1, decline.v1, cancel_answer.v1, node_request.v1, steer.v1, zone.v1, node.v1, item.v1, channel.v1, region.v1, fees.v1, rules.v1",
 };
 pub(crate) const KEYS: Code = Code {
     id: "E1005",
@@ -61,7 +61,7 @@ pub struct Rejected {
 impl Rejected {
     /// The code with its summary.
     pub fn code(&self) -> Code {
-        CODES.iter().find(|code| code.id == self.code).copied().unwrap_or(VALUE)
+        CODES.iter().chain(crate::rules::CODES).find(|code| code.id == self.code).copied().unwrap_or(VALUE)
     }
 
     /// True where the message is fine and the router is not.
@@ -211,6 +211,8 @@ fn plain(kind: &str, bytes: &[u8], context: &Context<'_>) -> Result<Command, Rej
         "item.v1" => references::item(read(bytes)?),
         "channel.v1" => references::channel(read(bytes)?),
         "region.v1" => references::region_entry(read(bytes)?),
+        "fees.v1" => references::fees(read(bytes)?),
+        "rules.v1" => references::rules(&read(bytes)?),
         _ => Err(reject(KIND, ROOT, "the kind of the message is not known".into())),
     }
 }

@@ -8,6 +8,8 @@ mod holds;
 mod kinds;
 mod order;
 mod reference;
+mod rule;
+mod rules;
 mod work;
 
 use std::borrow::Cow;
@@ -20,6 +22,8 @@ pub use holds::*;
 pub use kinds::{KINDS, Kind, REGENERATE};
 pub use order::*;
 pub use reference::*;
+pub use rule::*;
+pub use rules::*;
 pub use work::*;
 
 /// An instant, ms since 1970; RFC 3339 in JSON.

@@ -12,6 +12,7 @@ pub mod lines;
 mod names;
 mod orders;
 mod references;
+pub mod rules;
 pub mod seal;
 mod told;
 mod work;

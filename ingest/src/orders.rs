@@ -27,14 +27,20 @@ pub(crate) fn identity(channel: &str, account: &str, id: &str) -> Result<Identit
     Ok(Identity { channel: channel.into(), account: account.into(), external_id: id.into() })
 }
 
-fn pin(at: At<'_>, node: Option<String>, hard: bool) -> Result<Option<o::Pin>, Rejected> {
+fn pin(at: At<'_>, node: Option<String>, pinned: json::Pinned) -> Result<Option<o::Pin>, Rejected> {
     maybe_name(at.member("node"), node.as_ref())?;
     match node {
         Some(node) => {
-            let kind = if hard { o::PinKind::Hard } else { o::PinKind::Prefer };
+            let kind = match pinned {
+                json::Pinned::Hard(false) => o::PinKind::Prefer,
+                json::Pinned::Hard(true) => o::PinKind::Hard,
+                json::Pinned::Only(json::Only::Only) => o::PinKind::Only,
+            };
             Ok(Some(o::Pin { node, kind }))
         }
-        None if hard => Err(reject(VALUE, at.member("pinned"), "needs a node".into())),
+        None if pinned != json::Pinned::default() => {
+            Err(reject(VALUE, at.member("pinned"), "needs a node".into()))
+        }
         None => Ok(None),
     }
 }

@@ -29,6 +29,19 @@ pub struct RuleSet {
     pub reasons: Vec<Reason>,
     /// When orders that wait are looked at again.
     pub retry: Retry,
+    /// What this version is for; for people.
+    pub note: Option<String>,
+    /// Set by CONTROL: where and when it was published. Of two that name a zone, the later one counts.
+    pub published: Option<Publication>,
+}
+
+/// Where and when a version was published.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default, Serialize, Deserialize)]
+pub struct Publication {
+    /// Offset in `router.control`.
+    pub control: u64,
+    /// Engine time of CONTROL, ms.
+    pub at: i64,
 }
 
 /// When orders that wait are looked at again. A rise of the ATP of a SKU that they wait for always counts.

@@ -186,6 +186,8 @@ pub struct Policy {
     /// True: nothing is available here, whatever the count says.
     #[serde(default)]
     pub out_of_stock: bool,
+    /// Units sold a week, for the sort `weeks_of_supply`; absent: not known.
+    pub weekly_sales: Option<Qty>,
 }
 
 /// A quantity, or `"unlimited"`.

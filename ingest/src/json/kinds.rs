@@ -55,7 +55,7 @@ macro_rules! kind {
 }
 
 /// Every kind.
-pub const KINDS: [Kind; 30] = [
+pub const KINDS: [Kind; 32] = [
     kind!(
         "order.v1",
         "/v1/orders",
@@ -119,7 +119,7 @@ pub const KINDS: [Kind; 30] = [
         "policy.v1",
         "/v1/stock/policies",
         Policy,
-        r#"{"node": "s1", "sku": "LATTE", "safety_stock": 2, "backorder": 10}"#
+        r#"{"node": "s1", "sku": "LATTE", "safety_stock": 2, "backorder": 10, "weekly_sales": 84}"#
     ),
     kind!(
         "picked.v1",
@@ -230,7 +230,8 @@ pub const KINDS: [Kind; 30] = [
         "/v1/nodes",
         Node,
         r#"{"id": "s1", "zone": "shanghai", "name": "Xujiahui", "latitude": 31.19, "longitude": 121.43,
-        "groups": ["coffee"], "capacity_at_once": 40, "calendar": {"time_zone": "Asia/Shanghai",
+        "groups": ["coffee"], "capacity_at_once": 40, "sequence": 3, "attributes": {"tier": "a", "roads": ["A2", "A4"]},
+        "area_km": 8, "calendar": {"time_zone": "Asia/Shanghai",
         "weekly": {"monday": [{"from": "07:00", "to": "22:00"}], "friday": [{"from": "07:00", "to": "02:00"}]},
         "exceptions": [{"date": "2026-10-01"}, {"date": "2026-12-31", "open": [{"from": "09:00", "to": "24:00"}]}]}}"#
     ),
@@ -245,12 +246,30 @@ pub const KINDS: [Kind; 30] = [
         "channel.v1",
         "/v1/channels",
         Channel,
-        r#"{"id": "web", "default_zone": "shanghai", "route_when": "authorised"}"#
+        r#"{"id": "web", "default_zone": "shanghai", "route_when": "authorised", "fallback": ["central"],
+        "cancel_within": "10m", "cancel_by_default": true}"#
     ),
     kind!(
         "region.v1",
         "/v1/regions",
         Region,
         r#"{"id": "3101", "zone": "shanghai", "latitude": 31.23, "longitude": 121.47}"#
+    ),
+    kind!(
+        "fees.v1",
+        "/v1/fees",
+        Fees,
+        r#"{"id": "sf", "bands": [{"km": 3, "base": 600}, {"km": 20, "base": 1200, "per_kg": 200}]}"#
+    ),
+    kind!(
+        "rules.v1",
+        "/v1/rules",
+        Rules,
+        r#"{"name": "grab", "zones": ["shanghai"], "note": "stores near by are asked first", "routings": [{"id": "all",
+        "rules": [{"id": "near", "filters": [{"by": "radius", "km": 5}, {"by": "open"}], "sorts": [{"by": "distance"}],
+        "assignment": {"kind": "single"}, "actions": [{"do": "offer", "nodes": 5, "rounds": 2, "ttl": "60s"}]},
+        {"id": "any", "sorts": [{"by": "distance"}], "assignment": {"kind": "fewest"},
+        "actions": [{"do": "allocate", "accept_within": "15m"}, {"do": "backorder"}]}]}],
+        "reasons": [{"id": "damaged", "effect": "subtract"}, {"id": "busy", "cool_down": "15m"}]}"#
     ),
 ];

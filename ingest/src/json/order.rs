@@ -53,9 +53,9 @@ pub struct Order {
     /// The node that must, or should, serve it.
     #[schemars(length(min = 1, max = NAME_BYTES))]
     pub node: Option<String>,
-    /// True: at no other node.
+    /// Whether another node may serve it.
     #[serde(default)]
-    pub pinned: bool,
+    pub pinned: Pinned,
     /// Who gets it.
     pub recipient: Option<Recipient>,
     /// Where it goes, by name: a country and the start of a postal code (`DE-80`), or the start of a GB/T 2260
@@ -84,6 +84,31 @@ pub struct Order {
     /// What is ordered.
     #[schemars(length(min = 1, max = LINES))]
     pub lines: Vec<Line>,
+}
+
+/// How much a named node binds. False: it is asked first. True: no other node may serve it, and no rule is asked.
+/// `"only"`: no other node may serve it, and the rules say whether this one may.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(untagged, expecting = "expected true, false or \"only\"")]
+pub enum Pinned {
+    /// True: no other node, whatever the rules say.
+    Hard(bool),
+    /// No other node, where the rules let it be asked.
+    Only(Only),
+}
+
+/// The word `only`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Only {
+    /// No other node, where the rules let it be asked.
+    Only,
+}
+
+impl Default for Pinned {
+    fn default() -> Self {
+        Pinned::Hard(false)
+    }
 }
 
 /// How far an order is paid, and how.
@@ -196,9 +221,9 @@ pub struct Line {
     /// The node that must, or should, serve this line.
     #[schemars(length(min = 1, max = NAME_BYTES))]
     pub node: Option<String>,
-    /// True: at no other node.
+    /// Whether another node may serve it.
     #[serde(default)]
-    pub pinned: bool,
+    pub pinned: Pinned,
     /// Who travels or visits, at most one a unit. Sealed.
     #[serde(default)]
     #[schemars(length(max = TRAVELLERS))]

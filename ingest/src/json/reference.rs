@@ -4,13 +4,13 @@ use std::{collections::BTreeMap, fmt};
 
 use router_schemas::{
     command::{order::DeliveryMode, reference::RouteWhen},
-    limits::{EXTERNAL_ID_BYTES, NAME_BYTES, TEXT_BYTES},
+    limits::{EXTERNAL_ID_BYTES, FORWARDS, MONEY_MAX, NAME_BYTES, TEXT_BYTES},
     quantity::Qty,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, de};
 
-use super::{LocalDate, LocalTime};
+use super::{Backorder, LocalDate, LocalTime, Span};
 
 /// What a region's name looks like.
 pub const REGION: &str = "^[0-9A-Za-z][0-9A-Za-z ._-]*$";
@@ -20,6 +20,8 @@ pub const LANGUAGE: &str = "^[A-Za-z]{2,8}(-[0-9A-Za-z]{1,8})*$";
 pub const GROUPS: usize = 64;
 /// Opening intervals of one day.
 pub const HOURS_A_DAY: usize = 2;
+/// Bands of a fee table.
+pub const FEE_BANDS: usize = 64;
 /// Days with hours of their own.
 pub const EXCEPTIONS: usize = 400;
 
@@ -49,6 +51,18 @@ pub struct Channel {
     /// What the payment must be before an order is routed.
     #[serde(default)]
     pub route_when: RouteWhen,
+    /// Zones that get what the home zone cannot fill, one after the other: the central warehouse's zone.
+    #[serde(default)]
+    #[schemars(length(max = FORWARDS), inner(length(min = 1, max = NAME_BYTES)))]
+    pub fallback: Vec<String>,
+    /// Time in which a node must answer whether it gives picked units back; absent: 15 minutes.
+    pub cancel_within: Option<Span>,
+    /// What holds where it does not answer. True: the units are cancelled.
+    #[serde(default)]
+    pub cancel_by_default: bool,
+    /// An order that must be served at one node is routed elsewhere when that node declines.
+    #[serde(default)]
+    pub reroute_pinned: bool,
     /// How its platform is told what it may sell; absent: it is not.
     pub feed: Option<ChannelFeed>,
 }
@@ -122,6 +136,25 @@ pub struct Node {
     /// When it is open; absent: always. Compiled for 400 days when it is published: publish it again in time, behind
     /// them the node counts as always open.
     pub calendar: Option<Calendar>,
+    /// Own number for the sort `sequence`, smaller first.
+    pub sequence: Option<u32>,
+    /// Words that rules ask for: name, and a text or a list of texts.
+    #[serde(default)]
+    #[schemars(extend("maxProperties" = GROUPS))]
+    pub attributes: BTreeMap<String, Words>,
+    /// Its delivery area: kilometres around it; absent: everywhere.
+    #[schemars(range(min = 0.001, max = 20015))]
+    pub area_km: Option<f64>,
+}
+
+/// A text, or a list of them.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(untagged, expecting = "expected a text or a list of texts")]
+pub enum Words {
+    /// One.
+    One(#[schemars(length(min = 1, max = NAME_BYTES))] String),
+    /// Several.
+    Several(#[schemars(length(max = GROUPS), inner(length(min = 1, max = NAME_BYTES)))] Vec<String>),
 }
 
 /// Opening hours in local time.
@@ -224,6 +257,32 @@ pub struct Item {
     #[serde(default)]
     #[schemars(range(max = 1000))]
     pub tolerance: u16,
+}
+
+/// `fees.v1`: what a carrier takes for a shipment, for the sort `cost`.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+pub struct Fees {
+    /// Its name.
+    #[schemars(length(min = 1, max = NAME_BYTES))]
+    pub id: String,
+    /// By distance, the nearest first. Farther than the last one there is no fee: the sort abstains.
+    #[schemars(length(min = 1, max = FEE_BANDS))]
+    pub bands: Vec<FeeBand>,
+}
+
+/// A band of a fee table.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+pub struct FeeBand {
+    /// Up to this distance, kilometres.
+    #[schemars(range(min = 0.001, max = 20015))]
+    pub km: f64,
+    /// Minor units a shipment.
+    #[schemars(range(min = 0, max = MONEY_MAX))]
+    pub base: i64,
+    /// Minor units a kilogram begun.
+    #[serde(default)]
+    #[schemars(range(min = 0, max = MONEY_MAX))]
+    pub per_kg: i64,
 }
 
 /// Texts by language. A language that is named twice is refused.

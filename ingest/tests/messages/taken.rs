@@ -225,3 +225,72 @@ fn a_policy_says_none_some_or_unlimited() {
         assert_eq!(read(rest), wanted, "{rest}");
     }
 }
+
+#[test]
+fn a_pin_binds_in_three_ways() {
+    let reader = Reader::new();
+    for (said, kind) in [("false", PinKind::Prefer), ("true", PinKind::Hard), ("\"only\"", PinKind::Only)] {
+        let text = format!(
+            r#"{{"channel":"web","id":"1","node":"n","pinned":{said},"lines":[{{"sku":"A","qty":1,"node":"m","pinned":{said}}}]}}"#
+        );
+        let (message, body, _) = order(&reader, &text);
+        assert_eq!(message.head.pin.map(|pin| pin.kind), Some(kind), "{said}");
+        assert_eq!(body.lines[0].pin.as_ref().map(|pin| pin.kind), Some(kind), "{said}");
+    }
+    for wrong in [r#""pinned":"only""#, r#""pinned":true"#, r#""node":"n","pinned":"must""#] {
+        let text = format!(r#"{{"channel":"web","id":"1",{wrong},"lines":[{{"sku":"A","qty":1}}]}}"#);
+        assert_eq!(reader.read("order.v1", &text).unwrap_err().pointer, "/pinned", "{wrong}");
+    }
+}
+
+#[test]
+fn references_keep_what_rules_ask_for() {
+    use router_schemas::{command::stock::Allowance, geo::chord2_of_metres};
+    let reader = Reader::new();
+    let read = |kind: &str, text: &str| match reader.read(kind, text) {
+        Ok(Command::Reference(published)) => published.change,
+        other => panic!("{kind}: {other:?}"),
+    };
+    let node = read(
+        "node.v1",
+        r#"{"id":"n","zone":"z","sequence":7,"attributes":{"tier":"a","roads":["x","y"]},"area_km":2.5}"#,
+    );
+    let Reference::Node(node) = node else { panic!("no node") };
+    assert_eq!((node.sequence, node.area), (Some(7), Some(chord2_of_metres(2500.0))));
+    let words = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>();
+    assert_eq!(node.attributes, [("roads".into(), words(&["x", "y"])), ("tier".into(), words(&["a"]))]);
+    let channel = read(
+        "channel.v1",
+        r#"{"id":"c","fallback":["a","b"],"cancel_within":"10m","cancel_by_default":true,"reroute_pinned":true}"#,
+    );
+    let Reference::Channel(channel) = channel else { panic!("no channel") };
+    assert_eq!((channel.fallback, channel.cancel_within), (words(&["a", "b"]), Some(600_000)));
+    assert!(channel.cancel_by_default && channel.reroute_pinned);
+    let fees = read("fees.v1", r#"{"id":"f","bands":[{"km":3,"base":600},{"km":9,"base":900,"per_kg":50}]}"#);
+    let Reference::Fees(fees) = fees else { panic!("no fees") };
+    let bands: Vec<_> = fees.bands.iter().map(|band| (band.upto, band.base, band.per_kg)).collect();
+    assert_eq!(bands, [(chord2_of_metres(3000.0), 600, 0), (chord2_of_metres(9000.0), 900, 50)]);
+    let quota =
+        read("quota.v1", r#"{"channel":"c","sku":"s","threshold":1,"backorder":9,"zones":{"b":2,"a":1}}"#);
+    let Reference::Quota(quota) = quota else { panic!("no quota") };
+    assert_eq!((quota.threshold, quota.backorder), (Qty::units(1), Allowance::Limited(Qty::units(9))));
+    assert_eq!(quota.weights, [("a".into(), 1), ("b".into(), 2)]);
+    let policy = reader.read("policy.v1", r#"{"node":"n","sku":"s","weekly_sales":"1.5"}"#);
+    assert!(matches!(policy, Ok(Command::CellPolicy(policy)) if policy.weekly_sales == Some(Qty(1500))));
+    for (kind, text, pointer) in [
+        ("node.v1", r#"{"id":"n","zone":"z","area_km":0}"#, "/area_km"),
+        ("node.v1", r#"{"id":"n","zone":"z","attributes":{"":"a"}}"#, "/attributes"),
+        ("channel.v1", r#"{"id":"c","cancel_within":"500d"}"#, "/cancel_within"),
+        ("fees.v1", r#"{"id":"f","bands":[{"km":3,"base":1},{"km":3,"base":1}]}"#, "/bands/1/km"),
+        ("quota.v1", r#"{"channel":"c","sku":"s","zones":{}}"#, "/zones"),
+        ("policy.v1", r#"{"node":"n","sku":"s","weekly_sales":-1}"#, "/weekly_sales"),
+        (
+            "rules.v1",
+            r#"{"name":"n","routings":[{"rules":[{"filters":[{"by":"radius","km":0}]}]}]}"#,
+            "/routings/0/rules/0/filters/0/km",
+        ),
+    ] {
+        let refused = reader.read(kind, text).unwrap_err();
+        assert_eq!(refused.pointer, pointer, "{text}: {refused}");
+    }
+}

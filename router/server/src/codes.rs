@@ -2,7 +2,7 @@
 
 use router_schemas::refusal::{Code, Refusal};
 
-use crate::{cli, config, explain, gateway, runner};
+use crate::{cli, config, explain, gateway, past, runner, simulate};
 
 /// Codes of one part of the program.
 pub(crate) struct Part {
@@ -24,6 +24,7 @@ pub(crate) fn parts() -> Vec<Part> {
             "E1005" => "422, exit 1",
             _ => "422 (on a raw topic 202: kept as a dead letter), exit 1",
         }),
+        part("Rule sets", router_ingest::rules::CODES, |_| "422, exit 1; a warning: exit 0"),
         part("Requests that are refused", &refusals, |id| match id {
             "E1101" => "409 (on a raw topic 202: kept as a dead letter), exit 1",
             _ => "422, exit 1",
@@ -48,6 +49,11 @@ pub(crate) fn parts() -> Vec<Part> {
             _ => "exit 69",
         }),
         part("Explanation", explain::CODES, |_| "404, exit 1"),
+        part("Simulation", simulate::CODES, |id| match id {
+            "E3030" => "422, exit 1",
+            _ => "503, exit 69",
+        }),
+        part("Looking back", past::CODES, |_| "404, exit 1"),
         part("Configuration", config::CODES, |_| "exit 78"),
         part("Gateway", gateway::CODES, |id| match id {
             "E4001" => "429, exit 1",

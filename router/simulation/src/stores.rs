@@ -243,6 +243,7 @@ impl Stores {
             routings: vec![Routing { id: "all".into(), rules, ..Routing::default() }],
             reasons: reasons.collect(),
             retry: if chance.one_in(5) { Retry::Stock } else { Retry::AnyChange },
+            ..RuleSet::default()
         }
     }
 

@@ -15,7 +15,7 @@ use router_schemas::{
     refusal::Refusal,
     reply::{Answer, Reply},
     row::Row,
-    rules::RuleSet,
+    rules::{Publication, RuleSet},
     snapshot::{self, SnapshotError},
     stage::{Input, Outputs, Stage, Topology},
 };
@@ -171,6 +171,10 @@ impl Stage for Control {
             Ok((meta, Command::Reference(Published { mut change, .. }))) => {
                 match self.admit(&mut change, input.offset) {
                     Ok(()) => {
+                        if let Reference::Rules(set) = &mut change {
+                            let at = self.state.engine_time;
+                            set.published = Some(Publication { control: input.offset, at });
+                        }
                         let published = Published { control: input.offset, change };
                         self.copy(&published, &Meta { carried: self.state.hybrid, ..Meta::default() }, out);
                         rows.push(Row::Reference(published.change));

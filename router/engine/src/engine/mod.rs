@@ -42,6 +42,7 @@ mod steer;
 mod stock;
 mod time;
 pub mod trace;
+pub mod views;
 mod waiting;
 mod whole;
 mod work;

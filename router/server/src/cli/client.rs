@@ -47,7 +47,7 @@ pub(super) struct Response {
     pub body: Value,
 }
 
-/// How long the router may be silent: more than any wait of its gateway, and an audit reads the whole log.
+/// How long the router may be silent: more than any wait of its gateway; an audit and a simulation read the whole log.
 const PATIENCE: Duration = Duration::from_secs(60);
 const PATIENCE_FOR_AUDIT: Duration = Duration::from_secs(6 * 3600);
 
@@ -187,7 +187,8 @@ impl Client {
             http1::handshake(TokioIo::new(stream)).await.map_err(|e| self.silent(&e))?;
         // Its errors come out of the request too.
         tokio::spawn(connection);
-        let patience = if path == "/v1/audit" { PATIENCE_FOR_AUDIT } else { PATIENCE };
+        let long = ["/v1/audit", "/v1/simulate"].contains(&path);
+        let patience = if long { PATIENCE_FOR_AUDIT } else { PATIENCE };
         let mut request = Request::builder();
         if let Some(reason) = &self.reason {
             request = request.header("x-reason", encoded(reason));

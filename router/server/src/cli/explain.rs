@@ -32,7 +32,7 @@ impl Explain {
     /// Tells the story: a router that runs makes the choices again beside its work; a folder at rest is read only.
     pub(super) fn run(self, common: &Common) -> Result<(), CliError> {
         let source = Source::rows(common)?;
-        let order = self.id(common, &source)?;
+        let order = id(common, &source, &self.order)?;
         let (story, page) = match &source {
             Source::Running(client) => {
                 let asked = [("at", self.at.map(|at| at.to_string())), ("why_not", self.why_not)];
@@ -57,14 +57,14 @@ impl Explain {
         }
         Ok(())
     }
+}
 
-    /// Our id of the order: as given, else as the rows know it.
-    fn id(&self, common: &Common, source: &Source) -> Result<OrderId, CliError> {
-        if let Ok(id) = self.order.parse() {
-            return Ok(id);
-        }
-        let answer = source.ask(&Ask::Order(self.order.clone()), None, 1)?;
-        let id = answer.body["order"].as_str().and_then(|id| id.parse().ok());
-        id.ok_or_else(|| refusal(common, &answer))
+/// Our id of an order: as given, else as the rows know it.
+pub(super) fn id(common: &Common, source: &Source, order: &str) -> Result<OrderId, CliError> {
+    if let Ok(id) = order.parse() {
+        return Ok(id);
     }
+    let answer = source.ask(&Ask::Order(order.to_owned()), None, 1)?;
+    let id = answer.body["order"].as_str().and_then(|id| id.parse().ok());
+    id.ok_or_else(|| refusal(common, &answer))
 }

@@ -10,8 +10,11 @@ mod explain;
 mod log;
 mod node;
 mod order;
+mod rules;
 mod run;
+mod simulate;
 mod source;
+mod state;
 mod stock;
 mod text;
 mod token;
@@ -161,6 +164,9 @@ enum Verb {
     /// Publish, show and pause nodes; `--table` for zones, items, channels, regions.
     #[command(subcommand)]
     Node(node::Node),
+    /// Check, show, compare and publish rule sets.
+    #[command(subcommand)]
+    Rules(rules::Rules),
     /// Look into the log.
     #[command(subcommand)]
     Log(log::LogVerb),
@@ -179,6 +185,17 @@ enum Verb {
   router explain web:1001 --why-not berlin-2
   router explain web:1001 --at commands/3@1042 --format json")]
     Explain(explain::Explain),
+    /// Try a rule set over real history, on a copy, and compare with what happened. Nothing is written.
+    #[command(after_help = simulate::HELP)]
+    Simulate(simulate::Simulate),
+    /// Show a node, a SKU or an order as it was right after a command.
+    #[command(after_help = "Examples:
+  router state --at commands/3@1042 order web:1001
+  router state --at commands/3@1042 node berlin-1
+  router state --at commands/3@1042 sku SKU-7 --format json
+
+The engine is brought there on a copy: the newest snapshot before it, then the log. Nothing is written.")]
+    State(state::State),
     /// Recompute the invariants from the log, and compare log, rows and topics; 1 where something is wrong.
     #[command(after_help = "Examples:
   router audit --data-dir ./data
@@ -214,6 +231,10 @@ enum CliError {
     Demo(#[from] crate::demo::DemoError),
     #[error(transparent)]
     Explain(#[from] crate::explain::ExplainError),
+    #[error(transparent)]
+    Simulate(#[from] crate::simulate::SimulateError),
+    #[error(transparent)]
+    Past(#[from] crate::past::PastError),
     #[error("E3006: a router runs on {0}; end it first: this looks at a log at rest")]
     Runs(String),
     #[error("E3007: no router runs on {0}; start it first: `router run`")]
@@ -244,6 +265,8 @@ impl CliError {
                 crate::explain::ExplainError::Unknown(_) | crate::explain::ExplainError::Before(..),
             ) => 1,
             CliError::Explain(_) => 69,
+            CliError::Simulate(crate::simulate::SimulateError::Stretch(_)) => 1,
+            CliError::Past(crate::past::PastError::Unknown(..)) => 1,
             CliError::Usage(_) => 2,
             CliError::Interrupted => 130,
             CliError::File(..) | CliError::Router(RouterError::Log(Io { .. })) => 74,
@@ -304,11 +327,14 @@ fn perform(Arguments { flags, verb }: Arguments) -> Result<(), CliError> {
         Verb::Order(order) => order.run(common),
         Verb::Stock(stock) => stock.run(common),
         Verb::Node(node) => node.run(common),
+        Verb::Rules(rules) => rules.run(common),
         Verb::Log(log) => log.run(common),
         Verb::Dlq(dlq) => dlq.run(common),
         Verb::Skip(decision) => decision.skip(common),
         Verb::Accept(decision) => decision.accept(common),
         Verb::Explain(explain) => explain.run(common),
+        Verb::Simulate(simulate) => simulate.run(common),
+        Verb::State(state) => state.run(common),
         Verb::Audit => check::audit(common),
         Verb::Replay(replay) => replay.run(common),
     }

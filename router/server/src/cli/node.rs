@@ -20,7 +20,7 @@ pub(super) enum Node {
     Set {
         #[command(flatten)]
         input: Input,
-        /// `zones`, `nodes`, `items`, `channels` or `regions`.
+        /// `zones`, `nodes`, `items`, `channels`, `regions`, `fees` or `quotas`.
         #[arg(long, default_value = "nodes", value_parser = TABLES)]
         table: String,
         #[command(flatten)]
@@ -29,7 +29,7 @@ pub(super) enum Node {
     /// List a table.
     #[command(after_help = "Examples:\n  router node list\n  router node list --table zones --format json")]
     List {
-        /// `zones`, `nodes`, `items`, `channels` or `regions`.
+        /// `zones`, `nodes`, `items`, `channels`, `regions`, `fees` or `quotas`.
         #[arg(long, default_value = "nodes", value_parser = TABLES)]
         table: String,
         /// Entries at most.
@@ -55,7 +55,7 @@ pub(super) enum Node {
     },
 }
 
-const TABLES: [&str; 5] = ["zones", "nodes", "items", "channels", "regions"];
+const TABLES: [&str; 7] = ["zones", "nodes", "items", "channels", "regions", "fees", "quotas"];
 
 impl Node {
     pub(super) fn run(self, common: &Common) -> Result<(), CliError> {

@@ -3,6 +3,7 @@
 mod access;
 mod batch;
 mod caller;
+mod copies;
 mod explain;
 mod fresh;
 mod guard;
@@ -77,6 +78,8 @@ pub(crate) fn local(gateway: Gateway) -> axum::Router {
         .route("/v1/log/{topic}/{partition}", get(local::records))
         .route("/v1/audit", post(local::audit))
         .route("/v1/explain/{order}", get(explain::explain))
+        .route("/v1/simulate", post(copies::simulate))
+        .route("/v1/state", get(copies::state))
         .route("/v1/skip", post(words::skip))
         .route("/v1/accept", post(words::accept))
         .route("/v1/local/nodes/{id}/{to}", post(local::switch))

@@ -31,7 +31,7 @@ use super::{
     query::{Asked, Parameter},
 };
 use crate::{
-    show,
+    rules, show,
     telemetry::{self, TELEMETRY},
 };
 
@@ -154,6 +154,20 @@ pub(super) async fn references(
     let (after, limit) = asked.page()?;
     let entries = gateway.router.store.references(table, after.as_deref(), limit);
     page(&asked, only_of(entries, |entry| caller.sees_entry(entry)), show::reference)
+}
+
+pub(super) async fn rules(
+    State(gateway): State<Gateway>,
+    name: Result<Path<String>, PathRejection>,
+) -> Result<Response, Failure> {
+    let Ok(Path(name)) = name else {
+        return Err(Failure::new(StatusCode::BAD_REQUEST, BAD_QUERY, "the name is no UTF-8"));
+    };
+    let found = rules::find(&*gateway.router.store, &name).map_err(|error| fresh::no_rows(&error))?;
+    match found {
+        Some(set) => Ok(Json(show::Rules::of(&set)).into_response()),
+        None => Err(Failure::new(StatusCode::NOT_FOUND, super::NOT_FOUND, "no such rule set")),
+    }
 }
 
 pub(super) fn page<T, S: Serialize>(

@@ -98,6 +98,16 @@ fn table() -> Vec<Route> {
     routes.push(entries::<show::Item>(Table::Items, "/v1/items", "items"));
     routes.push(entries::<show::Channel>(Table::Channels, "/v1/channels", "channels"));
     routes.push(entries::<show::Region>(Table::Regions, "/v1/regions", "regions"));
+    routes.push(entries::<show::Fees>(Table::Fees, "/v1/fees", "fees"));
+    routes.push(entries::<show::Quota>(Table::Quotas, "/v1/quotas", "quotas"));
+    routes.push(entries::<show::Rules>(Table::Rules, "/v1/rules", "rules"));
+    routes.push(one::<show::Rules>(
+        "/v1/rules/{name}",
+        "rules",
+        "Show a rule set: NAME for its last version, NAME@VERSION for any. `default` is built in",
+        READERS,
+        get(read::rules),
+    ));
     routes.extend(stores());
     let text = |about, media| vec![Answer { status: 200, about, content: Content::Text(media) }];
     let ready = vec![json::<show::Readiness>(200, "It does"), json::<show::Readiness>(503, "It does not")];
@@ -153,10 +163,11 @@ fn message(kind: &'static Kind) -> Route {
             Refusal::Limit,
             Refusal::Level,
         ]),
-        _ => refusals(&[Refusal::UnknownZone, Refusal::Moved, Refusal::NoPartition]),
+        _ => refusals(&[Refusal::UnknownZone, Refusal::Moved, Refusal::NoPartition, Refusal::Invalid]),
     };
     let unreadable = ["E1001", "E1002", "E1003", "E1004"].into_iter().flat_map(codes);
-    let refused: Vec<_> = unreadable.chain(refused).collect();
+    let lint = router_ingest::rules::CODES.iter().filter(|_| kind.path == "/v1/rules").copied();
+    let refused: Vec<_> = unreadable.chain(lint).chain(refused).collect();
     let unavailable: Vec<_> = [NO_ROOM, NO_ROWS].into_iter().chain(codes("E1005")).collect();
     let mut answers = vec![
         json::<show::Taken<'static>>(200, "Taken; of an order: a repeat, with the first answer"),

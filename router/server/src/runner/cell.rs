@@ -151,6 +151,11 @@ impl Cell {
         &self.machine
     }
 
+    /// The state machine, to go on with it elsewhere.
+    pub fn into_machine(self) -> Machine {
+        self.machine
+    }
+
     /// The last number that it gave to a target.
     pub fn written(&self, target: &TopicPartition) -> u64 {
         self.ledger.written(target)

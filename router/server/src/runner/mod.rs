@@ -28,12 +28,12 @@ use std::{
     time::Duration,
 };
 
-pub(crate) use bootstrap::bootstrap;
+pub(crate) use bootstrap::{bootstrap, topology};
 pub(crate) use cell::{Cell, Machine};
 pub(crate) use directory::Directory;
 pub(crate) use error::CODES;
 pub(crate) use error::{RunnerError, StopReason, Stopped, WordError};
-pub(crate) use recover::rebuild;
+pub(crate) use recover::{earliest, rebuild};
 pub(crate) use replay::replay;
 use router_log::{Log, Transaction};
 use router_schemas::{

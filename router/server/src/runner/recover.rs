@@ -53,6 +53,23 @@ pub(crate) fn rebuild(
     history.cell(stage, partition, upto, &given, &mut |_| Ok(()))
 }
 
+/// The first offset that a cell can be brought to: where the log begins, or the oldest good snapshot where it was
+/// trimmed.
+pub(crate) fn earliest(
+    log: &dyn Log,
+    snapshots: &Snapshots,
+    stage: StageName,
+    partition: u16,
+) -> Result<u64, RunnerError> {
+    let history = History { log, snapshots, topology: bootstrap::topology(log, 0) };
+    let range = log.range(&TopicPartition::new(stage.input(), partition)).unwrap_or_default();
+    if range.start == 0 {
+        return Ok(0);
+    }
+    let oldest = history.oldest(stage, partition, range.end)?;
+    Ok(oldest.map_or(range.end, |snapshot| snapshot.header.position))
+}
+
 impl History<'_> {
     /// The newest good snapshot at or below `upto` from which the log goes on; `None`: the log has its start.
     pub fn newest(

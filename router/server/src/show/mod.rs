@@ -3,6 +3,7 @@
 
 mod references;
 mod rows;
+mod rules;
 pub(crate) mod stores;
 
 use std::borrow::Cow;
@@ -15,6 +16,7 @@ use router_schemas::{
     reply::{Answer, Reply},
 };
 pub(crate) use rows::{Cell, Order, cell, order, order_at};
+pub(crate) use rules::{Fees, Quota, Rules};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Serialize, Serializer};
 use serde_json::Value;

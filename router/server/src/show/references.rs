@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use router_ingest::{json::Span, rules};
 use router_schemas::{
     command::{
         order::DeliveryMode,
@@ -14,7 +15,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::{Time, json};
+use super::{Fees, Quota, Rules, Time, json};
 
 /// A zone.
 #[derive(Serialize, JsonSchema)]
@@ -33,6 +34,14 @@ pub(crate) struct Channel {
     default_zone: Option<String>,
     groups: Vec<String>,
     route_when: RouteWhen,
+    /// Zones that get what the home zone cannot fill.
+    fallback: Vec<String>,
+    /// Time in which a node must answer whether it gives picked units back; null: 15 minutes.
+    cancel_within: Option<Span>,
+    /// What holds where it does not answer. True: the units are cancelled.
+    cancel_by_default: bool,
+    /// An order that must be served at one node is routed elsewhere when that node declines.
+    reroute_pinned: bool,
 }
 
 /// A region.
@@ -62,6 +71,12 @@ pub(crate) struct Node {
     capacity_a_day: Option<u32>,
     /// Null: always open.
     calendar: Option<Calendar>,
+    /// Own number for the sort `sequence`.
+    sequence: Option<u32>,
+    /// Words that rules ask for.
+    attributes: BTreeMap<String, Vec<String>>,
+    /// Its delivery area, kilometres around it; null: everywhere.
+    area_km: Option<f64>,
 }
 
 /// Opening hours as they were compiled.
@@ -99,11 +114,16 @@ pub(crate) struct Item {
 pub(crate) fn reference(entry: &Reference) -> Value {
     match entry.clone() {
         Reference::Zone(zone) => json(&Zone { id: zone.id, partition: zone.partition }),
-        Reference::Channel(channel) => {
-            let router_schemas::command::reference::Channel { id, default_zone, groups, route_when, .. } =
-                channel;
-            json(&Channel { id, default_zone, groups, route_when })
-        }
+        Reference::Channel(channel) => json(&Channel {
+            id: channel.id,
+            default_zone: channel.default_zone,
+            groups: channel.groups,
+            route_when: channel.route_when,
+            fallback: channel.fallback,
+            cancel_within: channel.cancel_within.map(Span),
+            cancel_by_default: channel.cancel_by_default,
+            reroute_pinned: channel.reroute_pinned,
+        }),
         Reference::Region(region) => {
             let (latitude, longitude) = degrees(region.centroid);
             json(&Region { id: region.id, zone: region.zone, latitude, longitude })
@@ -128,6 +148,9 @@ pub(crate) fn reference(entry: &Reference) -> Value {
                 capacity_at_once: node.capacity_at_once,
                 capacity_a_day: node.capacity_a_day,
                 calendar,
+                sequence: node.sequence,
+                attributes: node.attributes.into_iter().collect(),
+                area_km: node.area.map(rules::km),
             })
         }
         Reference::Item(item) => {
@@ -147,9 +170,9 @@ pub(crate) fn reference(entry: &Reference) -> Value {
                 tolerance: item.tolerance,
             })
         }
-        Reference::Rules(set) => json(&set),
-        Reference::Fees(table) => json(&table),
-        Reference::Quota(quota) => json(&quota),
+        Reference::Rules(set) => json(&Rules::of(&set)),
+        Reference::Fees(table) => json(&Fees::of(table)),
+        Reference::Quota(quota) => json(&Quota::of(quota)),
         Reference::BehaviourLevel(level) => serde_json::json!({ "level": level }),
         Reference::Incarnation(source, number) => {
             serde_json::json!({ "source": source, "incarnation": number })

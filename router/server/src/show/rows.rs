@@ -2,11 +2,9 @@
 
 use std::collections::BTreeSet;
 
+use router_ingest::json::Backorder;
 use router_schemas::{
-    command::{
-        order::{DeliveryMode, Display, PaymentState, Totals},
-        stock::Allowance,
-    },
+    command::order::{DeliveryMode, Display, PaymentState, Totals},
     id::OrderId,
     quantity::{Currency, Qty},
     row::{CellRow, OrderRow},
@@ -14,7 +12,7 @@ use router_schemas::{
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::Time;
+use super::{Time, rules::beyond};
 
 /// From, to.
 #[derive(Serialize, JsonSchema)]
@@ -227,14 +225,15 @@ pub(crate) struct Cell {
     blocked: Qty,
     safety_stock: Qty,
     /// What may be backordered: a quantity, or `unlimited`.
-    allowance: router_ingest::json::Backorder,
+    allowance: Backorder,
     out_of_stock: bool,
     /// What may still be promised.
     atp: Qty,
+    /// Units sold a week; null: not known.
+    weekly_sales: Option<Qty>,
 }
 
 pub(crate) fn cell(row: &CellRow) -> Cell {
-    use router_ingest::json::{Backorder, Unlimited};
     Cell {
         node: row.cell.node.clone(),
         sku: row.cell.sku.clone(),
@@ -245,12 +244,9 @@ pub(crate) fn cell(row: &CellRow) -> Cell {
         held: row.held,
         blocked: row.blocked,
         safety_stock: row.safety_stock,
-        allowance: match row.allowance {
-            Allowance::None => Backorder::Limited(Qty::ZERO),
-            Allowance::Limited(qty) => Backorder::Limited(qty),
-            Allowance::Unlimited => Backorder::Unlimited(Unlimited::Unlimited),
-        },
+        allowance: beyond(row.allowance),
         out_of_stock: row.out_of_stock,
         atp: row.atp,
+        weekly_sales: row.weekly_sales,
     }
 }
