@@ -15,8 +15,8 @@ use router_schemas::{
     position::Topic,
     quantity::Qty,
     rules::{
-        Action, Assignment, Balance, Filter, FilterBy, Late, Multi, Offer, OrderFilter, OrderSort, Reason,
-        Retry, Routing, Rule, RuleSet, Sort, StockEffect,
+        Action, Assignment, Balance, Filter, FilterBy, Late, Multi, Offer, OrderFilter, OrderSort,
+        Publication, Reason, Retry, Routing, Rule, RuleSet, Sort, StockEffect,
     },
 };
 
@@ -251,5 +251,7 @@ pub fn rule_set() -> RuleSet {
             .map(|effect| Reason { id: "damaged".into(), effect, cool_down: Some(600_000), pause: true })
             .into(),
         retry: Retry::Stock,
+        note: Some("for the sale".into()),
+        published: Some(Publication { control: 99, at: 1_777_888_000_000 }),
     }
 }

@@ -245,7 +245,13 @@ fn part_asked() -> Part {
 }
 
 fn part_cancel() -> PartCancel {
-    PartCancel { part: part(), zone: "central".into(), lines: vec![("1".into(), Qty(5_300))] }
+    PartCancel {
+        part: part(),
+        home: "east".into(),
+        zone: "central".into(),
+        lines: vec![("1".into(), Qty(5_300))],
+        ask: true,
+    }
 }
 
 fn part_report() -> PartReport {
@@ -258,6 +264,13 @@ fn part_report() -> PartReport {
         open: Qty(500),
         delivered: Qty(750),
         returned: Qty(250),
+        unwanted: Qty::units(2),
     };
-    PartReport { part: part(), home: "east".into(), report: 3, lines: vec![line] }
+    PartReport {
+        part: part(),
+        home: "east".into(),
+        report: 3,
+        lines: vec![line],
+        tracking: Some("SF1042".into()),
+    }
 }
