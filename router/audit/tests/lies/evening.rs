@@ -8,27 +8,27 @@ use router_schemas::{
         hold::{ChannelPolicy, Reserve},
         offer::{Claim, Decline, NodeAct, NodeRequest},
         order::Cancel,
-        part::{Part, PartLine, PartRef, PartReport},
         reference::{Node, Reference, Zone},
         stock::{CellName, Count},
     },
     envelope::Meta,
     event::{
         Change, Decision, HoldCause, HoldChange, NodeChange, OfferChange, OfferClosed, OfferStep, OrderState,
-        Outcome, PartChange, PartStep, Queue, StockCause, StockChange, Unit, Verdict,
+        Outcome, Queue, StockCause, StockChange, Unit, Verdict,
     },
     id::{OfferId, OrderId},
     position::{Position, Topic},
     quantity::Qty,
     row::{
         Ats, CellRow, FulfilmentRow, HoldRow, HoldState, NodeRow, OfferEntry, OfferRow, OfferState, OrderRow,
-        PartRow, PoolRow, Row,
+        PoolRow, Row,
     },
     rules::{Action, Offer, Routing, Rule, RuleSet},
 };
 use serde_json::{Value, json};
 
 use crate::{
+    abroad,
     day::{applied, identity, message, moved, order_row, passed, placed, publish, to, units},
     history::{Body, History, LOG, PARTITIONS},
 };
@@ -36,7 +36,7 @@ use crate::{
 /// ms that an offer and a hold last.
 const TTL: i64 = 10_000;
 
-fn cell(node: &str, sku: &str, [on_hand, allocated, held]: [i64; 3]) -> Row {
+pub fn cell(node: &str, sku: &str, [on_hand, allocated, held]: [i64; 3]) -> Row {
     let cell = CellName { node: node.into(), sku: sku.into(), bucket: String::new() };
     let [on_hand, allocated, held] = [on_hand, allocated, held].map(units);
     Row::Cell(CellRow {
@@ -65,7 +65,7 @@ fn counted(h: &mut History, partition: u16, node: &str, sku: &str, qty: i64) {
 }
 
 /// An order's row with one line of a SKU; what it has of it is up to `shape`.
-fn row(
+pub fn row(
     h: &History,
     cause: &Position,
     (order, name, sku): (OrderId, &str, &str),
@@ -80,7 +80,7 @@ fn row(
     Row::Order(Box::new(row))
 }
 
-fn at_node(row: &mut OrderRow, node: &str, shape: impl FnOnce(&mut FulfilmentRow)) {
+pub fn at_node(row: &mut OrderRow, node: &str, shape: impl FnOnce(&mut FulfilmentRow)) {
     let mut there = FulfilmentRow { node: node.into(), ..FulfilmentRow::default() };
     shape(&mut there);
     row.fulfilments.push(there);
@@ -103,7 +103,7 @@ fn offer_notice(
     h.notice(label, Topic::Assignments, cause, said);
 }
 
-fn work(order: OrderId, event: &str, node: &str, qty: i64) -> Value {
+pub fn work(order: OrderId, event: &str, node: &str, qty: i64) -> Value {
     let lines = json!([{ "line": "1", "sku": "k", "qty": qty }]);
     json!({ "type": "assignment.v1", "event": event, "node": node, "order": order, "channel": "web", "lines": lines })
 }
@@ -137,7 +137,7 @@ pub fn evening(h: &mut History) {
     claimed(h, four, offer);
     asked_back(h, four);
     lapsed(h);
-    part(h);
+    abroad::part(h);
 
     let pause = NodeRequest { node: "n2".into(), act: NodeAct::Pause(None), key: None };
     let pause = h.then().input("pause", Topic::Commands, 0, Meta::default(), Command::Node(pause));
@@ -386,111 +386,4 @@ fn lapsed(h: &mut History) {
     let of = row(h, &tick, (order, "5", "k2"), parked, |row| row.lines[0].open = units(2));
     due(h, "offer lapsed", &tick, order, changes, vec![of, Row::Offer(Box::new(offer.clone()))]);
     offer_notice(h, "n2 is out of 5", &tick, &offer, "n2", json!("expired"));
-}
-
-/// An order goes to another zone, which ships it.
-fn part(h: &mut History) {
-    let (home, cause, _) = placed(h, "place 6", "6");
-    let cause = passed(h, "pass 6", &cause, Command::Place(message("6", to(home))));
-    h.then();
-    let part = PartRef { order: home, part: 1, attempt: 1 };
-    let news = |what| Change::Part(PartChange { part: part.clone(), zone: "y".into(), what });
-    let of = |h: &History, cause: &Position, state, report, away: i64, shipped: i64| {
-        row(h, cause, (home, "6", "k1"), state, |row| {
-            (row.lines[0].away, row.lines[0].shipped) = (units(away), units(shipped));
-            let away = if away > 0 { vec![(0, units(away))] } else { Vec::new() };
-            row.parts =
-                vec![PartRow { part: 1, attempt: 1, zone: "y".into(), report, away, ..PartRow::default() }];
-        })
-    };
-    let (working, done) = (OrderState::InFulfilment, OrderState::Completed);
-    let changes = vec![
-        moved(None, Unit::Outside, Unit::Open, 2),
-        moved(None, Unit::Open, Unit::Away, 2),
-        news(PartStep::Sent),
-        Change::State(OrderState::Routing, working.clone()),
-    ];
-    let rows = vec![of(h, &cause, working.clone(), 0, 2, 0)];
-    h.event("sent", &cause, Some(home), Outcome::Applied, changes, rows);
-    let sent = Part {
-        part: part.clone(),
-        home: "z".into(),
-        zone: "y".into(),
-        visited: Vec::new(),
-        message: message("6", None),
-    };
-    let cause = between(h, "part", &cause, 1, Command::Part(sent));
-    let own = OrderId::new(LOG, &Topic::Commands, 1, cause.offset);
-    let there = |h: &History, cause: &Position, state, allocated: i64, shipped: i64| {
-        row(h, cause, (own, "6", "k3"), state, |row| {
-            row.zone = "y".into();
-            row.part_of = Some((part.clone(), "z".into()));
-            (row.lines[0].allocated, row.lines[0].shipped) = (units(allocated), units(shipped));
-            at_node(row, "n3", |f| (f.allocated, f.shipped) = (units(allocated), units(shipped)));
-        })
-    };
-    let report = |number, allocated: i64, shipped: i64| {
-        let [allocated, shipped] = [allocated, shipped].map(units);
-        let lines = vec![PartLine { line: "1".into(), allocated, shipped, ..PartLine::default() }];
-        Command::PartReport(PartReport {
-            part: part.clone(),
-            home: "z".into(),
-            report: number,
-            lines,
-            tracking: None,
-        })
-    };
-    h.then();
-    let changes = vec![
-        moved(None, Unit::Outside, Unit::Open, 2),
-        moved(Some("n3"), Unit::Open, Unit::Allocated, 2),
-        Change::State(OrderState::Routing, working.clone()),
-    ];
-    let rows = vec![there(h, &cause, working.clone(), 2, 0), cell("n3", "k3", [5, 2, 0])];
-    h.event("part taken", &cause, Some(own), Outcome::Applied, changes, rows);
-    h.notice("work of part", Topic::Assignments, &cause, work(own, "assigned", "n3", 2));
-    let told = between(h, "report 1", &cause, 0, report(1, 2, 0));
-    h.then();
-    let rows = vec![of(h, &told, working.clone(), 1, 2, 0)];
-    h.event("report 1 taken", &told, Some(home), Outcome::Applied, vec![news(PartStep::Reported)], rows);
-
-    let shipped = Command::Shipped(NodeFact { order: own, node: "n3".into(), ..NodeFact::default() });
-    let cause = h.then().input("ship part", Topic::Commands, 1, Meta::default(), shipped);
-    h.then();
-    let left = StockChange {
-        cell: CellName { node: "n3".into(), sku: "k3".into(), bucket: String::new() },
-        cause: StockCause::Shipment,
-        on_hand: units(-2),
-        blocked: Qty::ZERO,
-        stated: Some(units(-2)),
-    };
-    let changes = vec![
-        Change::Stock(left),
-        moved(Some("n3"), Unit::Allocated, Unit::Shipped, 2),
-        Change::State(working.clone(), done.clone()),
-    ];
-    let rows = vec![there(h, &cause, done.clone(), 0, 2), cell("n3", "k3", [3, 0, 0])];
-    h.event("part shipped", &cause, Some(own), Outcome::Applied, changes, rows);
-    let told = between(h, "report 2", &cause, 0, report(2, 0, 2));
-    h.then();
-    let changes = vec![
-        moved(None, Unit::Away, Unit::Shipped, 2),
-        news(PartStep::Reported),
-        Change::State(working, done.clone()),
-    ];
-    let rows = vec![of(h, &told, done, 2, 0, 2)];
-    h.event("report 2 taken", &told, Some(home), Outcome::Applied, changes, rows);
-}
-
-/// What one engine sends another because of a command.
-fn between(
-    h: &mut History,
-    label: &'static str,
-    cause: &Position,
-    partition: u16,
-    command: Command,
-) -> Position {
-    let meta = Meta { carried: h.time(cause), ..Meta::default() };
-    let body = Body::Command(Meta::default(), Box::new(command));
-    h.sent(label, Topic::Commands, partition, Some((Topic::Commands, cause.partition)), meta, body)
 }

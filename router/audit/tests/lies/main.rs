@@ -1,6 +1,7 @@
 //! A log that is right passes; the same log with one lie does not, and the lie is found where it is. Every code of
 //! the audit has a lie here.
 
+mod abroad;
 mod claims;
 mod day;
 mod evening;
