@@ -178,7 +178,8 @@ impl Engine {
 
     /// Looks at a waiting order again. One that changes nothing leaves no trace.
     fn retry(&mut self, order: &mut Order, sku: Option<u32>, effects: &mut Effects<'_>) {
-        if self.state.resting.contains(&order.id) {
+        // It rests while others are served; its own time comes all the same.
+        if sku.is_some() && self.state.resting.contains(&order.id) {
             return;
         }
         let before = order.work();
