@@ -42,6 +42,7 @@ mod steer;
 mod stock;
 mod time;
 pub mod trace;
+mod units;
 pub mod views;
 mod waiting;
 mod whole;

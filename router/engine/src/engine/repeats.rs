@@ -14,6 +14,8 @@ pub fn request_key(command: &Command) -> Option<Hash16> {
         Command::CancelAnswer(request) => request.key,
         Command::Node(request) => request.key,
         Command::Steer(request) => Some(request.key),
+        // The hold knows it too, where there is one (`hold.rs`); what is allocated has no other memory.
+        Command::Release(request) => Some(request.key).filter(|key| *key != Hash16::default()),
         _ => None,
     }
 }

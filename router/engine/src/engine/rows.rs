@@ -92,7 +92,7 @@ pub fn fitting(changes: Changes<'_>, rows: &[Touched<'_>]) -> (usize, usize) {
 /// Bytes of numbers and marks beside the names: more than any of these takes.
 const CELL_BYTES: usize = 110;
 const LINE_BYTES: usize = 96;
-const FULFILMENT_BYTES: usize = 52;
+const FULFILMENT_BYTES: usize = 56;
 const ORDER_BYTES: usize = 700;
 /// Bytes of four names and numbers.
 pub const HELD_BYTES: usize = 4 * 66 + 20;
@@ -107,8 +107,8 @@ const AWAY_BYTES: usize = 13;
 /// only where there are few.
 pub fn order_weight(order: &Order) -> usize {
     let lines: usize = order.lines.iter().map(|l| l.name.len() + 96 + LINE_BYTES).sum();
-    let parts = parts_weight(order);
-    ORDER_BYTES + parts + order.display.len() + lines + order.fulfilments.len() * (FULFILMENT_BYTES + 32)
+    let others = parts_weight(order) + order.declined.len() * (32 + 2);
+    ORDER_BYTES + others + order.display.len() + lines + order.fulfilments.len() * (FULFILMENT_BYTES + 32)
 }
 
 /// An estimate of the bytes of an offer's row; names of nodes are taken half as long as may be.
@@ -131,7 +131,8 @@ fn row_weight(state: &State, row: &Touched<'_>) -> usize {
             });
             let fulfilments =
                 order.fulfilments.iter().map(|f| state.node_name(f.node).len() + FULFILMENT_BYTES);
-            let texts = order.display.len() + parts_weight(order);
+            let declined = order.declined.iter().map(|node| state.node_name(*node).len() + 2).sum::<usize>();
+            let texts = order.display.len() + parts_weight(order) + declined;
             ORDER_BYTES + texts + lines.sum::<usize>() + fulfilments.sum::<usize>()
         }
         Touched::Cell(sku, node) => {

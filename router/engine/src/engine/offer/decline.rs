@@ -272,6 +272,9 @@ impl Engine {
         let (id, before) = (order.offers[at].id, order.needs(&order.offers[at].lines));
         let nodes = order.offers[at].open_nodes();
         nodes.iter().for_each(|node| self.state.offers.close(*node, (order.id, id), &before));
+        for (sku, qty) in order.needs(&lines) {
+            self.note_freed(order, sku, qty);
+        }
         for (line, qty) in &lines {
             effects.shift(&mut self.state, order, *line, None, (Unit::Held, Unit::Open), *qty);
             self.count_held(order, *line, -*qty);

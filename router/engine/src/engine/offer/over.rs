@@ -117,7 +117,7 @@ impl Engine {
 
     /// Units are about to be held no more: has orders looked at that wait for the SKU, where one of them wants more than
     /// was free. Else those that nobody claims would wake one another for ever.
-    fn note_freed(&mut self, order: &Order, sku: u32, qty: Qty) {
+    pub(super) fn note_freed(&mut self, order: &Order, sku: u32, qty: Qty) {
         let waiting = &self.state.skus[sku as usize].waiting;
         if waiting.is_empty() {
             return;
