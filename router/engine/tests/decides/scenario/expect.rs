@@ -242,7 +242,11 @@ fn told(world: &World, words: &mut Words) -> Held {
     words::one_of(&event, &TOLD)?;
     let order = words.next("order")?;
     let mine: Vec<&Value> = mine.into_iter().filter(|a| text(a, "external_id") == order).collect();
+    let due = words.time("due")?;
     only(&mine.iter().map(said).collect::<Vec<_>>(), Some(format!("{event} {order}")))?;
+    if due.is_some() {
+        same("its deadline", mine[0]["deadline"].as_i64(), due)?;
+    }
     let lines = words.rest();
     if lines.is_empty() {
         return Ok(());

@@ -93,7 +93,7 @@
 //! score NODE FIELD=N ...               offers declines lapses (thousandths) claim_ms paused
 //!
 //! heard NODE offered ORDER [LINE:QTY ...], closed ORDER REASON, ...  |  heard NODE nothing
-//! told NODE assigned|changed|withdrawn ORDER [LINE:QTY ...]  |  told NODE nothing
+//! told NODE assigned|changed|withdrawn ORDER [LINE:QTY ...] [due TIME]  |  told NODE nothing
 //! noticed ORDER confirmed|delayed|changed|shipped|delivered|cancelled|refund_due [M]  |  noticed ORDER nothing
 //! alert oversold|drift|recovered NODE SKU [Q], ...  |  alert nothing
 //! exception oversold|drift NODE SKU Q  |  exception KIND [Q], ...  |  exception nothing
