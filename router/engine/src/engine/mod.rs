@@ -67,6 +67,7 @@ use self::{
     changes::Work,
     effects::Effects,
     state::{Index, State},
+    trace::Trace,
 };
 
 /// The state machine of one partition of `router.commands`.
@@ -125,9 +126,14 @@ impl Engine {
     }
 
     /// Applies a record exactly as [`Stage::apply`] does, and tells what every choice made by it looked at, in
-    /// the order of the choices: those of due work first.
-    pub fn apply_traced(&mut self, input: Input<'_>, out: &mut Outputs) -> Vec<trace::Choice> {
-        self.run(input, out, Some(Vec::new())).unwrap_or_default()
+    /// the order of the choices: those of due work first. `of`: for this order only.
+    pub fn apply_traced(
+        &mut self,
+        input: Input<'_>,
+        out: &mut Outputs,
+        of: Option<OrderId>,
+    ) -> Vec<trace::Choice> {
+        self.run(input, out, Some(Trace { of, choices: Vec::new() })).unwrap_or_default()
     }
 
     fn decide(&mut self, meta: &Meta, command: Command, effects: &mut Effects<'_>) -> Verdict {
@@ -225,7 +231,7 @@ impl Engine {
         &mut self,
         input: Input<'_>,
         out: &mut Outputs,
-        trace: Option<Vec<trace::Choice>>,
+        trace: Option<Trace>,
     ) -> Option<Vec<trace::Choice>> {
         let position = Position::new(Topic::Commands, self.partition, input.offset);
         let decoded = envelope::decode::<Command>(input.payload);
@@ -272,7 +278,7 @@ impl Engine {
             self.ask_to_continue(timers, &mut effects);
         }
         self.check_touched(&effects);
-        let trace = effects.trace.take();
+        let trace = effects.trace.take().map(|trace| trace.choices);
         self.work = effects.finish(&self.state, outcome);
         trace
     }

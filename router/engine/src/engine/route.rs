@@ -106,7 +106,7 @@ impl Engine {
         let mut first = order.open_nodes();
         first.push(node);
         let pinned = Pinned { only: Some(node), first: &first };
-        effects.explain(|| {
+        effects.explain(order.id, || {
             let eligible = self.index.roster.eligible(&self.state, order);
             trace::look(&self.state, eligible, order, &demands, &pinned)
         });
@@ -120,7 +120,7 @@ impl Engine {
         let by = Some((self.index.rules.built_in().clone(), 0, rule));
         let Shares { now, later } = planned.shares.take().unwrap_or_default();
         let decided = self.decision(order, by, &planned, (&now, &later), wanted);
-        effects.explained(|| decided.decision(&self.state));
+        effects.explained(order.id, || decided.decision(&self.state));
         let whole = decided.verdict == Found::Whole;
         // A retry that finds nothing leaves no trace.
         if now.is_empty() && later.is_empty() && order.queue.is_some() {

@@ -309,7 +309,7 @@ impl Engine {
     fn offer_part(&mut self, order: &mut Order, offer: Offer, effects: &mut Effects<'_>) {
         let open = order.offers.iter().filter(|o| o.is_open()).count();
         let (round, behind) = (offer.round, offer.behind.clone());
-        let ranked = if open < OFFERS { self.ranked_at(order, &behind, &offer.lines) } else { None };
+        let ranked = if open < OFFERS { self.ranked_at(order, &behind, &offer.lines, effects) } else { None };
         let begun = ranked.is_some_and(|ranked| {
             let most = (OFFERED / (open + 1)).max(1);
             self.begin_offer(order, offer, round, most, &ranked, effects)

@@ -123,7 +123,8 @@ impl Engine {
             let later = shares.filter(|_| backorders).map_or(&[][..], |s| &s.later);
             let wanted = walk.open(order).map(|(_, open)| open).sum();
             let decision = self.decision(order, walk.by(at), &planned, (now, later), wanted);
-            effects.explained(|| decision.decision(&self.state));
+            effects.explained(order.id, || decision.decision(&self.state));
+            effects.explained_more(order.id, |choice| choice.by_rule(rule, actions));
             match (now.is_empty() && later.is_empty(), allocates || backorders) {
                 (true, true) => walk.nothing = Some(decision),
                 (true, false) => {}
@@ -250,7 +251,7 @@ impl Engine {
         let at = (walk.routing, usize::from(behind.rule));
         let ranked = planned.ranked.take().unwrap_or_else(|| {
             let lines: Part = walk.open(order).collect();
-            self.ranked_by(order, &walk.set, at, walk.preferred, &lines)
+            self.ranked_by(order, &walk.set, at, walk.preferred, &lines, None)
         });
         walk.seen = None;
         let asked = Asked { behind, offer, parts, ranked: &ranked };
