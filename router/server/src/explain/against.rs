@@ -131,7 +131,8 @@ pub(super) fn nothing(choice: &Choice) -> String {
         }
         counts.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
         let counts: Vec<_> = counts.iter().map(|(name, count)| format!("{count} by {name}")).collect();
-        let counts = if counts.is_empty() { String::new() } else { format!(": left out {}", counts.join(", ")) };
+        let counts =
+            if counts.is_empty() { String::new() } else { format!(": left out {}", counts.join(", ")) };
         return format!("none of {all} nodes may be asked{counts}");
     }
     let may = match ranked.len() {
@@ -145,7 +146,8 @@ pub(super) fn nothing(choice: &Choice) -> String {
     }
     let demands = choice.demands.len();
     let best = ranked.iter().max_by_key(|c| (c.covers, std::cmp::Reverse(c.rank)));
-    let best = best.map(|c| format!("{} fills {} of {demands}", plain(&c.node), c.covers)).unwrap_or_default();
+    let best =
+        best.map(|c| format!("{} fills {} of {demands}", plain(&c.node), c.covers)).unwrap_or_default();
     match choice.assignment {
         "multi" => format!("{may} together have not enough, or more nodes are needed than the rule allows"),
         "" => format!("{may} has not enough"),

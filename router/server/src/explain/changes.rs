@@ -28,7 +28,8 @@ impl Told {
     }
 
     fn lines(&self, lines: &[(u16, Qty)]) -> String {
-        let lines: Vec<_> = lines.iter().map(|(l, qty)| format!("{qty} of {}", plain(&self.line(*l)))).collect();
+        let lines: Vec<_> =
+            lines.iter().map(|(l, qty)| format!("{qty} of {}", plain(&self.line(*l)))).collect();
         if lines.is_empty() { "all of it".into() } else { lines.join(", ") }
     }
 }
@@ -80,8 +81,12 @@ fn text(told: &Told, change: &Change) -> String {
         Change::Decided(decision) => {
             let chosen: Vec<_> = decision.chosen.iter().map(|(node, _)| plain(node)).collect();
             let chosen = if chosen.is_empty() { "none".to_owned() } else { some(&chosen) };
-            let (set, version, routing, rule) =
-                (plain(&decision.rule_set), decision.version, plain(&decision.routing), plain(&decision.rule));
+            let (set, version, routing, rule) = (
+                plain(&decision.rule_set),
+                decision.version,
+                plain(&decision.routing),
+                plain(&decision.rule),
+            );
             let (candidates, covering) = (decision.candidates, decision.covering);
             format!(
                 "decided: {}: {chosen}  (rule {rule} of routing {routing}, {set}@{version}; {candidates} could be asked, {covering} could fill it alone)",
@@ -121,7 +126,10 @@ fn text(told: &Told, change: &Change) -> String {
         Change::Node(node, change) => format!("{} {}", plain(node), standing(*change)),
         Change::CancelRequested(node, by) => {
             let by = time(Time(*by));
-            format!("{} was asked to give picked units back, its answer is due by {by} in service time", plain(node))
+            format!(
+                "{} was asked to give picked units back, its answer is due by {by} in service time",
+                plain(node)
+            )
         }
         Change::CancelAnswered(node, true) => format!("{} gives the picked units back", plain(node)),
         Change::CancelAnswered(node, false) => format!("{} sends the picked units", plain(node)),
@@ -170,7 +178,8 @@ fn hold(change: &HoldChange, step: &Step, page: &mut String) {
     let until = until.map(|at| format!(", until {} if nothing interrupts", time(at))).unwrap_or_default();
     let _ = writeln!(page, "    {what}{until}");
     for (node, sku, bucket, qty) in &change.moves {
-        let place = node.as_ref().map_or_else(|| " anywhere".to_owned(), |node| format!(" at {}", plain(node)));
+        let place =
+            node.as_ref().map_or_else(|| " anywhere".to_owned(), |node| format!(" at {}", plain(node)));
         let bucket = if bucket.is_empty() { String::new() } else { format!(" on {}", plain(bucket)) };
         let sign = if *qty > Qty::ZERO { "+" } else { "" };
         let _ = writeln!(page, "    held: {sign}{qty} {}{bucket}{place}", plain(sku));
@@ -183,7 +192,8 @@ fn offer(told: &Told, change: &OfferChange, step: &Step) -> String {
         OfferStep::Opened(round, nodes, expires) => {
             let nodes: Vec<_> = nodes.iter().map(|node| plain(node)).collect();
             let lines = then.map(|offer| {
-                let lines: Vec<_> = offer.lines.iter().map(|(l, qty)| format!("{qty} of {}", plain(l))).collect();
+                let lines: Vec<_> =
+                    offer.lines.iter().map(|(l, qty)| format!("{qty} of {}", plain(l))).collect();
                 format!("{}, ", lines.join(", "))
             });
             let until = match (then.and_then(|offer| offer.deadline), expires) {
@@ -243,8 +253,12 @@ fn exception(exception: &Exception) -> String {
         Exception::Unmatched => "it names something that the order does not have".into(),
         Exception::TooLate(qty) => format!("{qty} should go, and is picked or shipped already"),
         Exception::Short(qty) => format!("{qty} less was shipped than planned; the node still has it"),
-        Exception::Shortfall(qty) => format!("money came after the hold had lapsed: {qty} are not there any more"),
-        Exception::Escalated(node) => format!("{} is late and keeps the work: someone has to look", plain(node)),
+        Exception::Shortfall(qty) => {
+            format!("money came after the hold had lapsed: {qty} are not there any more")
+        }
+        Exception::Escalated(node) => {
+            format!("{} is late and keeps the work: someone has to look", plain(node))
+        }
         Exception::Rejected(node) => format!("{} will not send it, and it is pinned there", plain(node)),
         Exception::HoldLapses(at) => {
             format!("what is held for it is about to lapse, at {} in service time", time(Time(*at)))

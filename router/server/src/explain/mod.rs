@@ -6,8 +6,8 @@
 //! What is told is bounded: the first and the last steps of a very long story, and of a zone of very many nodes the
 //! best ones; what was left out is counted.
 
-mod against;
 mod again;
+mod against;
 mod changes;
 mod command;
 mod seen;

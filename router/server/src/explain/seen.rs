@@ -39,7 +39,9 @@ impl Seen {
                     });
                 }
                 Row::Order(row) => {
-                    let Some((part, _)) = row.part_of.as_ref().filter(|p| p.0.order == order) else { continue };
+                    let Some((part, _)) = row.part_of.as_ref().filter(|p| p.0.order == order) else {
+                        continue;
+                    };
                     let there = PartThere {
                         order: row.order,
                         part: part.part,

@@ -30,7 +30,10 @@ pub(crate) fn page(story: &Story, why_not: Option<&str>) -> String {
     if let Some(part) = &story.part_of {
         let (number, attempt, zone) = (part.part, part.attempt, plain(&part.zone));
         let home = part.order;
-        let _ = writeln!(page, "part {number}, attempt {attempt}, of order {home} of zone {zone}: `router explain {home}`");
+        let _ = writeln!(
+            page,
+            "part {number}, attempt {attempt}, of order {home} of zone {zone}: `router explain {home}`"
+        );
     }
     for part in story.parts.iter().take(PARTS) {
         let (number, attempt, zone, there) = (part.part, part.attempt, plain(&part.zone), part.order);
@@ -49,7 +52,10 @@ pub(crate) fn page(story: &Story, why_not: Option<&str>) -> String {
     for (nth, step) in story.steps.iter().enumerate() {
         if nth == super::FIRST && story.left_out > 0 {
             let left_out = story.left_out;
-            let _ = writeln!(page, "\n({left_out} steps are left out; --at POSITION tells the story up to there)");
+            let _ = writeln!(
+                page,
+                "\n({left_out} steps are left out; --at POSITION tells the story up to there)"
+            );
         }
         self::step(step, nth.checked_sub(1).map(|before| &story.steps[before]), why_not, &mut page);
     }
@@ -116,7 +122,9 @@ fn choice(chosen: &Chosen, page: &mut String) {
     let decision = &choice.decision;
     let taken = choice.candidates.iter().any(|c| c.taken);
     let end = match choice.round {
-        Some(round) => format!("asked in round {round}: {}", choice.candidates.iter().filter(|c| c.asked).count()),
+        Some(round) => {
+            format!("asked in round {round}: {}", choice.candidates.iter().filter(|c| c.asked).count())
+        }
         None if taken => verdict(decision.verdict).to_owned(),
         None => format!("nobody: {}", nothing(choice)),
     };
@@ -147,7 +155,8 @@ fn choice(chosen: &Chosen, page: &mut String) {
     heads.extend(shown[0].sorts.iter().map(|(name, _)| *name));
     heads.extend(beside(&shown[0]).iter().map(|(name, _)| *name));
     heads.extend(["fills", "has"]);
-    let wide = |n: usize| rows.iter().map(|r| r[n].chars().count()).chain([heads[n].len()]).max().unwrap_or(0);
+    let wide =
+        |n: usize| rows.iter().map(|r| r[n].chars().count()).chain([heads[n].len()]).max().unwrap_or(0);
     let wide: Vec<usize> = (0..heads.len()).map(wide).collect();
     let cell = |(text, wide): (&str, &usize)| format!("{text:>wide$}");
     let line = |cells: Vec<&str>| cells.into_iter().zip(&wide).map(cell).collect::<Vec<_>>().join("  ");
@@ -171,7 +180,9 @@ fn choice(chosen: &Chosen, page: &mut String) {
 fn row(candidate: &Considered, demands: usize) -> Vec<String> {
     let rank = candidate.rank.map_or_else(|| "-".to_owned(), |rank| rank.to_string());
     let mut cells = vec![rank, plain(&candidate.node)];
-    let sort = |(name, value): &(&'static str, Option<SortValue>)| value.as_ref().map_or("-".into(), |v| sorted(name, v));
+    let sort = |(name, value): &(&'static str, Option<SortValue>)| {
+        value.as_ref().map_or("-".into(), |v| sorted(name, v))
+    };
     cells.extend(candidate.sorts.iter().map(sort));
     cells.extend(beside(candidate).into_iter().map(|(_, text)| text));
     cells.push(format!("{}/{demands}", candidate.covers));
@@ -193,12 +204,18 @@ fn sorted(sort: &str, value: &SortValue) -> String {
     match (sort, value) {
         ("distance", SortValue::Number(chord2)) => kilometres(*chord2),
         ("open_first", SortValue::Number(n)) => if *n == 0 { "open" } else { "closed" }.into(),
-        ("used" | "preferred" | "default_first", SortValue::Number(n)) => if *n == 0 { "yes" } else { "no" }.into(),
+        ("used" | "preferred" | "default_first", SortValue::Number(n)) => {
+            if *n == 0 { "yes" } else { "no" }.into()
+        }
         ("inventory_balance", SortValue::Number(thousandths)) => Qty(*thousandths).to_string(),
         ("capacity_left", SortValue::Number(i64::MAX)) => "no limit".into(),
         ("time_to_claim" | "time_to_ship", SortValue::Number(ms)) => format!("{} s", ms / 1000),
-        ("decline_rate", SortValue::Ratio(over, under)) => format!("{:.1} %", 100.0 * *over as f64 / *under as f64),
-        ("weeks_of_supply", SortValue::Ratio(over, under)) => format!("{:.1} weeks", *over as f64 / *under as f64),
+        ("decline_rate", SortValue::Ratio(over, under)) => {
+            format!("{:.1} %", 100.0 * *over as f64 / *under as f64)
+        }
+        ("weeks_of_supply", SortValue::Ratio(over, under)) => {
+            format!("{:.1} weeks", *over as f64 / *under as f64)
+        }
         (_, SortValue::Number(number)) => number.to_string(),
         (_, SortValue::Ratio(over, under)) => format!("{over}/{under}"),
         (_, SortValue::Text(text)) => plain(text),
