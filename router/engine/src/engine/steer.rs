@@ -25,9 +25,6 @@ impl Engine {
     pub(super) fn steer(&mut self, meta: &Meta, steer: Steer, effects: &mut Effects<'_>) -> Verdict {
         self.on_order(&steer.to, &steer.identity, |engine, order| {
             let (before, waited) = (order.work(), order.waiting_lines());
-            if !matches!(steer.act, Steering::Approve) {
-                engine.withdraw_offers(order, effects);
-            }
             let (what, done) = match &steer.act {
                 Steering::Retry { forgive } => ("retry", engine.retry_order(order, *forgive)),
                 Steering::Reroute { node, lines, same_node } => {
@@ -38,6 +35,10 @@ impl Engine {
             };
             if let Err((refusal, detail)) = done {
                 return refuse(refusal, &detail);
+            }
+            // Not before: what is refused leaves them as they are.
+            if !matches!(steer.act, Steering::Approve) {
+                engine.withdraw_offers(order, effects);
             }
             effects.touch_order(order.id);
             effects.change(Change::Steered(what.to_owned(), meta.actor.clone(), meta.reason.clone()));
@@ -56,7 +57,7 @@ impl Engine {
 
     fn retry_order(&self, order: &mut Order, forgive: bool) -> Result<(), (Refusal, String)> {
         let forgives = forgive && !order.declined.is_empty();
-        if !forgives && order.lines.iter().all(|l| l.open.is_zero()) {
+        if !forgives && order.lines.iter().all(|l| l.open.is_zero() && l.held.is_zero()) {
             return Err((Refusal::Closed, order.state.text().into_owned()));
         }
         if forgive {
@@ -65,7 +66,7 @@ impl Engine {
         Ok(())
     }
 
-    /// Opens what is not picked, at one node or at all.
+    /// Opens what is not picked, at one node or at all; what is offered too, where no node is named.
     fn reroute(
         &mut self,
         order: &mut Order,
@@ -104,7 +105,8 @@ impl Engine {
                 recalled += order.recall(line, left, Unit::Open);
             }
         }
-        if moved.is_empty() && recalled.is_zero() {
+        let offered = from.is_none() && order.has_open_offers();
+        if moved.is_empty() && recalled.is_zero() && !offered {
             let here = |f: &super::order::Fulfilment| {
                 from.is_none_or(|from| from == f.node)
                     && wanted.iter().any(|(line, _)| *line == usize::from(f.line))
@@ -119,7 +121,7 @@ impl Engine {
         Ok(())
     }
 
-    /// Gives open units to a node, all or none.
+    /// Gives open units to a node, all or none; offered ones too.
     fn assign_to(
         &mut self,
         order: &mut Order,
@@ -138,7 +140,7 @@ impl Engine {
         let mut fresh = 0;
         for (line, qty) in wanted(order, lines)? {
             let there: Qty = takes.iter().filter(|(known, _)| *known == line).map(|(_, qty)| *qty).sum();
-            let open = order.lines[line].open - there;
+            let open = order.lines[line].open + order.lines[line].held - there;
             if qty != QTY_MAX && qty > open {
                 return Err((Refusal::Closed, order.lines[line].name.clone()));
             }
@@ -161,6 +163,7 @@ impl Engine {
                 return Err((Refusal::NoStock, self.state.skus[sku as usize].name.clone()));
             }
         }
+        self.withdraw_offers(order, effects);
         order.declined.retain(|declined| *declined != node);
         for (line, qty) in takes {
             let step = (Unit::Open, Unit::Allocated);
