@@ -130,7 +130,7 @@ fn a_record_that_nobody_can_read_is_kept_aside_and_changes_nothing() {
         run.engine.apply(input, &mut out);
         run.offset += 1;
         assert_eq!(outcome(&out), Some(Outcome::Refused(refusal)));
-        let aside = |topic: &Topic| matches!(topic, Topic::DeadLetter(of) if of == "commands");
+        let aside = |topic: &Topic| matches!(topic, Topic::DeadLetter(of) if **of == *"commands");
         assert_eq!(out.iter().filter(|output| aside(&output.target.topic)).count(), letters);
     }
     // One that can be read and is skipped leaves no more.
