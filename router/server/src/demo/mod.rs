@@ -192,10 +192,11 @@ pub(crate) async fn play<T>(
 
 /// Says now and then how many orders are made: of very many that takes long.
 fn making(orders: u64) -> impl FnMut(u64) {
-    let mut said = Instant::now();
+    let mut said = None;
     move |made| {
-        if said.elapsed() >= Duration::from_secs(1) {
-            said = Instant::now();
+        let last = said.get_or_insert_with(Instant::now);
+        if last.elapsed() >= Duration::from_secs(1) {
+            *last = Instant::now();
             eprintln!("demo: {made} of {orders} orders are made");
         }
     }

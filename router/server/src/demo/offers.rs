@@ -1,11 +1,12 @@
 //! What became of offers, from the events alone.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use hdrhistogram::Histogram;
 use router_schemas::{
+    command::part::PartRef,
     event::{Change, OfferChange, OfferStep, PartStep},
-    id::OfferId,
+    id::{OfferId, OrderId},
 };
 use serde::Serialize;
 
@@ -51,7 +52,7 @@ pub(crate) struct Grab {
     pub claim_p99_ms: u64,
     /// Parts of orders sent to the central warehouse.
     pub parts_sent: u64,
-    /// Of those, given back in part or whole.
+    /// Of those, given back, some of it or all.
     pub parts_given_back: u64,
 }
 
@@ -60,6 +61,8 @@ pub(super) struct Offers {
     seen: HashMap<OfferId, Seen>,
     counts: Grab,
     claimed_ms: Histogram<u64>,
+    /// Parts: home's order, part, attempt.
+    given_back: HashSet<(OrderId, u32, u32)>,
 }
 
 struct Seen {
@@ -74,7 +77,7 @@ struct Seen {
 impl Default for Offers {
     fn default() -> Self {
         let claimed_ms = Histogram::new_with_bounds(1, 3_600_000, 3).expect("bounds that the library allows");
-        Offers { seen: HashMap::new(), counts: Grab::default(), claimed_ms }
+        Offers { seen: HashMap::new(), counts: Grab::default(), claimed_ms, given_back: HashSet::new() }
     }
 }
 
@@ -86,7 +89,11 @@ impl Offers {
             Change::GivenBack(..) => self.counts.given_back += 1,
             Change::Part(part) => match part.what {
                 PartStep::Sent => self.counts.parts_sent += 1,
-                PartStep::GivenBack => self.counts.parts_given_back += 1,
+                // Both zones tell it.
+                PartStep::GivenBack => {
+                    let PartRef { order, part, attempt, .. } = part.part;
+                    self.given_back.insert((order, part, attempt));
+                }
                 PartStep::Cancelled | PartStep::Reported => {}
             },
             _ => {}
@@ -146,6 +153,7 @@ impl Offers {
         let claimed = self.seen.values().filter(|seen| seen.won.is_some()).count() as u64;
         Grab {
             claimed_percent: claimed * 100 / self.counts.offers.max(1),
+            parts_given_back: self.given_back.len() as u64,
             claim_p50_ms: self.claimed_ms.value_at_quantile(0.5),
             claim_p99_ms: self.claimed_ms.value_at_quantile(0.99),
             ..self.counts

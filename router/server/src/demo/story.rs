@@ -238,7 +238,7 @@ fn grab_stock(stores: &[&Store], sku: &str, units: i64) -> Vec<Message> {
         true => units * 2 / 5,
         false => units * (90 + (hash(&["units", &first.zone, sku]) % 61) as i64) / 100,
     };
-    let carries = |store: &Store| hash(&["carry", &store.node, sku]) % 50 < if store.grabs { 49 } else { 15 };
+    let carries = |store: &Store| hash(&["carry", &store.node, sku]) % 50 < if store.grabs { 49 } else { 6 };
     let weight = |store: &Store| if store.grabs { 4 } else { 1 };
     let carry: Vec<_> = others.iter().filter(|store| carries(store)).collect();
     let weights: i64 = carry.iter().map(|store| weight(store)).sum();
