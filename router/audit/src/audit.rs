@@ -55,8 +55,7 @@ impl Audit {
         });
         let lanes: Vec<Lane> = lanes.collect();
         let places = lanes.iter().enumerate().map(|(n, lane)| ((lane.stage.input(), lane.partition), n));
-        let no_subject = vec!["I4: no offers in this log", "I6: no offers in this log"];
-        let mut report = Report { no_subject, ..Report::default() };
+        let mut report = Report::default();
         for (at, range) in &trimmed {
             let said = format!("{at}: the first {} records are trimmed", range.start);
             report.unchecked.push(said);
@@ -247,7 +246,10 @@ impl Audit {
                 Some(Topic::Intake) if partition.topic == Topic::Commands => {
                     self.passed(&at, origin.partition, meta, command)?;
                 }
-                Some(Topic::Control) => self.ties.copy(&at, command, &mut self.report),
+                Some(Topic::Control) => self.ties.copy(&at, meta, command, &mut self.report),
+                Some(Topic::Commands) if partition.topic == Topic::Commands => {
+                    self.ledger.parts.record(&at, command, &mut self.report);
+                }
                 _ => {}
             }
         }
@@ -260,8 +262,8 @@ impl Audit {
         self.report.commands += u64::from(counted);
         let time = lane.time;
         match decoded {
-            Some((_, Command::Reference(published))) if partition.topic == Topic::Commands => {
-                self.ledger.reference(partition.partition, time, &published.change);
+            Some((_, Command::Reference(published))) if partition.topic == Topic::Commands && !skipped => {
+                self.ledger.reference(partition.partition, time, &published);
             }
             Some((_, Command::Place(message))) if partition.topic == Topic::Commands => {
                 if let Some(to) = &message.to {
@@ -321,9 +323,11 @@ impl Audit {
                 }
             }
         }
-        let Audit { ties, ledger, notices, report, .. } = self;
+        let all = self.still && !self.trimmed;
+        let Audit { ties, ledger, notices, report, log, .. } = self;
         ties.close(report);
         notices.close(ledger, report);
+        ledger.parts.close(*log, all, &ledger.orders, report);
         ledger.close(report);
     }
 }

@@ -1,6 +1,7 @@
 //! The inputs of the stages: which commands there are, at which hybrid time each was applied, and what became of it.
 //!
-//! Hybrid times are recomputed: per partition, max(last + 1, engine time, carried + 1) in µs, one for each record.
+//! Hybrid times are recomputed: per partition, max(last + 1, engine time, carried + 1) in µs, one for each record. So are
+//! service times: engine time, at most 30 s behind the last tick, less the outages so far.
 
 use std::collections::VecDeque;
 
@@ -10,6 +11,7 @@ use router_schemas::{
     envelope::{Meta, ReplyTo},
     event::Event,
     id::OrderId,
+    limits::OUTAGE_MS,
     position::{Position, Topic},
     stage::StageName,
 };
@@ -21,11 +23,15 @@ pub(crate) struct Pending {
     pub time: u64,
     /// Engine time, ms.
     pub at: i64,
+    /// Service time, ms; `None`: a trimmed beginning leaves it unknown.
+    pub service: Option<i64>,
     pub kind: &'static str,
     /// Hash of the platform order that it names; 0: none.
     pub identity: u64,
     pub order: Option<OrderId>,
     pub reply: Option<ReplyTo>,
+    /// A claim, or what operations asked for.
+    pub said: Option<Box<Command>>,
     /// It came by a raw topic, where nobody waits.
     pub sourced: bool,
     /// Its outcome or its passing on was seen.
@@ -50,6 +56,8 @@ pub(crate) struct Lane {
     pub first: u64,
     pub next: u64,
     engine_time: i64,
+    /// Engine time of the last tick, and the outages so far, ms.
+    ticked: (i64, i64),
     pub time: u64,
     /// False while a trimmed beginning leaves the hybrid time unknown.
     pub exact: bool,
@@ -71,6 +79,7 @@ impl Lane {
             first,
             next: first,
             engine_time: 0,
+            ticked: (0, 0),
             time: 0,
             exact: first == 0,
             pending: VecDeque::new(),
@@ -96,19 +105,37 @@ impl Lane {
         self.time = (self.time + 1).max(self.engine_time.max(0) as u64 * 1000).max(carried + 1);
         self.next = record.offset + 1;
         let command = command.map(|(_, command)| command);
+        let service = self.serve(matches!(command, Some(Command::Tick)));
         self.pending.push_back(Pending {
             time: self.time,
             at: self.engine_time,
+            service: Some(service).filter(|_| self.first == 0),
             kind: command.map_or("undecodable", Command::name),
             identity: command.and_then(Command::identity).map_or(0, |identity| identity.hash()),
             order: command.and_then(order_of),
             reply: meta.and_then(|m| m.reply),
+            said: command
+                .filter(|c| matches!(c, Command::Claim(_) | Command::Steer(_)))
+                .cloned()
+                .map(Box::new),
             sourced: meta.is_some_and(|m| m.source.is_some()),
             done: false,
         });
         if self.stage == StageName::Intake {
             self.forget_done();
         }
+    }
+
+    /// Service time of the record that was just taken in.
+    fn serve(&mut self, tick: bool) -> i64 {
+        let (last, outages) = self.ticked;
+        if tick {
+            let beyond = (self.engine_time - last - OUTAGE_MS).max(0);
+            self.ticked = (self.engine_time, if last > 0 { outages + beyond } else { outages });
+        }
+        let (last, outages) = self.ticked;
+        let served = if last > 0 { self.engine_time.min(last + OUTAGE_MS) } else { self.engine_time };
+        served - outages
     }
 
     fn forget_done(&mut self) {
@@ -166,6 +193,14 @@ fn order_of(command: &Command) -> Option<OrderId> {
         Command::Delivered(d) => d.to.as_ref().map(|to| to.order),
         Command::Ask(a) | Command::Forgotten(a) => Some(a.order),
         Command::Picked(f) | Command::Ready(f) | Command::Shipped(f) | Command::Returned(f) => Some(f.order),
+        Command::Accepted(f) | Command::HandedOver(f) => Some(f.order),
+        Command::Reserve(r) => r.to.as_ref().map(|to| to.order),
+        Command::Extend(e) => e.to.as_ref().map(|to| to.order),
+        Command::Release(r) => r.to.as_ref().map(|to| to.order),
+        Command::Steer(s) => s.to.as_ref().map(|to| to.order),
+        Command::Claim(c) => Some(c.order),
+        Command::Decline(d) => Some(d.order),
+        Command::CancelAnswer(a) => Some(a.order),
         _ => None,
     }
 }

@@ -1,16 +1,22 @@
 //! Units of cells and of order lines, added up from what events state, and compared with each row image.
 
+mod events;
+mod holds;
 mod images;
+mod offers;
+mod rules;
+mod standing;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use router_schemas::{
     command::{
-        reference::{Reference, RouteWhen},
+        Command,
+        reference::{Published, Reference, RouteWhen},
         stock::{Allowance, CellName},
     },
-    event::{Change, Event, Exception, OrderState, StockCause, StockChange},
-    id::OrderId,
+    event::{Event, OrderState},
+    id::{OfferId, OrderId},
     position::Position,
     quantity::Qty,
     row::{OrderRow, Row},
@@ -18,10 +24,17 @@ use router_schemas::{
 };
 use xxhash_rust::xxh3::xxh3_64;
 
+use self::{holds::Holds, offers::Offers, rules::Rules, standing::Nodes};
 use crate::{
     notices::Notices,
-    orders::{Line, NOWHERE, Order, PROMISED},
+    orders::{Line, Order},
+    parts::Parts,
     report::Report,
+};
+
+pub(crate) use self::{
+    offers::Entry,
+    standing::{StandingKey, stamp},
 };
 
 /// The command whose events are judged.
@@ -29,6 +42,10 @@ pub(crate) struct Cause {
     pub stage: StageName,
     pub partition: u16,
     pub kind: &'static str,
+    /// Service time, ms; `None`: not known.
+    pub service: Option<i64>,
+    /// A claim, or what operations asked for.
+    pub said: Option<Command>,
 }
 
 /// Node, SKU, bucket, as numbers.
@@ -41,6 +58,7 @@ pub(crate) struct Cell {
     blocked: Qty,
     allocated: Qty,
     backordered: Qty,
+    held: Qty,
     allowance: Allowance,
     /// An exception said so, and none since that it is over.
     oversold: bool,
@@ -56,7 +74,7 @@ impl Cell {
 }
 
 pub(crate) struct Ledger {
-    trimmed: bool,
+    pub trimmed: bool,
     numbers: HashMap<Box<str>, u32>,
     names: Vec<Box<str>>,
     pub orders: HashMap<OrderId, Order>,
@@ -67,6 +85,13 @@ pub(crate) struct Ledger {
     channels: HashMap<(u16, String), Vec<(u64, RouteWhen)>>,
     untracked: HashSet<u32>,
     adopted: (u64, u64),
+    pub holds: Holds,
+    pub offers: Offers,
+    pub parts: Parts,
+    rules: Rules,
+    nodes: Nodes,
+    /// When rows of offers, holds, nodes and pools were last written, and their hashes.
+    pub standing: HashMap<StandingKey, (u64, u64)>,
     /// Orders that left memory: only their rows are compared.
     pub forgotten: HashMap<OrderId, (u64, u64)>,
 }
@@ -77,6 +102,17 @@ struct Touched {
     orders: BTreeSet<OrderId>,
     moved: BTreeSet<OrderId>,
     cells: BTreeSet<CellKey>,
+    holds: BTreeSet<OrderId>,
+    offers: BTreeSet<OfferId>,
+}
+
+/// What a command names first, of which the beginning was trimmed.
+#[derive(Default)]
+struct Fresh {
+    orders: BTreeSet<OrderId>,
+    cells: BTreeSet<CellKey>,
+    holds: BTreeSet<OrderId>,
+    offers: BTreeSet<OfferId>,
 }
 
 impl Ledger {
@@ -91,6 +127,12 @@ impl Ledger {
             channels: HashMap::new(),
             untracked: HashSet::new(),
             adopted: (0, 0),
+            holds: Holds::default(),
+            offers: Offers::default(),
+            parts: Parts::default(),
+            rules: Rules::default(),
+            nodes: Nodes::default(),
+            standing: HashMap::new(),
             forgotten: HashMap::new(),
         }
     }
@@ -119,8 +161,9 @@ impl Ledger {
     }
 
     /// A copy of reference material that an engine applied.
-    pub fn reference(&mut self, partition: u16, time: u64, change: &Reference) {
-        match change {
+    pub fn reference(&mut self, partition: u16, time: u64, published: &Published) {
+        self.rules.publish(partition, time, published);
+        match &published.change {
             Reference::Channel(channel) => {
                 let history = self.channels.entry((partition, channel.id.clone())).or_default();
                 history.push((time, channel.route_when));
@@ -161,7 +204,11 @@ impl Ledger {
                         let key = (entry.table() as u8, entry.key().into_owned());
                         self.references.insert(key, stamp).is_some_and(|(time, _)| time >= event.time)
                     }
-                    Row::Offer(_) | Row::Hold(_) | Row::Node(_) | Row::Pool(_) => false,
+                    row @ (Row::Offer(_) | Row::Hold(_) | Row::Node(_) | Row::Pool(_)) => {
+                        let key = StandingKey::of(row).expect("one of those that stand");
+                        let before = self.standing.insert(key, stamp(event.time, row));
+                        before.is_some_and(|(time, _)| time >= event.time)
+                    }
                 };
                 if twice {
                     report.violated("E2308", at.clone(), || format!("{} writes a row twice", event.cause));
@@ -173,14 +220,12 @@ impl Ledger {
             return;
         }
         let mut touched = Touched::default();
-        let adopted: BTreeSet<OrderId> = match self.trimmed && cause.kind != "place" {
-            true => rows.0.keys().filter(|id| !self.orders.contains_key(id)).copied().collect(),
-            false => BTreeSet::new(),
-        };
-        let fresh: BTreeSet<CellKey> = match self.trimmed {
-            true => rows.1.keys().filter(|key| !self.cells.contains_key(key)).copied().collect(),
-            false => BTreeSet::new(),
-        };
+        let mut fresh = self.fresh(scope);
+        if !matches!(cause.kind, "place" | "part") {
+            let unknown = rows.0.keys().filter(|id| self.trimmed && !self.orders.contains_key(id));
+            fresh.orders.extend(unknown);
+        }
+        fresh.cells.extend(rows.1.keys().filter(|key| self.trimmed && !self.cells.contains_key(key)));
         let shown: BTreeMap<OrderId, &OrderRow> =
             rows.0.iter().map(|(id, (_, _, row))| (*id, *row)).collect();
         for (id, row) in &shown {
@@ -190,16 +235,19 @@ impl Ledger {
                 bucket: self.number(&line.bucket),
             });
             let lines: Vec<Line> = lines.collect();
+            let place = (self.number(&row.identity.channel), self.number(&row.zone));
             let order = self.orders.entry(*id).or_insert_with(Order::new);
-            order.lines = lines;
+            (order.lines, order.place, order.is_part) = (lines, place, row.part_of.is_some());
         }
         for (at, event) in scope {
-            self.event(cause, at, event, &adopted, &fresh, &mut touched, notices, report);
+            self.event(cause, (at, event), scope, &fresh, &mut touched, notices, report);
         }
+        for (id, (_, _, row)) in rows.0.iter().filter(|(id, _)| fresh.orders.contains(id)) {
+            self.adopt_order(*id, row);
+        }
+        self.standing_rows(cause, scope, &fresh, &touched, report);
         for (id, (at, event, row)) in &rows.0 {
-            if adopted.contains(id) {
-                self.adopt_order(*id, row);
-            }
+            self.parts.row(at, row, report);
             self.order_row(cause, at, event, row, touched.moved.contains(id), report);
         }
         let (at, _) = scope.last().expect("judged with at least one event");
@@ -208,7 +256,9 @@ impl Ledger {
         }
         for key in touched.cells.iter().chain(rows.1.keys()).copied().collect::<BTreeSet<_>>() {
             match rows.1.get(&key) {
-                Some((at, event, row)) => self.cell_row(key, fresh.contains(&key), at, event, row, report),
+                Some((at, event, row)) => {
+                    self.cell_row(key, fresh.cells.contains(&key), at, event, row, report)
+                }
                 None if self.cells[&key].tracked && !self.untracked.contains(&key.1) => {
                     let CellName { node, sku, .. } = self.cell_name(key);
                     let said = format!("{sku} at {node} changed and its row was not written");
@@ -217,171 +267,38 @@ impl Ledger {
                 None => {}
             }
         }
+        for id in &touched.orders {
+            self.held_is_offered(*id, at, report);
+        }
         self.placed(cause, scope, &shown, report);
     }
 
     /// Counts what left memory.
     fn forget(&mut self, order: OrderId, at: &Position, report: &mut Report) {
+        self.forget_hold(order, at, report);
         let Some(known) = self.orders.remove(&order) else { return };
+        self.offers.forget(&known.offers);
         if !known.state.as_ref().is_none_or(OrderState::is_closed) {
             report.violated("E2319", at.clone(), || format!("{order} is forgotten and not closed"));
         }
         self.forgotten.insert(order, known.stamp);
     }
 
-    #[allow(clippy::too_many_arguments, reason = "one event within its command, all of it the command's own")]
-    fn event(
-        &mut self,
-        cause: &Cause,
-        at: &Position,
-        event: &Event,
-        adopted: &BTreeSet<OrderId>,
-        fresh: &BTreeSet<CellKey>,
-        touched: &mut Touched,
-        notices: &mut Notices,
-        report: &mut Report,
-    ) {
-        // A node states what it did; whatever else raises a promise is our own decision.
-        let fact = event.item == 0 && matches!(cause.kind, "picked" | "ready" | "shipped" | "returned");
-        let (mut before, mut left) = (BTreeMap::new(), BTreeMap::<CellKey, Qty>::new());
-        for change in &event.changes {
-            match change {
-                Change::Units { node, moves } => {
-                    let Some(id) = event.order else {
-                        report.violated("E2303", at.clone(), || "units of no order were moved".into());
-                        continue;
-                    };
-                    touched.orders.insert(id);
-                    touched.moved.insert(id);
-                    let node = node.as_ref().map_or(NOWHERE, |node| self.number(node));
-                    for (line, from, to, qty) in moves {
-                        let order = self.orders.entry(id).or_insert_with(Order::new);
-                        if !adopted.contains(&id) {
-                            order.shift(*line, node, (*from, *to), *qty);
-                        }
-                        let Some(place) = order.lines.get(usize::from(*line)).filter(|_| node != NOWHERE)
-                        else {
-                            continue;
-                        };
-                        let key = (node, place.sku, place.bucket);
-                        touched.cells.insert(key);
-                        let cell = self.cells.entry(key).or_default();
-                        before.entry(key).or_insert(cell.allocated);
-                        if !fresh.contains(&key) {
-                            let count = |yes: bool| if yes { *qty } else { Qty::ZERO };
-                            let back = router_schemas::event::Unit::Backordered;
-                            cell.allocated += count(PROMISED.contains(to)) - count(PROMISED.contains(from));
-                            cell.backordered += count(*to == back) - count(*from == back);
-                        }
-                        if *to == router_schemas::event::Unit::Shipped {
-                            *left.entry(key).or_default() += *qty;
-                        }
-                    }
-                }
-                Change::Stock(stock) => {
-                    let key = self.key(&stock.cell);
-                    touched.cells.insert(key);
-                    let cell = self.cells.entry(key).or_default();
-                    cell.tracked = true;
-                    if !fresh.contains(&key) {
-                        cell.on_hand += stock.on_hand;
-                        cell.blocked += stock.blocked;
-                    }
-                    if stock.cause == StockCause::Shipment {
-                        *left.entry(key).or_default() += stock.stated.unwrap_or(stock.on_hand);
-                    }
-                    if let Some(said) = impossible(stock) {
-                        report.violated("E2302", at.clone(), || said.into());
-                    }
-                }
-                Change::State(from, to) => self.restated(at, event, (from, to), report),
-                Change::Exception(exception) => {
-                    let (name, cell) = match exception {
-                        Exception::Oversold(cell, _) => ("oversold", cell),
-                        Exception::Drift(cell, _) => ("drift", cell),
-                        _ => continue,
-                    };
-                    notices.expect(name, cell, &event.cause, at);
-                    if name == "oversold" {
-                        self.said(at, cell, true, report);
-                    }
-                }
-                Change::Recovered(cell) => {
-                    notices.expect("recovered", cell, &event.cause, at);
-                    self.said(at, cell, false, report);
-                }
-                Change::Forgotten(order) => self.forget(*order, at, report),
-                Change::Decided(_)
-                | Change::Payment(..)
-                | Change::Amended(_)
-                | Change::Hold(_)
-                | Change::Offer(_)
-                | Change::Node(..)
-                | Change::CancelRequested(..)
-                | Change::CancelAnswered(..)
-                | Change::Accepted(_)
-                | Change::GivenBack(..)
-                | Change::Late(..)
-                | Change::Part(_)
-                | Change::Steered(..) => {}
-            }
-        }
-        for (key, before) in before {
-            let cell = &self.cells[&key];
-            let most = match cell.allowance {
-                Allowance::None => Some(cell.on_hand),
-                Allowance::Limited(qty) => Some(cell.on_hand + qty),
-                Allowance::Unlimited => None,
-            };
-            let judged = !fact && cell.tracked && !fresh.contains(&key) && !self.untracked.contains(&key.1);
-            if judged && cell.allocated > before && most.is_some_and(|most| cell.allocated > most) {
-                let (allocated, CellName { node, sku, .. }) = (cell.allocated, self.cell_name(key));
-                report.violated("E2301", at.clone(), || {
-                    format!("{}: {allocated} of {sku} at {node}, before {before}", event.cause)
-                });
-            }
-        }
-        for (key, left) in left {
-            let tracked = self.cells[&key].tracked && !self.untracked.contains(&key.1);
-            if left.is_positive() && tracked {
-                let CellName { node, sku, .. } = self.cell_name(key);
-                report.violated("E2302", at.clone(), || {
-                    format!("{left} of {sku} left {node} and are still there")
-                });
-            }
-        }
-    }
-
-    fn restated(
-        &mut self,
-        at: &Position,
-        event: &Event,
-        to: (&OrderState, &OrderState),
-        report: &mut Report,
-    ) {
-        let Some(order) = event.order.and_then(|id| self.orders.get_mut(&id)) else { return };
-        // A new order is about to be routed.
-        let known = order.state.clone().unwrap_or(OrderState::Routing);
-        if known != *to.0 && !(self.trimmed && order.state.is_none()) {
-            report
-                .violated("E2319", at.clone(), || format!("{}: from {}, it was {known}", event.cause, to.0));
-        }
-        order.state = Some(to.1.clone());
-    }
-
-    /// An exception says that a cell is oversold, or not any more.
-    fn said(&mut self, at: &Position, cell: &CellName, oversold: bool, report: &mut Report) {
-        let key = self.key(cell);
-        let trimmed = self.trimmed;
-        let held = self.cells.entry(key).or_default();
-        if std::mem::replace(&mut held.oversold, oversold) == oversold && !trimmed {
-            let said = if oversold { "oversold" } else { "recovered" };
-            report.violated("E2310", at.clone(), || format!("{} at {} is {said} again", cell.sku, cell.node));
-        }
-    }
-
     pub fn close(&mut self, report: &mut Report) {
         report.cells = self.cells.values().filter(|cell| cell.tracked).count() as u64;
+        report.offers = self.offers.ever;
+        report.holds = self.holds.ever;
+        report.parts = self.parts.count();
+        if self.offers.ever == 0 {
+            report.no_subject.push("I4: no offers in this log");
+        }
+        if self.offers.declines == 0 {
+            report.no_subject.push("I6: no node declined in this log");
+        }
+        report.invariants = vec!["I1", "I2", "I3", "I4", "I5", "I6", "I7"];
+        let without = |name: &&str| report.no_subject.iter().any(|said| said.starts_with(*name));
+        let without: Vec<&str> = report.invariants.iter().copied().filter(|name| without(name)).collect();
+        report.invariants.retain(|name| !without.contains(name));
         report.oversold =
             self.cells.values().filter(|cell| cell.tracked && cell.over().is_positive()).count() as u64;
         let (orders, cells) = self.adopted;
@@ -394,16 +311,6 @@ impl Ledger {
             let said = format!("{} SKUs are not tracked: their cells are not added up", self.untracked.len());
             report.unchecked.push(said);
         }
-    }
-}
-
-/// What a change of stock may not say.
-fn impossible(stock: &StockChange) -> Option<&'static str> {
-    match stock.cause {
-        StockCause::Receipt if stock.on_hand < Qty::ZERO => Some("a receipt takes away"),
-        StockCause::Shipment if stock.on_hand.is_positive() => Some("a shipment adds"),
-        StockCause::Return if stock.on_hand < Qty::ZERO => Some("a return takes away"),
-        _ => None,
     }
 }
 

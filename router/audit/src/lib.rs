@@ -10,6 +10,7 @@ mod lanes;
 mod ledger;
 mod notices;
 mod orders;
+mod parts;
 mod reading;
 mod report;
 mod rows;

@@ -1,10 +1,14 @@
 //! What outside readers are told: the work of stores, the word to customers, the alerts about stock.
 
+mod offers;
+
 use std::collections::HashMap;
+
+use self::offers::{OfferSaid, Offered};
 
 use router_schemas::{
     command::stock::CellName,
-    event::OrderState,
+    event::{Event, OfferChange, OrderState},
     id::OrderId,
     position::{Position, Topic},
     quantity::Qty,
@@ -19,12 +23,11 @@ pub(crate) enum Notice {
     Assignment(Assignment),
     Notification(Notification),
     Alert(Alert),
+    Offer(OfferSaid),
 }
 
 #[derive(Deserialize)]
 pub(crate) struct Assignment {
-    #[serde(rename = "type", default)]
-    kind: String,
     event: String,
     node: String,
     order: OrderId,
@@ -65,6 +68,7 @@ impl Notice {
             Notice::Assignment(a) => &a.position,
             Notice::Notification(n) => &n.position,
             Notice::Alert(a) => &a.position,
+            Notice::Offer(o) => &o.position,
         }
     }
 }
@@ -83,16 +87,24 @@ pub(crate) struct Notices {
     heard: HashMap<OrderId, Heard>,
     /// Exceptions less alerts, by what they say.
     alerts: HashMap<u64, (i64, Position, String)>,
+    offers: Offered,
+}
+
+/// What kind of record it is.
+#[derive(Deserialize)]
+struct Kind {
+    #[serde(rename = "type", default)]
+    kind: String,
 }
 
 impl Notices {
     /// Reads a record for outside readers; `None`: not one that is looked at.
     pub fn read(&self, topic: &Topic, payload: &[u8]) -> Option<Result<Notice, String>> {
         let read = match topic {
-            Topic::Assignments => match serde_json::from_slice::<Assignment>(payload) {
+            Topic::Assignments => match serde_json::from_slice::<Kind>(payload) {
                 // What is offered is nobody's work yet.
-                Ok(said) if said.kind == "offer.v1" => return None,
-                read => read.map(Notice::Assignment),
+                Ok(Kind { kind }) if kind == "offer.v1" => serde_json::from_slice(payload).map(Notice::Offer),
+                _ => serde_json::from_slice(payload).map(Notice::Assignment),
             },
             Topic::Notifications => serde_json::from_slice(payload).map(Notice::Notification),
             Topic::StockAlerts => serde_json::from_slice(payload).map(Notice::Alert),
@@ -103,7 +115,11 @@ impl Notices {
 
     pub fn take(&mut self, at: &Position, notice: Notice, ledger: &mut Ledger, report: &mut Report) {
         match notice {
+            Notice::Offer(said) => self.offers.take(at, &said, report),
             Notice::Assignment(said) => {
+                if said.event == "cancel_requested" {
+                    self.offers.ask(said.order, &said.node, &said.position, at, true);
+                }
                 let node = ledger.number(&said.node);
                 if (said.event == "withdrawn") != said.lines.is_empty() {
                     let event = &said.event;
@@ -140,6 +156,18 @@ impl Notices {
         self.balance(event, cell, cause, at, 1);
     }
 
+    /// A step of an offer, of which stores are told.
+    pub fn offered(&mut self, change: &OfferChange) {
+        self.offers.step(change);
+    }
+
+    /// A store is asked to give picked units back.
+    pub fn asked(&mut self, event: &Event, node: &str, at: &Position) {
+        if let Some(order) = event.order {
+            self.offers.ask(order, node, &event.cause, at, false);
+        }
+    }
+
     fn balance(&mut self, event: &str, cell: &CellName, cause: &Position, at: &Position, by: i64) {
         let said = format!("{event} of {} {} at {} by {cause}", cell.sku, cell.bucket, cell.node);
         let key = xxh3_64(said.as_bytes());
@@ -151,6 +179,7 @@ impl Notices {
     }
 
     pub fn close(&mut self, ledger: &Ledger, report: &mut Report) {
+        self.offers.close(ledger, report);
         let mut alerts: Vec<_> = self.alerts.drain().map(|(_, alert)| alert).collect();
         alerts.sort();
         for (balance, at, said) in alerts {
@@ -164,7 +193,7 @@ impl Notices {
         for id in orders {
             let order = &ledger.orders[&id];
             let heard = self.heard.get(&id).unwrap_or(&silent);
-            if order.state == Some(OrderState::Cancelled) && !heard.cancelled {
+            if order.state == Some(OrderState::Cancelled) && !order.is_part && !heard.cancelled {
                 match order.adopted {
                     true => unjudged += 1,
                     false => report
@@ -201,9 +230,11 @@ fn astray(ledger: &Ledger, id: OrderId, heard: &Heard) -> Option<String> {
     places.into_iter().filter(|(node, _)| *node != crate::orders::NOWHERE).find_map(|(node, line)| {
         let name = order.lines.get(usize::from(line))?.name;
         let told: Qty = heard.work.iter().filter(|w| (w.0, w.1) == (node, name)).map(|w| w.2).sum();
-        let promised = order.at(line, node, &PROMISED);
-        let shipped = order.at(line, node, &[Shipped, Returned]);
-        (told < promised || told > promised + shipped).then(|| {
+        // An amend may have left an older line of that name.
+        let same = (0u16..).zip(&order.lines).filter(|(_, line)| line.name == name).map(|(line, _)| line);
+        let at = |units| -> Qty { same.clone().map(|line| order.at(line, node, units)).sum() };
+        let (promised, shipped) = (at(&PROMISED), at(&[Shipped, Returned]));
+        (told < promised || told > promised + shipped + order.slack).then(|| {
             format!("{} was told to send {told} of line {line}, it has {promised}", ledger.node_name(node))
         })
     })

@@ -3,6 +3,7 @@
 use router_schemas::{
     command::{order::PaymentState, reference::RouteWhen},
     event::{OrderState, Queue, Unit},
+    id::OfferId,
     limits::REMEMBER_MS,
     quantity::Qty,
     row::{FulfilmentRow, LineRow, OrderRow},
@@ -41,6 +42,17 @@ pub(crate) struct Order {
     pub adopted: bool,
     /// Its last row is of a closed order.
     pub closed: bool,
+    /// Units that stores were told of, and that closed with other goods by weight.
+    pub slack: Qty,
+    /// A part of an order whose home is another zone: the customer hears from home.
+    pub is_part: bool,
+    /// Its channel and zone, as numbers.
+    pub place: (u32, u32),
+    /// Offers of it, open or over, and the last epoch of any.
+    pub offers: Vec<OfferId>,
+    pub epochs: u32,
+    /// Nodes that declined it, and operations did not say otherwise since.
+    pub declined: Vec<u32>,
 }
 
 impl Order {
@@ -53,6 +65,12 @@ impl Order {
             stamp: (0, 0),
             adopted: false,
             closed: false,
+            slack: Qty::ZERO,
+            is_part: false,
+            place: (NOWHERE, NOWHERE),
+            offers: Vec::new(),
+            epochs: 0,
+            declined: Vec::new(),
         }
     }
 
@@ -177,14 +195,20 @@ fn is_at_node(unit: Unit) -> bool {
 pub(crate) const PROMISED: [Unit; 4] = [Unit::Backordered, Unit::Allocated, Unit::Picked, Unit::Ready];
 
 /// Whether the state of a row follows from its units, its payment and the time, by the documented precedence:
-/// review, scheduled, awaiting payment, routing, parked, in fulfilment, shipped after cancel, completed, cancelled. `route_when`: what the
-/// channel asks of the payment; `None`: not known.
-pub(crate) fn follows(row: &OrderRow, route_when: Option<RouteWhen>) -> bool {
+/// review, scheduled, awaiting payment, confirming, routing, offered, parked, in fulfilment, shipped after cancel,
+/// completed, cancelled. `route_when`: what the channel asks of the payment; `None`: not known. `offered`: nodes may
+/// claim some of it. `confirming`: other zones have still to hold some of it.
+pub(crate) fn follows(
+    row: &OrderRow,
+    route_when: Option<RouteWhen>,
+    offered: bool,
+    confirming: bool,
+) -> bool {
     let any = |of: fn(&LineRow) -> Qty| row.lines.iter().any(|line| of(line).is_positive());
     let open = any(|l| l.open);
     if !open {
-        let state = if any(|l| l.held) {
-            OrderState::Confirming
+        let state = if offered {
+            OrderState::Offered
         } else if any(|l| l.backordered + l.allocated + l.away) {
             OrderState::InFulfilment
         } else if any(|l| l.after_cancel - l.returned) {
@@ -197,6 +221,7 @@ pub(crate) fn follows(row: &OrderRow, route_when: Option<RouteWhen>) -> bool {
         return row.state == state;
     }
     let old = row.placed_at.is_some_and(|placed| placed < row.created_at - REMEMBER_MS);
+    let old = old && row.part_of.is_none();
     // Operations may ask for a review of any order.
     if old || row.state == OrderState::Review {
         return row.state == OrderState::Review;
@@ -208,7 +233,9 @@ pub(crate) fn follows(row: &OrderRow, route_when: Option<RouteWhen>) -> bool {
         Some(false) => row.state == OrderState::AwaitingPayment,
         paid => match &row.state {
             OrderState::Routing => true,
-            OrderState::Parked(queue) => *queue != Queue::NoZone,
+            OrderState::Confirming => confirming,
+            OrderState::Offered => offered,
+            OrderState::Parked(queue) => *queue != Queue::NoZone && !offered,
             OrderState::AwaitingPayment => paid.is_none(),
             _ => false,
         },

@@ -27,6 +27,22 @@ pub const CODES: &[Code] = &[
     code("E2317", "a dead letter is missing, or has no refused command"),
     code("E2318", "a record was passed over without an operator's word, or did something all the same"),
     code("E2319", "I5: the state of an order does not follow from its units, or it reopened without cause"),
+    code(
+        "E2320",
+        "I2: units are held that belong to no live hold or open offer, or a hold's row differs from its moves",
+    ),
+    code("E2321", "a hold or an offer lapsed before its service time"),
+    code(
+        "E2322",
+        "I4: an offer was claimed out of turn, has two winners, or stands otherwise than its steps say",
+    ),
+    code("E2323", "I6: a node that declined was asked, or given work, again"),
+    code("E2324", "I3: a part in another zone and its home do not agree"),
+    code("E2325", "a decision names a rule set that its zone did not go by"),
+    code(
+        "E2326",
+        "a store was told otherwise of an offer, or of a request to give units back, than happened",
+    ),
 ];
 
 const fn code(id: &'static str, summary: &'static str) -> Code {
@@ -60,10 +76,18 @@ pub struct Report {
     pub cells: u64,
     /// Cells where a fact left more promised than there is; visible, and no violation.
     pub oversold: u64,
+    /// Offers ever made.
+    pub offers: u64,
+    /// Orders for which something was ever held.
+    pub holds: u64,
+    /// Attempts at parts in other zones.
+    pub parts: u64,
     /// Records that operators passed over; the first hundred.
     pub skipped: Vec<Position>,
     /// Commands that did not decode and have their dead letter and outcome.
     pub undecodable: u64,
+    /// Invariants that were recomputed and had a subject in this log: `I1` and so on.
+    pub invariants: Vec<&'static str>,
     /// Invariants without a subject in this log.
     pub no_subject: Vec<&'static str>,
     /// What could not be checked, and why: one sentence each.

@@ -3,7 +3,6 @@
 use std::collections::HashMap;
 
 use router_schemas::{
-    command::reference::Reference,
     id::OrderId,
     position::{Position, Topic},
     row::Row,
@@ -12,7 +11,7 @@ use router_sinks::Store;
 
 use crate::{
     AuditError, Cut,
-    ledger::{CellKey, Ledger, hash},
+    ledger::{CellKey, Ledger, StandingKey, stamp},
     report::Report,
 };
 
@@ -36,7 +35,7 @@ pub(crate) fn compare(
         }
     }
     let trimmed = cut.held.iter().any(|(_, range)| range.start > 0);
-    let mut seen = (0usize, 0usize, 0usize);
+    let mut seen = (0usize, 0usize, 0usize, 0usize);
     let mut unknown = 0u64;
     let cells: HashMap<_, _> =
         ledger.cells.iter().map(|(key, cell)| (cell_key(ledger, *key), cell.stamp)).collect();
@@ -59,16 +58,15 @@ pub(crate) fn compare(
                 seen.2 += usize::from(known.is_some());
                 (known, format!("{:?} {}", entry.table(), entry.key()))
             }
-            Row::Offer(_) | Row::Hold(_) | Row::Node(_) | Row::Pool(_) => return,
-        };
-        let written = match &row {
-            Row::Order(order) => hash(&(time, order)),
-            Row::Cell(cell) => hash(&(time, cell)),
-            Row::Reference(entry) => hash::<(u64, &Reference)>(&(time, entry)),
-            Row::Offer(_) | Row::Hold(_) | Row::Node(_) | Row::Pool(_) => return,
+            Row::Offer(_) | Row::Hold(_) | Row::Node(_) | Row::Pool(_) => {
+                let key = StandingKey::of(&row).expect("one of those that stand");
+                let known = ledger.standing.get(&key).copied();
+                seen.3 += usize::from(known.is_some());
+                (known, key.name())
+            }
         };
         match known {
-            Some(stamp) if stamp == (time, written) => {}
+            Some(known) if known == stamp(time, &row) => {}
             Some((known, _)) if (time > known && !cut.still) || (time < known && behind) => {}
             Some((known, _)) if known != time => report.violated("E2308", place(&row), || {
                 format!("the row of {name} is of {time} µs, its last event of {known} µs")
@@ -81,10 +79,12 @@ pub(crate) fn compare(
     })?;
     let orders = ledger.orders.values().filter(|o| o.stamp.0 > 0).count() + ledger.forgotten.len();
     let cells = cells.values().filter(|(time, _)| *time > 0).count();
-    let due = (orders, cells, ledger.references.len());
+    let due = (orders, cells, ledger.references.len(), ledger.standing.len());
     if seen != due && !behind {
         report.violated("E2308", None, || {
-            format!("of orders, cells and references {due:?} rows are due, {seen:?} are there")
+            format!(
+                "of orders, cells, references and how things stand {due:?} rows are due, {seen:?} are there"
+            )
         });
     }
     if unknown > 0 {
@@ -101,6 +101,8 @@ fn cell_key(ledger: &Ledger, key: CellKey) -> (String, String, String) {
 fn place(row: &Row) -> Option<Position> {
     match row {
         Row::Order(order) => OrderId::position(order.order),
+        Row::Hold(hold) => OrderId::position(hold.order),
+        Row::Offer(offer) => OrderId::position(offer.order),
         _ => None,
     }
 }

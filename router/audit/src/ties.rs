@@ -37,6 +37,8 @@ pub(crate) struct Ties {
     /// Commands kept by intake for later, less those passed on since: by platform order and kind.
     kept: HashMap<(u64, &'static str), (i64, Position)>,
     copies: HashMap<u64, Copies>,
+    /// Policies of channels that control passes on, by the hybrid time of their command.
+    policies: BTreeMap<u64, (i64, Position)>,
     /// Replies that are to come, or came first; by the record that is answered.
     replies: HashMap<Position, Due>,
     letters: HashMap<Position, i64>,
@@ -73,6 +75,7 @@ impl Ties {
             used: BTreeMap::new(),
             kept: HashMap::new(),
             copies: HashMap::new(),
+            policies: BTreeMap::new(),
             replies: HashMap::new(),
             letters: HashMap::new(),
             skips: HashSet::new(),
@@ -135,7 +138,10 @@ impl Ties {
         {
             entry.done = true;
             let born = OrderId::new(self.log, &Topic::Intake, cause.partition, offset);
-            if (entry.kind, kind) == ("place", "place") && order != born {
+            // What was reserved for it gave it its id before.
+            let first = !self.directory.contains_key(&hash) && !self.trimmed;
+            let names = matches!((entry.kind, kind), ("place", "place") | ("reserve", "reserve"));
+            if names && first && order != born {
                 report.violated("E2311", at.clone(), || {
                     format!("{order} was placed by {cause}, which is {born}")
                 });
@@ -149,10 +155,10 @@ impl Ties {
             // Kept until now, by an outcome of its own.
             self.keep(hash, kind, -1, at);
         }
-        if !self.directory.contains_key(&hash) && kind != "place" && !self.trimmed {
+        if !self.directory.contains_key(&hash) && !matches!(kind, "place" | "reserve") && !self.trimmed {
             report.violated("E2311", at.clone(), || format!("{identity} was not placed before"));
         }
-        self.same_order(identity, order, kind == "place", at, report);
+        self.same_order(identity, order, matches!(kind, "place" | "reserve"), at, report);
         if !zone.is_empty() {
             self.zone(hash, &zone, identity, at, report);
         }
@@ -217,6 +223,10 @@ impl Ties {
                 }
             }
         }
+        let policy = (stage, entry.kind) == (StageName::Control, "channel_policy");
+        if policy && outcome == Outcome::Applied {
+            self.policy(event.time, at, 1);
+        }
         if outcome == Outcome::Refused(Refusal::Skipped) {
             self.skipped.push(cause.clone());
             if !event.changes.is_empty() || !event.rows.is_empty() {
@@ -280,10 +290,14 @@ impl Ties {
             (Some(Outcome::Early), answer) => *answer == Answer::Early,
             (Some(Outcome::Ignored), Answer::Ignored | Answer::Outcome(_)) => true,
             (Some(Outcome::NoZone), Answer::Accepted(_) | Answer::Repeat(_)) => true,
-            // A repeat gets the first answer again: of one that waits for its order, that it does.
+            // A repeat gets the first answer again: of one that waits for its order, that it does; or its refusal.
             (
                 Some(Outcome::Repeat),
-                Answer::Repeat(_) | Answer::Done | Answer::Outcome(_) | Answer::Early,
+                Answer::Repeat(_)
+                | Answer::Done
+                | Answer::Outcome(_)
+                | Answer::Early
+                | Answer::Refused { .. },
             ) => true,
             (Some(Outcome::Applied), Answer::Done | Answer::Outcome(_) | Answer::Published(_)) => true,
             _ => false,
@@ -329,6 +343,13 @@ impl Ties {
         }
     }
 
+    /// An order left memory: its platform may use the name again.
+    pub fn forget(&mut self, order: OrderId) {
+        let hash = self.ids.remove(&order);
+        let is_its = |hash: &u64| self.directory.get(hash).is_some_and(|(of, _)| *of == order);
+        hash.filter(is_its).map(|hash| self.directory.remove(&hash));
+    }
+
     pub fn skip(&mut self, position: &Position) {
         self.skips.insert(position.clone());
     }
@@ -357,6 +378,9 @@ impl Ties {
             let (seen, due) = (copies.seen.len(), copies.due.map(|(_, a, b)| a + b));
             report
                 .violated("E2312", at, || format!("{seen} copies were made, {} were due", due.unwrap_or(0)));
+        }
+        for (time, (_, at)) in std::mem::take(&mut self.policies).into_iter().filter(|_| !self.trimmed) {
+            report.violated("E2312", at, || format!("a policy of {time} µs was not passed on, or by nobody"));
         }
         let mut replies: Vec<_> = self.replies.drain().collect();
         replies.sort_by(|a, b| a.0.cmp(&b.0));
@@ -396,6 +420,10 @@ fn assigned(command: &Command) -> Option<Assigned> {
         Command::Cancel(c) => c.to.clone(),
         Command::Payment(p) => p.to.clone(),
         Command::Delivered(d) => d.to.clone(),
+        Command::Reserve(r) => r.to.clone(),
+        Command::Extend(e) => e.to.clone(),
+        Command::Release(r) => r.to.clone(),
+        Command::Steer(s) => s.to.clone(),
         // It names no zone: it follows its order.
         Command::Ask(a) => Some(Assigned { order: a.order, zone: String::new() }),
         _ => None,

@@ -15,8 +15,8 @@ use router_schemas::{
     position::Topic,
     quantity::Qty,
     rules::{
-        Action, Assignment, Balance, Filter, FilterBy, Late, Multi, Offer, OrderFilter, OrderSort, Reason,
-        Retry, Routing, Rule, RuleSet, Sort, StockEffect,
+        Action, Assignment, Balance, Filter, FilterBy, Late, Multi, Offer, OrderFilter, OrderSort,
+        Publication, Reason, Retry, Routing, Rule, RuleSet, Sort, StockEffect,
     },
 };
 
@@ -199,6 +199,7 @@ pub fn rule_set() -> RuleSet {
             Sort::Cost("sf".into()),
             Sort::Attribute { name: "class".into(), descending: true },
             Sort::RankTable(vec![("store-7".into(), -1)]),
+            Sort::Used,
         ],
         assignment: Assignment::Multi(multi),
         ignore_capacity: true,
@@ -250,5 +251,7 @@ pub fn rule_set() -> RuleSet {
             .map(|effect| Reason { id: "damaged".into(), effect, cool_down: Some(600_000), pause: true })
             .into(),
         retry: Retry::Stock,
+        note: Some("for the sale".into()),
+        published: Some(Publication { control: 99, at: 1_777_888_000_000 }),
     }
 }

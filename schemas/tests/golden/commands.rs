@@ -6,7 +6,7 @@ use router_schemas::{
         offer::NodeAct,
         order::{Cancel, Delivered, DeliveryMode, PaymentFact, PaymentState},
         part::{LegAct, Part, PartCancel, PartLine, PartReport},
-        reference::{Calendar, Channel, Item, Node, Published, Reference, Region, RouteWhen, Zone},
+        reference::{Calendar, Channel, Feed, Item, Node, Published, Reference, Region, RouteWhen, Zone},
         steer::Steering,
         stock::{AdjustTarget, Adjustment, Allowance, Basis, CellPolicy, Count, Movement},
     },
@@ -171,6 +171,7 @@ fn channel() -> Channel {
         cancel_within: Some(900_000),
         cancel_by_default: true,
         reroute_pinned: true,
+        feed: Some(Feed { every: 60_000, low: Qty(2_500) }),
     }
 }
 
@@ -244,7 +245,13 @@ fn part_asked() -> Part {
 }
 
 fn part_cancel() -> PartCancel {
-    PartCancel { part: part(), zone: "central".into(), lines: vec![("1".into(), Qty(5_300))] }
+    PartCancel {
+        part: part(),
+        home: "east".into(),
+        zone: "central".into(),
+        lines: vec![("1".into(), Qty(5_300))],
+        ask: true,
+    }
 }
 
 fn part_report() -> PartReport {
@@ -257,6 +264,13 @@ fn part_report() -> PartReport {
         open: Qty(500),
         delivered: Qty(750),
         returned: Qty(250),
+        unwanted: Qty::units(2),
     };
-    PartReport { part: part(), home: "east".into(), report: 3, lines: vec![line] }
+    PartReport {
+        part: part(),
+        home: "east".into(),
+        report: 3,
+        lines: vec![line],
+        tracking: Some("SF1042".into()),
+    }
 }

@@ -262,6 +262,7 @@ fn fulfilment_row() -> FulfilmentRow {
         returned: Qty::units(1),
         accepted: true,
         due: Some(1_777_889_060_000),
+        asked: Qty::units(1),
     }
 }
 

@@ -21,8 +21,6 @@ pub fn changes() -> Vec<(&'static str, Change)> {
     let node = || String::from("store-7");
     let mut changes = vec![
         ("change-hold", hold(HoldCause::Reserved)),
-        ("change-node-paused", Change::Node(node(), NodeChange::Paused(Some(1_777_888_999_000)))),
-        ("change-node-resumed", Change::Node(node(), NodeChange::Resumed)),
         ("change-cancel-requested", Change::CancelRequested(node(), 1_777_889_000_000)),
         ("change-cancel-answered", Change::CancelAnswered(node(), true)),
         ("change-accepted", Change::Accepted(node())),
@@ -32,6 +30,13 @@ pub fn changes() -> Vec<(&'static str, Change)> {
             Change::Steered("retry".into(), Some("ana".into()), Some("asked by phone".into())),
         ),
     ];
+    let standings = every!(NodeChange {
+        "change-node-paused": NodeChange::Paused(_) => NodeChange::Paused(Some(1_777_888_999_000)),
+        "change-node-resumed": NodeChange::Resumed => NodeChange::Resumed,
+        "change-node-cools-down": NodeChange::CoolsDown(_) => NodeChange::CoolsDown(1_777_889_000_000),
+        "change-node-evacuating": NodeChange::Evacuating => NodeChange::Evacuating,
+    });
+    changes.extend(standings.into_iter().map(|(name, what)| (name, Change::Node(node(), what))));
     let deadlines = every!(Deadline {
         "change-late-accept": Deadline::Accept => Deadline::Accept,
         "change-late-pick": Deadline::Pick => Deadline::Pick,

@@ -9,8 +9,9 @@ use std::{
 use router_schemas::{
     command::order::DeliveryMode,
     envelope::{self, Meta},
+    event::OfferClosed,
     id::{Identity, OrderId},
-    notice::{AssignedLine, Assignment, Notification, StockAlert},
+    notice::{AssignedLine, Assignment, Availability, Notification, OfferNotice, StockAlert},
     position::{LogId, Position, Topic},
     quantity::Qty,
     snapshot,
@@ -18,12 +19,13 @@ use router_schemas::{
 use serde_json::json;
 
 use crate::{
+    asked::offer_id,
     index::{Entry, same},
     parts,
     samples::{log, meta, order, origin, position},
 };
 
-/// `stores.assignments`, `customers.notifications`, `stock.alerts`, with their origin first.
+/// `stores.assignments`, `customers.notifications`, `stock.alerts`, `channels.availability`, with their origin first.
 pub fn notices() -> Vec<Entry> {
     let options = ["red"];
     let line = |options| AssignedLine {
@@ -33,8 +35,10 @@ pub fn notices() -> Vec<Entry> {
         options,
         qty: Qty(5_300),
         backordered: Qty::units(2),
+        asked: Qty::units(1),
     };
-    let bare = AssignedLine { name: None, options: &[], backordered: Qty::ZERO, ..line(&options) };
+    let bare =
+        AssignedLine { name: None, options: &[], backordered: Qty::ZERO, asked: Qty::ZERO, ..line(&options) };
     let assignment = Assignment {
         kind: "assignment.v1",
         event: "assigned",
@@ -47,6 +51,7 @@ pub fn notices() -> Vec<Entry> {
         mode: DeliveryMode::Pickup,
         remark: Some("不要香菜"),
         lines: vec![line(&options), bare.clone()],
+        deadline: Some(1_777_889_060_000),
         position: position(),
         at: 1_777_888_999_000,
     };
@@ -55,6 +60,7 @@ pub fn notices() -> Vec<Entry> {
         day_sequence: None,
         remark: None,
         lines: vec![bare],
+        deadline: None,
         ..assignment.clone()
     };
     let notification = Notification {
@@ -75,6 +81,7 @@ pub fn notices() -> Vec<Entry> {
         kind: "stock_alert.v1",
         event: "oversold",
         node: "store-7",
+        channel: None,
         sku: "85123A",
         bucket: "2026-05-04",
         qty: Qty(2_500),
@@ -82,6 +89,51 @@ pub fn notices() -> Vec<Entry> {
         at: 1_777_888_999_000,
     };
     let no_bucket = StockAlert { bucket: "", ..alert.clone() };
+    let of_pool = StockAlert { event: "low", node: "", channel: Some("web"), ..alert.clone() };
+    let offer = OfferNotice {
+        kind: "offer.v1",
+        event: "offered",
+        reason: None,
+        node: "store-7",
+        order: order(),
+        offer: offer_id(),
+        epoch: 3,
+        round: 2,
+        deadline: Some(1_777_889_060_000),
+        distance_m: Some(2_400),
+        channel: "web",
+        external_id: "SO-2026-0007",
+        number: Some("W-1042"),
+        day_sequence: Some(17),
+        mode: DeliveryMode::Delivery,
+        remark: Some("不要香菜"),
+        lines: vec![line(&options)],
+        position: position(),
+        at: 1_777_888_999_000,
+    };
+    let over = OfferNotice {
+        event: "closed",
+        reason: Some(OfferClosed::NoStock),
+        deadline: None,
+        distance_m: None,
+        number: None,
+        day_sequence: None,
+        remark: None,
+        lines: Vec::new(),
+        ..offer.clone()
+    };
+    let availability = Availability {
+        kind: "availability.v1",
+        channel: "web",
+        zone: "east",
+        sku: "85123A",
+        bucket: "2026-05-04",
+        available: Some(Qty(2_500)),
+        low: true,
+        position: position(),
+        at: 1_777_888_999_000,
+    };
+    let unlimited = Availability { bucket: "", available: None, low: false, ..availability.clone() };
     vec![
         notice("assignment", &assignment),
         notice("assignment-small", &small),
@@ -90,6 +142,11 @@ pub fn notices() -> Vec<Entry> {
         notice("stock-alert", &alert),
         notice("stock-alert-no-bucket", &no_bucket),
         notice("nothing", &json!({})),
+        notice("stock-alert-of-pool", &of_pool),
+        notice("offer", &offer),
+        notice("offer-closed", &over),
+        notice("availability", &availability),
+        notice("availability-unlimited", &unlimited),
     ]
 }
 

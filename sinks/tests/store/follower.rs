@@ -10,16 +10,16 @@ use router_schemas::{
     command::reference::{Reference, Table},
     envelope::{self, Meta},
     event::Event,
-    id::{Identity, OrderId},
+    id::{Identity, OfferId, OrderId},
     position::{LogId, Position, Topic, TopicPartition},
-    row::{CellRow, OrderRow, Row},
+    row::{CellRow, HoldRow, NodeRow, OfferRow, OrderRow, PoolRow, Row},
 };
 use router_sinks::{
     OrderFilter, Page, Store, StoreError,
     follow::{FollowError, Health, follow, follow_on},
 };
 
-use crate::{LOG, cell, dump, order, stores, zone};
+use crate::{LOG, cell, dump, found::standing, order, stores, zone};
 
 fn log(folder: &std::path::Path) -> Journal {
     let options = Options { create: Some(LOG), reserve_bytes: 0, ..Options::default() };
@@ -41,7 +41,9 @@ fn say(log: &Journal, number: u64, rows: Vec<Row>) {
 fn story(log: &Journal, numbers: std::ops::Range<u64>) {
     for number in numbers {
         let order = Row::Order(Box::new(order(number / 3, number as i64, "n1")));
-        say(log, number, vec![order, cell("n1", "k1", "", number as i64), zone("z", number as u16)]);
+        let mut rows = vec![order, cell("n1", "k1", "", number as i64), zone("z", number as u16)];
+        rows.extend(standing(number));
+        say(log, number, rows);
     }
 }
 
@@ -133,6 +135,45 @@ impl Store for Failing {
         limit: usize,
     ) -> Result<Page<Reference>, StoreError> {
         self.store.references(t, after, limit)
+    }
+    fn reference(&self, t: Table, key: &str) -> Result<Option<Reference>, StoreError> {
+        self.store.reference(t, key)
+    }
+    fn offer(&self, id: OfferId) -> Result<Option<OfferRow>, StoreError> {
+        self.store.offer(id)
+    }
+    fn offers(
+        &self,
+        node: Option<&str>,
+        after: Option<&[u8]>,
+        limit: usize,
+    ) -> Result<Page<OfferRow>, StoreError> {
+        self.store.offers(node, after, limit)
+    }
+    fn work(&self, node: &str, after: Option<&[u8]>, limit: usize) -> Result<Page<OrderRow>, StoreError> {
+        self.store.work(node, after, limit)
+    }
+    fn queue(
+        &self,
+        queue: Option<&str>,
+        after: Option<&[u8]>,
+        limit: usize,
+    ) -> Result<Page<OrderRow>, StoreError> {
+        self.store.queue(queue, after, limit)
+    }
+    fn hold(&self, order: OrderId) -> Result<Option<HoldRow>, StoreError> {
+        self.store.hold(order)
+    }
+    fn node(&self, node: &str) -> Result<Option<NodeRow>, StoreError> {
+        self.store.node(node)
+    }
+    fn pools(
+        &self,
+        channel: Option<&str>,
+        after: Option<&[u8]>,
+        limit: usize,
+    ) -> Result<Page<PoolRow>, StoreError> {
+        self.store.pools(channel, after, limit)
     }
     fn rows(&self, each: &mut dyn FnMut(u64, Row)) -> Result<(), StoreError> {
         self.store.rows(each)

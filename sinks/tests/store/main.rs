@@ -2,6 +2,7 @@
 
 mod contract;
 mod follower;
+mod found;
 
 use std::path::Path;
 
@@ -58,6 +59,9 @@ pub(crate) fn order(number: u64, created_at: i64, node: &str) -> OrderRow {
         lines: Vec::new(),
         fulfilments: vec![FulfilmentRow { node: node.into(), ..FulfilmentRow::default() }],
         display: Vec::new(),
+        part_of: None,
+        parts: Vec::new(),
+        declined: Vec::new(),
     }
 }
 

@@ -3,7 +3,7 @@
 use router_log::Record;
 use router_schemas::{
     envelope::{self, Origin},
-    event::{Event, Outcome},
+    event::{Change, Event, Outcome},
     position::{Position, TopicPartition},
     refusal::Refusal,
     stage::StageName,
@@ -60,6 +60,11 @@ impl Audit {
             self.pass_over(place, cause.offset);
         }
         self.outcome(place, &at, &event);
+        for change in &event.changes {
+            if let Change::Forgotten(order) = change {
+                self.ties.forget(*order);
+            }
+        }
         self.lanes[place].scope.push((at, event));
         Ok(())
     }
@@ -118,8 +123,14 @@ impl Audit {
         let scope = std::mem::take(&mut lane.scope);
         let Some((_, event)) = scope.first() else { return };
         let (stage, partition) = (lane.stage, lane.partition);
-        let kind = lane.entry(event.cause.offset).map_or("", |entry| entry.kind);
-        let cause = Cause { stage, partition, kind };
+        let entry = lane.entry(event.cause.offset);
+        let cause = Cause {
+            stage,
+            partition,
+            kind: entry.as_ref().map_or("", |entry| entry.kind),
+            service: entry.as_ref().and_then(|entry| entry.service),
+            said: entry.and_then(|entry| entry.said.take()).map(|said| *said),
+        };
         if stage == StageName::Control {
             self.ties.published(&scope, &mut self.report);
         }

@@ -72,9 +72,12 @@ impl Ledger {
     ) {
         let id = row.order;
         let route_when = self.route_when(cause.partition, row, event.time);
+        let route_when = route_when.filter(|_| !self.rules.ask_for_payment(cause.partition));
+        let confirming = self.holds.is_confirming(id);
         let nodes: Vec<u32> = row.fulfilments.iter().map(|f| self.number(&f.node)).collect();
         let settled = row.changed_at == event.at;
         let Some(order) = self.orders.get_mut(&id) else { return };
+        let offered = self.offers.any_open(&order.offers);
         let mut wrong = |code, said: String| report.violated(code, at.clone(), || format!("{id}: {said}"));
         for (index, line) in (0u16..).zip(&row.lines) {
             if let Some(said) = order.line_differs(index, line) {
@@ -103,7 +106,7 @@ impl Ledger {
         if known != row.state {
             wrong("E2319", format!("the row says {}, the changes {known}", row.state));
         }
-        if settled && !orders::follows(row, route_when) {
+        if settled && !orders::follows(row, route_when, offered, confirming) {
             wrong("E2319", format!("{} does not follow from its units, payment and time", row.state));
         }
         if order.closed && !row.state.is_closed() && !moved {
@@ -135,6 +138,7 @@ impl Ledger {
             self.adopted.1 += 1;
             (held.on_hand, held.blocked) = (row.on_hand, row.blocked);
             (held.allocated, held.backordered) = (row.allocated, row.backordered);
+            held.held = row.held;
             held.oversold = held.over().is_positive();
             return;
         }
@@ -143,6 +147,7 @@ impl Ledger {
             ("blocked", row.blocked, held.blocked),
             ("promised", row.allocated, held.allocated),
             ("backordered", row.backordered, held.backordered),
+            ("held", row.held, held.held),
         ];
         let mut said = pairs
             .iter()

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use router_schemas::{
     command::{Command, reference::Reference},
-    envelope::write_postcard,
+    envelope::{Meta, write_postcard},
     event::Event,
     position::{Position, Topic},
     row::Row,
@@ -24,7 +24,11 @@ pub(super) struct Copies {
 
 impl Ties {
     /// A copy of a publication.
-    pub fn copy(&mut self, at: &Position, command: &Command, report: &mut Report) {
+    pub fn copy(&mut self, at: &Position, meta: &Meta, command: &Command, report: &mut Report) {
+        // What a channel keeps back in a zone: who states it need not know where the zone lives.
+        if let (Command::ChannelPolicy(_), Topic::Commands) = (command, &at.topic) {
+            return self.policy(meta.carried, at, -1);
+        }
         let Command::Reference(published) = command else {
             return report.violated("E2312", at.clone(), || format!("control copies no {}", command.name()));
         };
@@ -64,6 +68,15 @@ impl Ties {
                 copies.due = Some((hash(change), intake, commands));
                 self.settle(event.cause.offset, at, report);
             }
+        }
+    }
+
+    /// A policy of a channel that came to control at this hybrid time, less its copy.
+    pub(super) fn policy(&mut self, time: u64, at: &Position, by: i64) {
+        let entry = self.policies.entry(time).or_insert((0, at.clone()));
+        entry.0 += by;
+        if entry.0 == 0 {
+            self.policies.remove(&time);
         }
     }
 

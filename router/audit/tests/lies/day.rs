@@ -102,22 +102,22 @@ pub fn order_row(
     }
 }
 
-fn message(name: &str, to: Option<Assigned>) -> OrderMessage {
+pub fn message(name: &str, to: Option<Assigned>) -> OrderMessage {
     let head = OrderHead { identity: identity(name), ..OrderHead::default() };
     let line = OrderLine { line: "1".into(), sku: "k1".into(), qty: units(2), ..OrderLine::default() };
     let body = OrderBody { lines: vec![line], ..OrderBody::default() };
     OrderMessage { to, head, body: postcard::to_stdvec(&body).unwrap() }
 }
 
-fn to(order: OrderId) -> Option<Assigned> {
+pub fn to(order: OrderId) -> Option<Assigned> {
     Some(Assigned { order, zone: "z".into() })
 }
 
-fn moved(node: Option<&str>, from: Unit, to: Unit, qty: i64) -> Change {
+pub fn moved(node: Option<&str>, from: Unit, to: Unit, qty: i64) -> Change {
     Change::Units { node: node.map(str::to_owned), moves: vec![(0, from, to, units(qty))] }
 }
 
-fn applied(
+pub fn applied(
     history: &mut History,
     label: &'static str,
     cause: &Position,
@@ -128,16 +128,24 @@ fn applied(
 }
 
 /// A publication, its copies, and what the stages make of them.
-fn publish(history: &mut History, label: &'static str, copy: &'static str, change: Reference) {
+pub fn publish(history: &mut History, label: &'static str, copy: &'static str, change: Reference) {
     let caller = history.caller(false);
     let meta = Meta { reply: Some(caller), ..Meta::default() };
     let published = Published { control: 0, change: change.clone() };
     let cause = history.then().input(label, Topic::Control, 0, meta, Command::Reference(published));
     let (carried, control) = (history.time(&cause), cause.offset);
     history.then();
-    let (mut copies, everywhere) = (Vec::new(), !matches!(change, Reference::Node(_)));
+    let mut copies = Vec::new();
     for topic in [Topic::Intake, Topic::Commands] {
-        for partition in 0..if everywhere || topic == Topic::Intake { PARTITIONS } else { 1 } {
+        let partitions = match &change {
+            Reference::Node(node) if topic == Topic::Commands => {
+                let home = u16::from(node.zone != "z");
+                home..home + 1
+            }
+            Reference::Rules(_) if topic == Topic::Intake => 0..0,
+            _ => 0..PARTITIONS,
+        };
+        for partition in partitions {
             let meta = Meta { carried, ..Meta::default() };
             let published = Published { control, change: change.clone() };
             let body = Body::Command(meta.clone(), Box::new(Command::Reference(published)));
@@ -158,7 +166,7 @@ fn publish(history: &mut History, label: &'static str, copy: &'static str, chang
 }
 
 /// An order comes to intake; its id and where.
-fn placed(history: &mut History, label: &'static str, name: &str) -> (OrderId, Position, Accepted) {
+pub fn placed(history: &mut History, label: &'static str, name: &str) -> (OrderId, Position, Accepted) {
     let caller = history.caller(false);
     let meta = Meta { reply: Some(caller), ..Meta::default() };
     let partition = identity(name).partition(PARTITIONS);
@@ -172,7 +180,7 @@ fn placed(history: &mut History, label: &'static str, name: &str) -> (OrderId, P
 }
 
 /// Intake passes a command on.
-fn passed(history: &mut History, label: &'static str, cause: &Position, command: Command) -> Position {
+pub fn passed(history: &mut History, label: &'static str, cause: &Position, command: Command) -> Position {
     let meta = Meta { carried: history.time(cause), ..Meta::default() };
     let body = Body::Command(Meta::default(), Box::new(command));
     history.sent(label, Topic::Commands, 0, Some((Topic::Intake, cause.partition)), meta, body)

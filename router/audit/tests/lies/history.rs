@@ -106,6 +106,11 @@ impl History {
         self
     }
 
+    /// Lets so many seconds pass.
+    pub fn wait(&mut self, seconds: i64) {
+        self.transaction += seconds;
+    }
+
     fn push(
         &mut self,
         label: &'static str,

@@ -49,6 +49,12 @@ pub(super) fn audit(common: &Common) -> Result<(), CliError> {
             for (name, value) in members.filter(|(_, value)| !value.is_array()) {
                 text::line(&format!("{:<12} {}", name.replace('_', " "), plain(value)));
             }
+            let list =
+                |name: &str| report[name].as_array().into_iter().flatten().map(plain).collect::<Vec<_>>();
+            text::line(&format!("{:<12} {}", "invariants", list("invariants").join(" ")));
+            for said in [list("no_subject"), list("unchecked")].concat() {
+                text::line(&format!("{:<12} {said}", "not checked"));
+            }
             for violation in report["first"].as_array().into_iter().flatten() {
                 text::line(&format!("{}: {}", plain(&violation["code"]), plain(&violation["detail"])));
             }
