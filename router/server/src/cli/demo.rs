@@ -27,12 +27,13 @@ pub(super) struct Demo {
     /// No store grabs: all orders are assigned.
     #[arg(long)]
     no_grab: bool,
-    /// Of 100 offers to a store, so many are claimed by its robot.
-    #[arg(long, value_name = "PERCENT", default_value_t = 85, value_parser = percent())]
-    claim: u8,
-    /// Of 100 offers to a store, so many are declined, some of them by line; what is neither claimed nor declined lapses.
-    #[arg(long, value_name = "PERCENT", default_value_t = 10, value_parser = percent())]
-    decline: u8,
+    /// Of 100 offers to a store, so many are claimed by its robot [default: 85, or what --decline leaves].
+    #[arg(long, value_name = "PERCENT", value_parser = percent())]
+    claim: Option<u8>,
+    /// Of 100 offers to a store, so many are declined, some of them by line; what is neither claimed nor declined lapses
+    /// [default: 10, or what --claim leaves].
+    #[arg(long, value_name = "PERCENT", value_parser = percent())]
+    decline: Option<u8>,
     /// Of 100 pieces of work, robots go on with so many: accept, pick, make ready, ship.
     #[arg(long, value_name = "PERCENT", default_value_t = 40, value_parser = percent())]
     work: u8,
@@ -80,6 +81,18 @@ fn span(from: i64, to: i64) -> impl Fn(&str) -> Result<Span, String> + Clone {
 }
 
 impl Demo {
+    /// Of a hundred offers to a store, how many its robot claims and declines.
+    fn answers(&self) -> (u8, u8) {
+        match (self.claim, self.decline) {
+            (Some(claim), Some(decline)) => (claim, decline),
+            (Some(claim), None) => (claim, (100 - claim).min(10)),
+            (None, decline) => {
+                let decline = decline.unwrap_or(10);
+                ((100 - decline).min(85), decline)
+            }
+        }
+    }
+
     fn program(&self) -> Program {
         let think = match (self.think, self.rate.0) {
             (Some(think), _) => think.0,
@@ -88,9 +101,10 @@ impl Demo {
             (None, None) => 40,
         };
         let ttl = self.ttl.unwrap_or(Span(if self.store.is_empty() { 4_000 } else { 60_000 }));
+        let (claim, decline) = self.answers();
         let robots = Robots {
-            claim: self.claim,
-            decline: self.decline,
+            claim,
+            decline,
             work: self.work,
             think: Duration::from_millis(think.unsigned_abs()),
             seed: self.seed,
@@ -104,11 +118,16 @@ impl Demo {
         if !self.listen.ip().is_loopback() {
             return Err(CliError::Usage(format!("{} is not loopback; the demo has no token", self.listen)));
         }
-        if self.claim + self.decline > 100 {
-            let (claim, decline) = (self.claim, self.decline);
+        let (claim, decline) = self.answers();
+        if claim + decline > 100 {
             return Err(CliError::Usage(format!(
                 "--claim {claim} and --decline {decline} are more than 100"
             )));
+        }
+        let grabs = demo::grabbing_stores();
+        if let Some(unknown) = self.store.iter().find(|store| !grabs.contains(store)) {
+            let grabs = grabs.join(", ");
+            return Err(CliError::Usage(format!("{unknown:?} is none of the stores that grab: {grabs}")));
         }
         let temporary = !common.folder_named;
         let folder = match common.folder_named {

@@ -38,7 +38,7 @@ use self::{
     story::{Message, Play, Setting, Story},
     watch::Watch,
 };
-pub(crate) use self::{outcome::Outcome, robots::Robots};
+pub(crate) use self::{outcome::Outcome, robots::Robots, story::grabbing_stores};
 use crate::router::{Answering, Router, SubmitError};
 
 /// Orders under way at most.
@@ -107,18 +107,14 @@ pub(crate) async fn play<T>(
     let wanted = *orders;
     let story = tokio::task::spawn_blocking(move || story::story(wanted, setting, making(wanted)));
     let story = story.await.map_err(|e| DemoError { what: "its own orders".into(), why: e.to_string() })?;
-    let Story { stores, zones, grabs, .. } = &story;
+    let Story { stores, zones, .. } = &story;
     let mut head =
         format!("router demo: {orders} real orders, {stores} stores in {zones} zones, data in {place}");
     if let Some(Offering { robots, ttl }) = grab {
-        let Robots { claim, decline, yours, .. } = robots;
-        if let Some(unknown) = yours.iter().find(|store| !grabs.contains(store)) {
-            let why = format!("it is none of the stores that grab: {}", grabs.join(", "));
-            return Err(DemoError { what: format!("the store {unknown:?}"), why });
-        }
+        let Robots { claim, decline, .. } = robots;
         head += &format!(
             "\n{} stores grab: of 100 offers to a store {claim} are claimed, {decline} declined; a round lasts {ttl}",
-            grabs.len()
+            grabbing_stores().len()
         );
     }
     eprintln!("{head}");

@@ -24,13 +24,21 @@ pub(super) struct Frame {
 pub(super) struct Picture {
     terminal: bool,
     drawn: usize,
+    /// The last line, where lines are written: what did not change is not said again.
+    said: String,
     begun: Instant,
     drew: Option<Instant>,
 }
 
 impl Picture {
     pub fn new() -> Picture {
-        Picture { terminal: std::io::stderr().is_terminal(), drawn: 0, begun: Instant::now(), drew: None }
+        Picture {
+            terminal: std::io::stderr().is_terminal(),
+            drawn: 0,
+            said: String::new(),
+            begun: Instant::now(),
+            drew: None,
+        }
     }
 
     /// True where it is time for the next frame.
@@ -42,6 +50,9 @@ impl Picture {
     pub fn draw(&mut self, frame: &Frame) {
         self.drew = Some(Instant::now());
         let text = if self.terminal { self.whole(frame) } else { self.line(frame) };
+        if !self.terminal && text == std::mem::replace(&mut self.said, text.clone()) {
+            return;
+        }
         // A picture that cannot be drawn ends nothing.
         let _ = std::io::stderr().write_all(text.as_bytes());
     }

@@ -55,8 +55,6 @@ pub(super) struct Story {
     pub orders: u64,
     pub stores: usize,
     pub zones: usize,
-    /// The stores that grab.
-    pub grabs: Vec<String>,
 }
 
 /// What the story is set in.
@@ -107,16 +105,24 @@ struct Invoice {
     lines: Vec<(String, i64, f64)>,
 }
 
+/// Stores that grab, where some do.
+pub(crate) fn grabbing_stores() -> Vec<String> {
+    all_stores(true).into_iter().filter(|store| store.grabs).map(|store| store.node).collect()
+}
+
+/// All stores; `grab`: two of five grab, and never the first of a zone.
+fn all_stores(grab: bool) -> Vec<Store> {
+    let mut stores: Vec<Store> = STORES.lines().skip(1).filter_map(store).collect();
+    for at in 1..stores.len() {
+        let is_first = stores[at].zone != stores[at - 1].zone;
+        stores[at].grabs = grab && !is_first && hash(&["grab", &stores[at].node]) % 5 < 2;
+    }
+    stores
+}
+
 /// The story of so many orders: the same every time. `made` hears now and then how many there are.
 pub(super) fn story(orders: u64, setting: Setting, mut made: impl FnMut(u64)) -> Story {
-    let mut stores: Vec<Store> = STORES.lines().skip(1).filter_map(store).collect();
-    if setting.ttl.is_some() {
-        let mut before = String::new();
-        for store in &mut stores {
-            store.grabs = before == store.zone && hash(&["grab", &store.node]) % 5 < 2;
-            before.clone_from(&store.zone);
-        }
-    }
+    let stores = all_stores(setting.ttl.is_some());
     let mut by_zone: BTreeMap<&str, Vec<&Store>> = BTreeMap::new();
     stores.iter().for_each(|store| by_zone.entry(&store.zone).or_default().push(store));
     let zones: Vec<_> = by_zone.keys().copied().collect();
@@ -168,7 +174,6 @@ pub(super) fn story(orders: u64, setting: Setting, mut made: impl FnMut(u64)) ->
         story.tables.push(vec![message("rules.v1", grab_rules(&zones, ttl))]);
         story.stock.extend(central_stock(&demand));
     }
-    story.grabs = stores.into_iter().filter(|store| store.grabs).map(|store| store.node).collect();
     story
 }
 
