@@ -2,7 +2,7 @@
 //! store would. What they do is drawn from a seed by order, store and epoch; when, is up to the machine.
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::HashMap,
     sync::{
         Arc, Mutex,
         atomic::{AtomicU64, Ordering},
@@ -14,6 +14,7 @@ use router_log::{Batch, LogError};
 use router_schemas::{
     id::{OfferId, OrderId},
     position::Topic,
+    quantity::Qty,
     reply::Answer,
 };
 use serde::Deserialize;
@@ -66,8 +67,8 @@ struct Known {
     offers: HashMap<(OfferId, String), u32>,
     /// Offers that a store of the person's may claim, by the epoch.
     yours: HashMap<OfferId, u32>,
-    /// Work that a store has.
-    work: HashSet<(OrderId, String)>,
+    /// Work that a store has: the lines of which it has something on its shelves.
+    work: HashMap<(OrderId, String), Vec<String>>,
 }
 
 /// A record of `stores.assignments`, as far as robots read it.
@@ -86,7 +87,7 @@ struct Notice {
 #[derive(Deserialize)]
 struct Line {
     line: String,
-    qty: Value,
+    qty: Qty,
 }
 
 /// A notice that is being done with.
@@ -169,6 +170,7 @@ impl Crew {
     fn learn(&self, notice: &Notice) -> bool {
         let Notice { event, node, order, epoch, .. } = notice;
         let yours = self.robots.yours.contains(node);
+        let work = (*order, node.clone());
         let mut known = lock(&self.known);
         match (event.as_str(), notice.offer) {
             ("offered", Some(offer)) if yours => {
@@ -183,9 +185,13 @@ impl Crew {
                 }
                 false
             }
-            ("assigned", _) => !yours && known.work.insert((*order, node.clone())),
+            ("assigned", _) if !yours => known.work.insert(work, notice.on_shelves()).is_none(),
+            ("changed", _) => {
+                known.work.entry(work).and_modify(|lines| *lines = notice.on_shelves());
+                false
+            }
             ("withdrawn", _) => {
-                known.work.remove(&(*order, node.clone()));
+                known.work.remove(&work);
                 false
             }
             _ => false,
@@ -199,6 +205,13 @@ impl Crew {
         let answering = send(&self.router, kind, body, true).await?;
         let reply = answering.wait(WAIT).await.map_err(|e| failed(e.to_string()))?;
         Ok(reply.answer)
+    }
+}
+
+impl Notice {
+    /// What is to come is on no shelf.
+    fn on_shelves(&self) -> Vec<String> {
+        self.lines.iter().filter(|l| l.qty.is_positive()).map(|l| l.line.clone()).collect()
     }
 }
 
@@ -269,10 +282,12 @@ impl Errand {
         }
         for kind in steps {
             self.think(kind).await;
-            if !lock(&self.crew.known).work.contains(&key) {
+            let lines = lock(&self.crew.known).work.get(&key).cloned().unwrap_or_default();
+            if lines.is_empty() {
                 break;
             }
-            let mut body = json!({ "order": order, "node": node });
+            let lines: Vec<_> = lines.into_iter().map(|line| json!({ "line": line })).collect();
+            let mut body = json!({ "order": order, "node": node, "lines": lines });
             if kind == "decline.v1" {
                 body["reason"] = "not-found".into();
             }
