@@ -49,7 +49,7 @@ pub(super) struct Demo {
     seed: u64,
     /// Leave this store to you: no robot acts for it, and the others leave you 20 seconds for an offer that it got too. May
     /// be given again.
-    #[arg(long, value_name = "ID", conflicts_with = "no_grab")]
+    #[arg(long, value_name = "ID", conflicts_with_all = ["no_grab", "exit"])]
     store: Vec<String>,
     /// Address of the HTTP gateway while it goes on serving; loopback only.
     #[arg(long, default_value = "127.0.0.1:8080")]
@@ -164,6 +164,12 @@ impl Demo {
                 };
             }
             let served = run::serve(router.clone(), common, self.listen, Access::Open);
+            for store in &self.store {
+                eprintln!("demo: {store} is yours; see its offers, then claim one with what it says:");
+                eprintln!("  curl http://{}/v1/nodes/{store}/offers", self.listen);
+                let body = format!(r#"{{"order":"…","offer":"…","epoch":1,"node":"{store}"}}"#);
+                eprintln!("  curl -d '{body}' http://{}/v1/offers/claims", self.listen);
+            }
             let shown = demo::play(router.clone(), &program, &place, async |outcome| {
                 report(common, &outcome);
                 eprintln!("demo: still serving; try, then end with Ctrl-C:");

@@ -276,7 +276,7 @@ impl Errand {
             (self.draw("work", 100) < u64::from(self.crew.robots.work), self.draw("last", 8) as usize);
         let gives_back = self.draw("back", 40) == 0;
         let mut steps = vec!["accepted.v1", "picked.v1", "ready.v1", "shipped.v1"];
-        steps.truncate(if goes_on { last.max(1).min(4) } else { 0 });
+        steps.truncate(if goes_on { last.clamp(1, 4) } else { 0 });
         if goes_on && gives_back {
             steps = vec!["accepted.v1", "decline.v1"];
         }
