@@ -1,6 +1,7 @@
 //! Reading, running, checking and generating, without an engine.
 
 use super::{
+    EngineSubject,
     format::{Amount, Scenario},
     generate,
     model::Model,
@@ -116,4 +117,22 @@ fn a_difference_is_found_and_made_small() {
         std::panic::catch_unwind(|| shrink::assert_like_the_model(&mut Careless(Model::default()), 0..200));
     assert!(told.is_err());
     shrink::assert_like_the_model(&mut Model::default(), 0..200);
+}
+
+#[test]
+fn the_engine_passes_every_scenario_that_comes_with_the_format() {
+    let mut failed = Vec::new();
+    for scenario in &read(SCENARIOS).unwrap() {
+        if let Verdict::Failed(problems) = run(&mut EngineSubject::default(), scenario) {
+            failed.push(format!("{}: {problems:#?}", scenario.id));
+        }
+    }
+    assert!(failed.is_empty(), "{}", failed.join("\n"));
+}
+
+/// Seeds of the long run: `ROUTER_CONFORMANCE_SEEDS=100000 cargo test -p router-server --bin router like_the_model`.
+#[test]
+fn the_engine_does_like_the_model() {
+    let most = std::env::var("ROUTER_CONFORMANCE_SEEDS").ok().and_then(|most| most.parse().ok());
+    shrink::assert_like_the_model(&mut EngineSubject::default(), 0..most.unwrap_or(300));
 }
