@@ -18,7 +18,10 @@ pub mod run;
 pub mod step;
 pub mod subject;
 
-pub use self::{engine::EngineSubject, read::read};
+pub use self::{
+    engine::EngineSubject,
+    read::{ReadError, read},
+};
 
 #[cfg(test)]
 mod shrink;

@@ -136,3 +136,37 @@ fn the_engine_does_like_the_model() {
     let most = std::env::var("ROUTER_CONFORMANCE_SEEDS").ok().and_then(|most| most.parse().ok());
     shrink::assert_like_the_model(&mut EngineSubject::default(), 0..most.unwrap_or(300));
 }
+
+#[test]
+fn survey() {
+    let n = |name: &str, or: u64| std::env::var(name).ok().and_then(|m| m.parse().ok()).unwrap_or(or);
+    let (from, to, show) = (n("FROM", 0), n("TO", 300), n("SHOW", 3));
+    let mut failed = 0;
+    for seed in from..to {
+        let told = std::panic::catch_unwind(|| {
+            let mut scenario = generate::scenario(seed);
+            let problems = shrink::difference(&mut EngineSubject::default(), &mut scenario)?;
+            Some((scenario, problems))
+        });
+        match told {
+            Err(_) => println!("SEED {seed}: panics"),
+            Ok(None) => {}
+            Ok(Some((scenario, problems))) => {
+                failed += 1;
+                println!("SEED {seed}: {}", problems[0]);
+                if failed <= show {
+                    let mut smallest = shrink::shrink(&mut EngineSubject::default(), &scenario);
+                    let problems =
+                        shrink::difference(&mut EngineSubject::default(), &mut smallest).unwrap_or_default();
+                    let mut value = serde_json::to_value(&smallest).unwrap();
+                    value.as_object_mut().unwrap().remove("expect");
+                    for step in value["steps"].as_array_mut().unwrap() {
+                        step.as_object_mut().unwrap().remove("expect");
+                    }
+                    println!("{}\n{}", problems.join("\n"), value);
+                }
+            }
+        }
+    }
+    println!("{failed} of {} differ", to - from);
+}

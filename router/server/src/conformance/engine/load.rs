@@ -74,10 +74,9 @@ impl EngineSubject {
             let (id, groups) = (channel.id.clone(), vec![group(&channel.id)]);
             self.publish(Reference::Channel(reference::Channel { id, groups, ..Default::default() }));
         }
+        let item = |sku, untracked| Item { sku, unit_step: Qty(1), untracked, ..Item::default() };
         for sku in skus.clone() {
-            let untracked = scenario.untracked.contains(&sku);
-            let item = Item { sku, unit_step: Qty(1), untracked, ..Item::default() };
-            self.publish(Reference::Item(Box::new(item)));
+            self.publish(Reference::Item(Box::new(item(sku, false))));
         }
         self.named = (channels.iter().map(|channel| channel.id.clone()).collect(), skus);
         for node in &scenario.nodes {
@@ -89,6 +88,10 @@ impl EngineSubject {
             entry.capacity_at_once = most.map(|most| most.saturating_add(u32::from(before)));
             self.holds(node);
             self.publish(Reference::Node(Box::new(entry)));
+        }
+        // Now that they have what they begin with, of which no more is taken.
+        for sku in scenario.untracked.iter().cloned() {
+            self.publish(Reference::Item(Box::new(item(sku, true))));
         }
         for channel in &channels {
             for (sku, numbers) in &channel.skus {

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use router_schemas::{
-    event::{Change, Event, HoldCause, OfferStep, OrderState, Unit},
+    event::{Change, Event, HoldCause, OfferStep, Queue, Unit},
     id::{OfferId, OrderId},
     row::{Ats, CellRow, HoldRow, HoldState, OfferEntry, OfferRow, OfferState, OrderRow, Row},
 };
@@ -152,7 +152,8 @@ impl EngineSubject {
         let mut now = Snapshot { claims_ok: seen.claims, ..Snapshot::default() };
         for (id, row) in &seen.orders {
             let Some(name) = names.get(id).filter(|name| self.placed.contains(**name)) else { continue };
-            order(&mut now, name, row);
+            let queue = self.engine.queue(*id).filter(|queue| **queue != Queue::Released);
+            order(&mut now, name, row, queue.map(Queue::as_str));
         }
         let (mut channels, mut skus) = (self.named.0.clone(), self.named.1.clone());
         for ((node, sku), row) in &seen.cells {
@@ -164,6 +165,14 @@ impl EngineSubject {
             };
             let cell = CellNow { on_hand: Amount(row.on_hand.0), allocated: Amount(row.allocated.0), atp };
             now.cells.insert((node.clone(), sku.clone()), cell);
+        }
+        // What has no stock needs no cell.
+        for at in &now.allocations {
+            let key = (at.node.clone(), at.sku.clone());
+            if self.untracked.contains(&at.sku) && !seen.cells.contains_key(&key) {
+                let none = CellNow { on_hand: Amount(0), allocated: Amount(0), atp: Quantity::Unlimited };
+                now.cells.entry(key).or_insert(none).allocated.0 += at.on_hand.0 + at.backorder.0;
+            }
         }
         for (id, row) in &seen.holds {
             let Some(name) = names.get(id).filter(|_| is_live(row)) else { continue };
@@ -205,7 +214,7 @@ impl EngineSubject {
     }
 }
 
-fn order(now: &mut Snapshot, name: &str, row: &OrderRow) {
+fn order(now: &mut Snapshot, name: &str, row: &OrderRow, queue: Option<&str>) {
     let mut short: i64 = 0;
     for line in &row.lines {
         short += (line.open + line.held + line.backordered + line.away).0;
@@ -227,7 +236,8 @@ fn order(now: &mut Snapshot, name: &str, row: &OrderRow) {
             now.completed.entry(f.node.clone()).or_default().insert(name.to_owned());
         }
     }
-    if let (OrderState::Parked(queue), true) = (&row.state, nothing) {
-        *now.queued.entry(queue.as_str().to_owned()).or_default() += 1;
+    let open = row.lines.iter().any(|line| line.open.is_positive());
+    if let Some(queue) = queue.filter(|_| open && nothing) {
+        *now.queued.entry(queue.to_owned()).or_default() += 1;
     }
 }

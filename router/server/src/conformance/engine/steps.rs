@@ -11,7 +11,7 @@ use router_schemas::{
         order::{Cancel, DeliveryMode, LineQty, OrderBody, OrderHead, OrderLine, OrderMessage, Pin, PinKind},
         stock::{AdjustTarget, Adjustment},
     },
-    id::Identity,
+    id::{Identity, OrderId},
     quantity::Qty,
     refusal::Refusal,
 };
@@ -162,19 +162,22 @@ impl EngineSubject {
     }
 
     fn claim(&mut self, claim: &step::Claim) -> Done {
-        let Some(order) = self.orders.get(&claim.order).copied() else { return refused(Refusal::NotOffered) };
+        let Some(order) = self.of_placed(&claim.order) else { return refused(Refusal::NotOffered) };
         let (offer, epoch) = self.seen.last_offer(order, &claim.node);
         let node = claim.node.clone();
         self.done(&Command::Claim(Claim { order, offer, node, epoch, key: None }))
     }
 
     fn decline(&mut self, decline: &step::Decline) -> Done {
-        let Some(order) = self.orders.get(&decline.order).copied() else {
-            return refused(Refusal::NotOffered);
-        };
+        let Some(order) = self.of_placed(&decline.order) else { return refused(Refusal::NotOffered) };
         let (node, reason) = (decline.node.clone(), decline.reason.clone());
         let (offer, lines) = (None, Vec::new());
         self.done(&Command::Decline(Decline { order, offer, node, reason, lines, key: None }))
+    }
+
+    /// The order of that name, where it is placed: of no other is anything offered.
+    fn of_placed(&self, name: &str) -> Option<OrderId> {
+        self.orders.get(name).copied().filter(|_| self.placed.contains(name))
     }
 
     /// Tells the engine, and says how it went.
@@ -255,7 +258,7 @@ fn refused(refusal: Refusal) -> Done {
         Refusal::NoCapacity => Reason::NoCapacity,
         Refusal::Taken => Reason::Taken,
         Refusal::Expired => Reason::Expired,
-        Refusal::NotOffered => Reason::NotOffered,
+        Refusal::NotOffered | Refusal::UnknownNode => Reason::NotOffered,
         _ => Reason::Invalid,
     };
     Done { outcome: Outcome::Refused, reason: Some(reason), ..Done::default() }
