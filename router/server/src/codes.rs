@@ -48,6 +48,7 @@ pub(crate) fn parts() -> Vec<Part> {
             "E3005" => "exit 1",
             _ => "exit 69",
         }),
+        part("Conformance", cli::conformance::CODES, |_| "exit 74"),
         part("Explanation", explain::CODES, |_| "404, exit 1"),
         part("Simulation", simulate::CODES, |id| match id {
             "E3030" => "422, exit 1",

@@ -39,7 +39,7 @@ pub struct Effects<'a> {
     item: u16,
     items: u16,
     order: Option<OrderId>,
-    work: Work,
+    pub work: Work,
     /// Bytes of the order rows to come, by estimate.
     bytes: usize,
     /// Events with an outcome that were written.
@@ -353,13 +353,14 @@ impl<'a> Effects<'a> {
             held.shelf.set(node, now.atp);
             // A platform is told at once where nothing is left, or something is again.
             state.feed_changed(sku, now.atp.is_zero() || before.atp.is_zero());
+            if !untracked {
+                self.work.gave.push((sku, node, before.atp));
+            }
         }
         if now.atp < before.atp {
             state.offers.note_less(sku, node, now.atp);
         }
-        if now.atp > before.atp {
-            state.mark_rise(sku);
-        } else if more {
+        if more {
             state.mark(sku, false);
         }
         if now_over > before.over {

@@ -266,6 +266,8 @@ impl Engine {
         }
         if self.state.holds.get(&order.id).is_some_and(|hold| !hold.lines.is_empty()) {
             self.set_hold(order.id, Vec::new(), HoldCause::Converted, effects);
+            // It is being routed: what it gives back is no reason to do it again.
+            self.state.resting.insert(order.id);
         }
     }
 

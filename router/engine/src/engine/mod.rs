@@ -51,7 +51,7 @@ use router_schemas::{
     command::{Command, Genesis},
     dead_letter::DeadLetter,
     envelope::{self, Meta},
-    event::Outcome,
+    event::{Outcome, Queue},
     id::OrderId,
     position::{Position, Topic},
     refusal::Refusal,
@@ -102,6 +102,11 @@ impl Engine {
     /// An order as it stands; `None`: not known here.
     pub fn order(&self, id: OrderId) -> Option<OrderRow> {
         self.state.orders.get(&id).map(|order| rows::order_row(&self.state, order))
+    }
+
+    /// The queue in which what is open of an order is parked, whatever else goes on with it; `None`: nothing is.
+    pub fn queue(&self, id: OrderId) -> Option<&Queue> {
+        self.state.orders.get(&id).and_then(|order| order.queue.as_ref())
     }
 
     /// The offers of an order, open or over, as far as they are kept.
@@ -272,6 +277,7 @@ impl Engine {
                 Some(Outcome::Refused(if input.skipped { Refusal::Skipped } else { Refusal::Undecodable }))
             }
         };
+        self.note_rises(&mut effects);
         self.tell_homes(&mut effects);
         // A skipped record leaves its outcome and its reply, nothing else: the next one asks.
         if !input.skipped {

@@ -137,7 +137,8 @@ impl Engine {
                 let known = self.index.nodes.get(name).copied();
                 let here = |n: &u32| {
                     let node = &self.state.nodes[*n as usize];
-                    node.known && node.node.zone == zone
+                    let takes = node.node.enabled || said.qty.is_zero();
+                    node.known && takes && node.node.zone == zone
                 };
                 Some(known.filter(here).ok_or_else(|| (Refusal::Invalid, format!("no node {name} here")))?)
             }

@@ -219,6 +219,9 @@ impl Engine {
                 if waiting.insert(key) {
                     self.state.waited.insert(sku);
                     self.state.step_in(sku, key);
+                    if self.has_arrived(order, sku) {
+                        self.state.mark(sku, false);
+                    }
                 }
             } else if waiting.remove(&key) && waiting.is_empty() {
                 self.state.waited.remove(&sku);
@@ -230,6 +233,14 @@ impl Engine {
             _ => {}
         }
         order.waits = any;
+    }
+
+    /// Whether the order has units of a SKU backordered where there are some.
+    fn has_arrived(&self, order: &Order, sku: u32) -> bool {
+        let backordered = order.fulfilments.iter().filter(|f| f.backordered.is_positive());
+        let mut of_sku = backordered.filter(|f| order.lines[usize::from(f.line)].sku == sku);
+        let held = &self.state.skus[sku as usize];
+        of_sku.any(|f| held.cell(f.node).is_some_and(|cell| cell.arrived().is_positive()))
     }
 
     /// Files the order anew among those that wait, where its routing sorts it otherwise than before.

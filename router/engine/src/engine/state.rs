@@ -288,12 +288,16 @@ impl Cell {
 
     /// Backordered units for which stock is there that may be sold.
     pub fn arrived(&self) -> Qty {
+        self.unpromised().min(self.backordered)
+    }
+
+    /// What may be sold and is promised to nobody from stock.
+    pub fn unpromised(&self) -> Qty {
         if self.out_of_stock {
             return Qty::ZERO;
         }
         let promised = self.allocated - self.backordered + self.held;
-        let free = (self.on_hand - promised - self.blocked - self.safety_stock).floor_zero();
-        Qty(free.0.min(self.backordered.0))
+        (self.on_hand - promised - self.blocked - self.safety_stock).floor_zero()
     }
 
     /// Remembers a movement.

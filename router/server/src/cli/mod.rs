@@ -3,6 +3,7 @@
 
 mod check;
 mod client;
+pub(crate) mod conformance;
 mod control;
 mod demo;
 mod dlq;
@@ -204,6 +205,9 @@ The engine is brought there on a copy: the newest snapshot before it, then the l
     /// Run the stages over a log's inputs again and compare every byte they write; 1 at the first difference.
     #[command(after_help = "Example:\n  router replay --data-dir ./data --into ./again")]
     Replay(check::Replay),
+    /// Run scenarios in the conformance format through the engine; 1 where one fails.
+    #[command(after_help = conformance::HELP)]
+    Conformance(conformance::Conformance),
     /// Say what an error code means, and what to do.
     #[command(after_help = "Example:\n  router error E1101")]
     Error {
@@ -227,6 +231,8 @@ enum CliError {
     Unreachable(String, String),
     #[error("E3004: {0}")]
     Usage(String),
+    #[error(transparent)]
+    Conformance(#[from] conformance::Unreadable),
     #[error(transparent)]
     Demo(#[from] crate::demo::DemoError),
     #[error(transparent)]
@@ -269,7 +275,9 @@ impl CliError {
             CliError::Past(crate::past::PastError::Unknown(..)) => 1,
             CliError::Usage(_) => 2,
             CliError::Interrupted => 130,
-            CliError::File(..) | CliError::Router(RouterError::Log(Io { .. })) => 74,
+            CliError::File(..) | CliError::Conformance(_) | CliError::Router(RouterError::Log(Io { .. })) => {
+                74
+            }
             CliError::Configuration(_) => 78,
             _ => 69,
         }
@@ -314,6 +322,7 @@ fn perform(Arguments { flags, verb }: Arguments) -> Result<(), CliError> {
     match &verb {
         Verb::Run(run) => run.give(&mut given)?,
         Verb::Error { code } => return error(code.as_deref(), flags.format),
+        Verb::Conformance(conformance) => return conformance.run(flags.format),
         Verb::Validate(validate) => return validate.run(&mut given, flags.format),
         _ => {}
     }
@@ -323,7 +332,7 @@ fn perform(Arguments { flags, verb }: Arguments) -> Result<(), CliError> {
     match verb {
         Verb::Run(run) => run.run(common),
         Verb::Demo(demo) => demo.run(common),
-        Verb::Validate(_) | Verb::Error { .. } | Verb::Token(_) => Ok(()),
+        Verb::Validate(_) | Verb::Error { .. } | Verb::Token(_) | Verb::Conformance(_) => Ok(()),
         Verb::Order(order) => order.run(common),
         Verb::Stock(stock) => stock.run(common),
         Verb::Node(node) => node.run(common),

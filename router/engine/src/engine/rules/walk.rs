@@ -140,11 +140,7 @@ impl Engine {
                     self.allocate(order, walk, &mut planned, action, &mut decided, effects);
                 }
                 Action::Backorder => {
-                    // On hand goes first, whatever comes first in the rule.
-                    let allocate = actions[nth..].iter().find(|a| matches!(a, Action::Allocate { .. }));
-                    if let Some(allocate) = allocate {
-                        self.allocate(order, walk, &mut planned, allocate, &mut decided, effects);
-                    }
+                    // What the plan has on hand is not among it, whatever comes first in the rule.
                     let later = planned.shares.as_mut().map(|s| std::mem::take(&mut s.later));
                     let later = later.unwrap_or_default();
                     self.carry_out(order, walk, &later, Unit::Backordered, &mut decided, effects);
