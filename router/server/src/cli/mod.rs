@@ -7,15 +7,22 @@ mod control;
 mod demo;
 mod dlq;
 mod explain;
+mod hold;
 mod log;
+mod named;
 mod node;
+mod offer;
 mod order;
+mod queue;
+mod resting;
 mod run;
 mod source;
 mod stock;
 mod text;
 mod token;
 mod validate;
+mod watch;
+mod work;
 
 use std::{path::PathBuf, process::ExitCode};
 
@@ -152,7 +159,7 @@ enum Verb {
     /// Make tokens for callers of the gateway.
     #[command(subcommand)]
     Token(token::Token),
-    /// Check, send, show and list orders.
+    /// Check, send, show, list and steer orders.
     #[command(subcommand)]
     Order(order::Order),
     /// Show and change stock.
@@ -161,6 +168,26 @@ enum Verb {
     /// Publish, show and pause nodes; `--table` for zones, items, channels, regions.
     #[command(subcommand)]
     Node(node::Node),
+    /// List, claim and decline what stores are offered.
+    #[command(subcommand)]
+    Offer(offer::Offer),
+    /// List what nodes have to do, and say what they did: accepted, picked, ready, shipped, handed over.
+    #[command(subcommand)]
+    Work(work::Work),
+    /// List orders that wait, have them tried again, or give them to a node.
+    #[command(subcommand)]
+    Queue(queue::Queue),
+    /// Keep stock for an order for a time.
+    #[command(subcommand)]
+    Hold(hold::Hold),
+    /// List what channels may sell.
+    #[command(subcommand)]
+    Pool(hold::Pool),
+    /// Print what a node is told, as it happens.
+    #[command(after_help = "Examples:
+  router watch berlin-1
+  router watch berlin-1 --count 1 --format json")]
+    Watch(watch::Watch),
     /// Look into the log.
     #[command(subcommand)]
     Log(log::LogVerb),
@@ -304,6 +331,12 @@ fn perform(Arguments { flags, verb }: Arguments) -> Result<(), CliError> {
         Verb::Order(order) => order.run(common),
         Verb::Stock(stock) => stock.run(common),
         Verb::Node(node) => node.run(common),
+        Verb::Offer(offer) => offer.run(common),
+        Verb::Work(work) => work.run(common),
+        Verb::Queue(queue) => queue.run(common),
+        Verb::Hold(hold) => hold.run(common),
+        Verb::Pool(pool) => pool.run(common),
+        Verb::Watch(watch) => watch.run(common),
         Verb::Log(log) => log.run(common),
         Verb::Dlq(dlq) => dlq.run(common),
         Verb::Skip(decision) => decision.skip(common),

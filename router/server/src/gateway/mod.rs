@@ -3,12 +3,15 @@
 mod access;
 mod batch;
 mod caller;
+mod contact;
 mod explain;
 mod fresh;
 mod guard;
 pub(crate) mod letters;
 pub(crate) mod local;
+mod looks;
 mod openapi;
+mod pickup;
 mod problem;
 mod query;
 mod raw;
@@ -32,6 +35,7 @@ use axum::{
 pub(crate) use problem::{BAD_QUERY, CODES, NOT_FOUND};
 use problem::{BUSY, Failure, LATE, NO_ROOM, TOO_LARGE, problem, problem_body, respond};
 pub(crate) use serve::serve;
+pub(crate) use write::is_conflict;
 
 use crate::{
     router::Router,
