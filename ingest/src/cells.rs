@@ -6,7 +6,7 @@ use router_schemas::{
 };
 
 use crate::{
-    bounds::{ROOT, maybe_key, ms, name, name_or_none, positive, zero_or_more},
+    bounds::{At, ROOT, maybe_key, ms, name, name_or_none, positive, zero_or_more},
     decode::{Context, Rejected, VALUE, reject},
     json,
 };
@@ -46,13 +46,7 @@ pub(crate) fn adjustment(said: json::Adjustment, context: &Context<'_>) -> Resul
 pub(crate) fn policy(said: json::Policy) -> Result<Command, Rejected> {
     let cell = cell(said.node, said.sku, said.bucket)?;
     let safety_stock = zero_or_more(ROOT.member("safety_stock"), said.safety_stock)?;
-    let backorder = match said.backorder {
-        json::Backorder::Unlimited(_) => stock::Allowance::Unlimited,
-        json::Backorder::Limited(qty) if qty.is_zero() => stock::Allowance::None,
-        json::Backorder::Limited(qty) => {
-            stock::Allowance::Limited(zero_or_more(ROOT.member("backorder"), qty)?)
-        }
-    };
+    let backorder = allowance(ROOT.member("backorder"), said.backorder)?;
     let out_of_stock = said.out_of_stock;
     Ok(Command::CellPolicy(stock::CellPolicy {
         cell,
@@ -61,6 +55,15 @@ pub(crate) fn policy(said: json::Policy) -> Result<Command, Rejected> {
         out_of_stock,
         weekly_sales: None,
     }))
+}
+
+/// What may be promised beyond stock.
+pub(crate) fn allowance(at: At<'_>, said: json::Backorder) -> Result<stock::Allowance, Rejected> {
+    Ok(match said {
+        json::Backorder::Unlimited(_) => stock::Allowance::Unlimited,
+        json::Backorder::Limited(qty) if qty.is_zero() => stock::Allowance::None,
+        json::Backorder::Limited(qty) => stock::Allowance::Limited(zero_or_more(at, qty)?),
+    })
 }
 
 fn cell(node: String, sku: String, bucket: String) -> Result<stock::CellName, Rejected> {

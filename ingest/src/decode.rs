@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use crate::{
     bounds::{At, ROOT},
-    cells, orders, references,
+    cells, holds, orders, references,
     seal::Keys,
     told, work,
 };
@@ -39,7 +39,7 @@ pub(crate) const LIMIT: Code = Code {
 pub const KIND: Code = Code {
     id: "E1004",
     summary: "no such kind of message",
-    hint: "kinds are order.v1, amend.v1, cancel.v1, payment.v1, delivered.v1, count.v1, receipt.v1, adjustment.v1, policy.v1, picked.v1, ready.v1, shipped.v1, returned.v1, accepted.v1, handed_over.v1, claim.v1, decline.v1, cancel_answer.v1, node_request.v1, steer.v1, zone.v1, node.v1, item.v1, channel.v1, region.v1",
+    hint: "kinds are order.v1, amend.v1, cancel.v1, payment.v1, delivered.v1, count.v1, receipt.v1, adjustment.v1, policy.v1, picked.v1, ready.v1, shipped.v1, returned.v1, reserve.v1, extend.v1, release.v1, channel_policy.v1, quota.v1, accepted.v1, handed_over.v1, claim.v1, decline.v1, cancel_answer.v1, node_request.v1, steer.v1, zone.v1, node.v1, item.v1, channel.v1, region.v1",
 };
 pub(crate) const KEYS: Code = Code {
     id: "E1005",
@@ -203,6 +203,11 @@ fn plain(kind: &str, bytes: &[u8], context: &Context<'_>) -> Result<Command, Rej
         "cancel_answer.v1" => work::cancel_answer(read(bytes)?, context),
         "node_request.v1" => work::node_request(read(bytes)?, context),
         "steer.v1" => work::steer(read(bytes)?, context),
+        "reserve.v1" => holds::reserve(read(bytes)?, context),
+        "extend.v1" => holds::extend(read(bytes)?, context),
+        "release.v1" => holds::release(read(bytes)?, context),
+        "channel_policy.v1" => holds::channel_policy(read(bytes)?),
+        "quota.v1" => holds::quota(read(bytes)?),
         "zone.v1" => references::zone(read(bytes)?),
         "node.v1" => references::node(read(bytes)?, jiff::Timestamp::now()),
         "item.v1" => references::item(read(bytes)?),

@@ -4,6 +4,7 @@
 //! The comments on types and members are the descriptions in `schemas/json/`, which is made from them.
 
 mod facts;
+mod holds;
 mod kinds;
 mod order;
 mod reference;
@@ -15,6 +16,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
 
 pub use facts::*;
+pub use holds::*;
 pub use kinds::{KINDS, Kind, REGENERATE};
 pub use order::*;
 pub use reference::*;

@@ -5,6 +5,7 @@ mod bounds;
 mod calendar;
 mod cells;
 pub mod decode;
+mod holds;
 pub mod intake;
 pub mod json;
 pub mod lines;

@@ -9,7 +9,7 @@ use router_schemas::command::{
 use crate::{
     bounds::{
         ROOT, few, language, maybe_external, maybe_name, maybe_text, name, names, place, positive, region,
-        text,
+        text, zero_or_more,
     },
     calendar,
     decode::{LIMIT, Rejected, VALUE, reject},
@@ -26,12 +26,21 @@ pub(crate) fn zone(said: json::Zone) -> Result<Command, Rejected> {
 }
 
 pub(crate) fn channel(said: json::Channel) -> Result<Command, Rejected> {
-    let json::Channel { id, default_zone, groups, route_when } = said;
+    let json::Channel { id, default_zone, groups, route_when, feed } = said;
     name(ROOT.member("id"), &id)?;
     maybe_name(ROOT.member("default_zone"), default_zone.as_ref())?;
     names(ROOT.member("groups"), &groups, GROUPS)?;
+    let feed = feed.map(|said| {
+        let at = ROOT.member("feed");
+        if !(1..=86_400).contains(&said.every_s) {
+            return Err(reject(VALUE, at.member("every_s"), "must be from 1 to 86400".into()));
+        }
+        let low = zero_or_more(at.member("low"), said.low)?;
+        Ok(reference::Feed { every: i64::from(said.every_s) * 1_000, low })
+    });
     Ok(published(Reference::Channel(reference::Channel {
         id,
+        feed: feed.transpose()?,
         default_zone,
         groups,
         route_when,

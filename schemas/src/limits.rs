@@ -97,6 +97,8 @@ pub const ROUNDS: u16 = 50;
 pub const OFFERS: usize = 32;
 /// Lines of a hold.
 pub const HOLD_LINES: usize = 200;
+/// Lines of a hold, each counted once for each of its buckets.
+pub const HOLD_CELLS: usize = 1_000;
 /// Buckets of one line: nights of a stay.
 pub const BUCKETS: usize = 60;
 /// Nodes that one subset search of `max_splits` may take up; it ends where this many were tried.

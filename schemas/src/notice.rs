@@ -1,4 +1,4 @@
-//! What others are told, as JSON: `stores.assignments`, `customers.notifications`, `stock.alerts`. Each
+//! What others are told, as JSON: `stores.assignments`, `customers.notifications`, `stock.alerts`, `channels.availability`. Each
 //! record is one object with `origin` first (`envelope::encode_json`), then the fields here.
 
 use serde::Serialize;
@@ -74,7 +74,7 @@ pub struct Notification<'a> {
     #[serde(rename = "type")]
     pub kind: &'a str,
     /// `confirmed`, `delayed`, `changed`, `shipped`, `delivered`, `cancelled`, `cancel_denied` (a store that has picked
-    /// the goods will send them) or `refund_due`.
+    /// the goods will send them) `refund_due` or `hold_lapses`.
     pub event: &'a str,
     /// The order.
     pub order: OrderId,
@@ -105,10 +105,13 @@ pub struct StockAlert<'a> {
     /// `stock_alert.v1`.
     #[serde(rename = "type")]
     pub kind: &'a str,
-    /// `oversold`, `drift` or `recovered`.
+    /// `oversold`, `drift` or `recovered`; of a channel's pool `low` or `low_recovered`.
     pub event: &'a str,
-    /// The node.
+    /// The node; empty where it is about a channel's pool.
     pub node: &'a str,
+    /// The channel, where it is about its pool.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub channel: Option<&'a str>,
     /// The SKU.
     pub sku: &'a str,
     /// The bucket; absent: none.
@@ -116,6 +119,32 @@ pub struct StockAlert<'a> {
     pub bucket: &'a str,
     /// By how much.
     pub qty: Qty,
+    /// The command that caused it.
+    pub position: Position,
+    /// Engine time, ms.
+    pub at: i64,
+}
+
+/// What a channel may sell of a SKU in a zone: `channels.availability`, keyed by SKU. A platform sums over the zones, for
+/// display only.
+#[derive(Clone, PartialEq, Debug, Serialize)]
+pub struct Availability<'a> {
+    /// `availability.v1`.
+    #[serde(rename = "type")]
+    pub kind: &'a str,
+    /// The channel.
+    pub channel: &'a str,
+    /// The zone.
+    pub zone: &'a str,
+    /// The SKU.
+    pub sku: &'a str,
+    /// The bucket; absent: none.
+    #[serde(skip_serializing_if = "str::is_empty")]
+    pub bucket: &'a str,
+    /// Units; null: any number.
+    pub available: Option<Qty>,
+    /// Below the channel's low mark.
+    pub low: bool,
     /// The command that caused it.
     pub position: Position,
     /// Engine time, ms.

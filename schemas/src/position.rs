@@ -62,6 +62,8 @@ pub enum Topic {
     StockAlerts,
     /// `settlement.entries`.
     Settlement,
+    /// `channels.availability`: what platforms may sell, JSON.
+    Availability,
     /// `orders.<channel>`: a platform's own messages.
     Raw(Arc<str>),
     /// `dlq.<source>`: what cannot be read.
@@ -70,7 +72,7 @@ pub enum Topic {
 
 impl Topic {
     /// The topics with a fixed name, in code order.
-    pub const FIXED: [Topic; 9] = [
+    pub const FIXED: [Topic; 10] = [
         Topic::Intake,
         Topic::Commands,
         Topic::Control,
@@ -80,9 +82,10 @@ impl Topic {
         Topic::Notifications,
         Topic::StockAlerts,
         Topic::Settlement,
+        Topic::Availability,
     ];
 
-    /// The code that stands for the topic in ids and origins: 1 to 9, 0 for a topic without a fixed name.
+    /// The code that stands for the topic in ids and origins: 1 to 10, 0 for a topic without a fixed name.
     pub fn code(&self) -> u8 {
         match self {
             Topic::Intake => 1,
@@ -94,6 +97,7 @@ impl Topic {
             Topic::Notifications => 7,
             Topic::StockAlerts => 8,
             Topic::Settlement => 9,
+            Topic::Availability => 10,
             Topic::Raw(_) | Topic::DeadLetter(_) => 0,
         }
     }
@@ -124,6 +128,7 @@ impl Topic {
             Topic::Notifications => "customers.notifications",
             Topic::StockAlerts => "stock.alerts",
             Topic::Settlement => "settlement.entries",
+            Topic::Availability => "channels.availability",
             Topic::Raw(_) | Topic::DeadLetter(_) => return None,
         })
     }

@@ -153,7 +153,7 @@ pub enum Sort {
     Coverage,
     /// The zone's default node first.
     DefaultFirst,
-    /// The node that the order prefers, or that has some of it already, first.
+    /// The node that the order prefers first.
     Preferred,
     /// Open ones first.
     OpenFirst,
@@ -180,6 +180,8 @@ pub enum Sort {
     },
     /// By a table: node, number; smaller first. Ascending by node.
     RankTable(Vec<(String, i64)>),
+    /// A node that the order prefers, or that has some of it already, first: fewer shipments.
+    Used,
 }
 
 /// Which number of the cells a balance sums.

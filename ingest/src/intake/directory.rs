@@ -149,7 +149,7 @@ mod tests {
 
     use router_schemas::{id::OrderId, snapshot};
 
-    use super::*;
+    use super::{super::state::Came, *};
 
     fn identity(number: u64) -> Identity {
         // Parts that would run together, and that no name should hold.
@@ -161,7 +161,15 @@ mod tests {
     fn entry(number: u64) -> Entry {
         let (zone, seen) = (Some("z".to_owned()), vec![[number as u8; 16]]);
         let order = OrderId::from_bits(u128::from(number));
-        Entry { order, zone, version: Some(number), updated_at: None, first: [0; 16], seen }
+        Entry {
+            order,
+            zone,
+            version: Some(number),
+            updated_at: None,
+            first: [0; 16],
+            seen,
+            came: Came::Placed,
+        }
     }
 
     /// The bytes are those of an ordered map, whatever order things came and went in.

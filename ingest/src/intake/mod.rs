@@ -3,6 +3,7 @@
 
 mod directory;
 mod early;
+mod held;
 mod row;
 mod state;
 mod waiting;
@@ -23,7 +24,7 @@ use router_schemas::{
     stage::{Input, Outputs, Stage, Topology},
 };
 use row::parked_row;
-use state::{Entry, Said, Seen, Standing, State};
+use state::{Came, Entry, Said, Seen, Standing, State};
 
 /// The state machine of one partition of `router.intake`.
 pub struct Intake {
@@ -73,8 +74,10 @@ impl Intake {
                 self.work(cause, false, out);
             }
             Command::Forgotten(ask) => {
+                let now = self.state.engine_time;
+                let goes = |entry: &Entry| entry.order == ask.order && entry.may_go(now);
                 // The platform may have used the name again: only the order that was forgotten goes.
-                if self.state.orders.get(&ask.identity).is_some_and(|e| e.order == ask.order) {
+                if self.state.orders.get(&ask.identity).is_some_and(goes) {
                     self.state.orders.remove(&ask.identity);
                 }
                 self.close(cause, Outcome::Applied, None, None, out);
@@ -83,6 +86,11 @@ impl Intake {
             Command::Amend(_) | Command::Cancel(_) | Command::Payment(_) | Command::Delivered(_) => {
                 let identity = command.identity().cloned().unwrap_or_default();
                 self.about_known(cause, &identity, command, out);
+            }
+            Command::Reserve(reserve) => self.reserve(cause, reserve, out),
+            Command::Extend(_) | Command::Release(_) | Command::Steer(_) => {
+                let identity = command.identity().cloned().unwrap_or_default();
+                self.about_held(cause, &identity, command, out);
             }
             _ => self.refuse(cause, Refusal::WrongZone, command.name(), out),
         }
@@ -93,6 +101,9 @@ impl Intake {
         let Some(entry) = self.state.orders.get(&identity) else {
             return self.first(cause, identity, message, out);
         };
+        if !entry.is_placed() {
+            return self.place_held(cause, &identity, message, out);
+        }
         let conflict = message.head.content != entry.first;
         let arrival = message.head.arrival;
         let command = Command::Place(message);
@@ -121,6 +132,7 @@ impl Intake {
             updated_at: head.updated_at,
             first: head.content,
             seen: vec![head.content],
+            came: Came::Placed,
         };
         self.state.orders.insert(&identity, entry);
         self.answer(cause, Answer::Accepted(self.accepted(&identity)), out);
@@ -137,7 +149,7 @@ impl Intake {
 
     /// A command about an order that should be known.
     fn about_known(&mut self, cause: &Cause<'_>, identity: &Identity, command: Command, out: &mut Outputs) {
-        let Some(entry) = self.state.orders.get(identity) else {
+        let Some(entry) = self.state.orders.get(identity).filter(|entry| entry.takes(&command)) else {
             return self.keep_early(cause, identity, &command, out);
         };
         // Facts are told from each other by the engine, which knows their keys.

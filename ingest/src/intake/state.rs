@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, VecDeque};
 use router_schemas::{
     command::{
         Command, Hash16,
-        order::{OrderHead, PinKind},
+        hold::Reserve,
+        order::{OrderHead, Pin, PinKind},
         reference::{Published, Reference},
     },
     envelope::{Meta, Source},
@@ -60,6 +61,18 @@ pub(super) struct Entry {
     pub first: Hash16,
     /// Content of what came last, the newest at the end.
     pub seen: Vec<Hash16>,
+    pub came: Came,
+}
+
+/// How far an order has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) enum Came {
+    /// It is placed.
+    Placed,
+    /// Something was reserved for it, and it is not placed.
+    Reserved,
+    /// It was placed after something was reserved for it: engine time, ms.
+    PlacedLater(i64),
 }
 
 /// A message kept until it can be passed on.
@@ -116,6 +129,10 @@ impl Said {
             Command::Cancel(c) => (c.version, c.updated_at, c.content),
             Command::Payment(p) => (None, None, p.key),
             Command::Delivered(d) => (None, None, d.key),
+            Command::Reserve(r) => (None, None, r.key),
+            Command::Extend(e) => (None, None, e.key),
+            Command::Release(r) => (None, None, r.key),
+            Command::Steer(s) => (None, None, s.key),
             _ => Default::default(),
         };
         Said { version, updated_at, hash }
@@ -141,6 +158,22 @@ impl Entry {
             Some(std::cmp::Ordering::Equal) => Standing::Conflict,
             None => Standing::Newer,
         }
+    }
+
+    /// Whether the command may go to the engine now: of an order that was only reserved a cancel takes from the hold,
+    /// everything else waits for the order.
+    pub fn takes(&self, command: &Command) -> bool {
+        self.is_placed() || matches!(command, Command::Cancel(_))
+    }
+
+    pub fn is_placed(&self) -> bool {
+        self.came != Came::Reserved
+    }
+
+    /// Whether the engine's word that it forgot the order is about what is known: what it says of a hold that ended
+    /// may cross the order's own placement.
+    pub fn may_go(&self, now: i64) -> bool {
+        !matches!(self.came, Came::PlacedLater(at) if now < at.saturating_add(limits::REMEMBER_MS))
     }
 
     /// Remembers a message that was taken, forgetting the oldest content beyond the limit.
@@ -184,6 +217,14 @@ impl State {
             self.again = self.pass.is_some();
             self.pass.get_or_insert_default();
         }
+    }
+
+    /// The home zone of an order of which something is reserved first: that of the node, else as of an order.
+    pub fn home_of_hold(&self, reserve: &Reserve) -> Option<String> {
+        let node = reserve.node.as_ref().or(reserve.lines.iter().find_map(|line| line.node.as_ref()));
+        let pin = node.map(|node| Pin { node: node.clone(), kind: PinKind::Hard });
+        let (identity, region) = (reserve.identity.clone(), reserve.region.clone());
+        self.home(&OrderHead { identity, pin, region, ..OrderHead::default() })
     }
 
     /// The home zone of an order: that of the node it is pinned to, else of the longest region that its region

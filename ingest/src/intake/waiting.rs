@@ -42,6 +42,19 @@ impl Intake {
     pub(super) fn pass_early(&mut self, identity: &Identity, out: &mut Outputs) {
         for waiting in self.state.early.take(identity) {
             let Ok(command) = postcard::from_bytes::<Command>(&waiting.command) else { continue };
+            if !self.state.orders[identity].is_placed()
+                && !matches!(command, Command::Extend(_) | Command::Release(_))
+            {
+                // It waits on: only something was reserved so far.
+                self.state.early.keep(identity, waiting);
+                continue;
+            }
+            if matches!(command, Command::Extend(_) | Command::Release(_) | Command::Steer(_)) {
+                if self.state.orders[identity].seen.contains(&waiting.said.hash) {
+                    continue;
+                }
+                self.note(identity, &waiting.said);
+            }
             if matches!(command, Command::Amend(_) | Command::Cancel(_)) {
                 match self.state.orders[identity].standing(&waiting.said) {
                     Standing::Older | Standing::Repeat => continue,

@@ -32,6 +32,10 @@ impl Intake {
             Command::Cancel(c) => c.to = to,
             Command::Payment(p) => p.to = to,
             Command::Delivered(d) => d.to = to,
+            Command::Reserve(r) => r.to = to,
+            Command::Extend(e) => e.to = to,
+            Command::Release(r) => r.to = to,
+            Command::Steer(s) => s.to = to,
             _ => {}
         }
         let reply = meta.reply.filter(|r| r.outcome);

@@ -55,7 +55,7 @@ macro_rules! kind {
 }
 
 /// Every kind.
-pub const KINDS: [Kind; 25] = [
+pub const KINDS: [Kind; 30] = [
     kind!(
         "order.v1",
         "/v1/orders",
@@ -190,6 +190,39 @@ pub const KINDS: [Kind; 25] = [
         Steer,
         r#"{"channel": "web", "id": "1001", "act": "reroute", "node": "s1", "lines": [{"line": "1", "qty": 1}],
         "key": "ticket-88"}"#
+    ),
+    kind!(
+        "reserve.v1",
+        "/v1/reservations",
+        Reserve,
+        r#"{"channel": "web", "id": "1001", "ttl_s": 900, "key": "cart-7/1",
+        "lines": [{"line": "1", "sku": "LATTE", "qty": 2},
+        {"line": "2", "sku": "ROOM", "buckets": ["2026-10-01", "2026-10-02"], "qty": 1, "node": "s1"}]}"#
+    ),
+    kind!(
+        "extend.v1",
+        "/v1/reservations/extensions",
+        Extend,
+        r#"{"channel": "web", "id": "1001", "ttl_s": 900, "key": "cart-7/2"}"#
+    ),
+    kind!(
+        "release.v1",
+        "/v1/releases",
+        Release,
+        r#"{"channel": "web", "id": "1001", "lines": [{"line": "1", "qty": 1}], "key": "cart-7/3"}"#
+    ),
+    kind!(
+        "channel_policy.v1",
+        "/v1/stock/channel_policies",
+        ChannelPolicy,
+        r#"{"channel": "web", "zone": "shanghai", "sku": "LATTE", "threshold": 2, "backorder": 10}"#
+    ),
+    kind!(
+        "quota.v1",
+        "/v1/quotas",
+        Quota,
+        r#"{"channel": "web", "sku": "LATTE", "backorder": 100,
+        "weights": [{"zone": "shanghai", "weight": 3}, {"zone": "beijing", "weight": 1}]}"#
     ),
     kind!("zone.v1", "/v1/zones", Zone, r#"{"id": "shanghai"}"#),
     kind!(

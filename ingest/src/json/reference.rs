@@ -49,6 +49,19 @@ pub struct Channel {
     /// What the payment must be before an order is routed.
     #[serde(default)]
     pub route_when: RouteWhen,
+    /// How its platform is told what it may sell; absent: it is not.
+    pub feed: Option<ChannelFeed>,
+}
+
+/// How a platform is told what it may sell, on `channels.availability`.
+#[derive(Clone, Copy, Debug, Deserialize, Serialize, JsonSchema)]
+pub struct ChannelFeed {
+    /// Seconds between two records of one SKU in one zone, unless it falls to zero, rises from there, or crosses `low`.
+    #[schemars(range(min = 1, max = 86_400))]
+    pub every_s: u32,
+    /// Below this it is told at once, and alerted once, with a recovery; zero: never.
+    #[serde(default)]
+    pub low: Qty,
 }
 
 /// `region.v1`: a region and the zone that serves it. The entry with the longest id that an order's region starts

@@ -70,6 +70,40 @@ fn an_order_arrives_whole() {
 }
 
 #[test]
+fn what_is_to_be_kept_arrives_whole() {
+    let reader = Reader::new();
+    let text = r#"{"channel":"web","id":"7","region":"3101","ttl_s":900,"key":"k","lines":[
+        {"line":"1","sku":"A","qty":"1.5","node":"s1"},{"line":"2","sku":"R","qty":1,"buckets":["a","b"]}]}"#;
+    let Ok(Command::Reserve(said)) = reader.read("reserve.v1", text) else { panic!("{text} was not taken") };
+    assert_eq!(
+        (said.identity.to_string().as_str(), said.ttl, said.beyond_stock),
+        ("web:7", Some(900_000), false)
+    );
+    assert_eq!((said.region.as_deref(), said.node), (Some("3101"), None));
+    assert_eq!((said.lines[0].qty, said.lines[0].node.as_deref()), (Qty(1500), Some("s1")));
+    assert_eq!(said.lines[1].buckets, ["a", "b"]);
+    let again = reader.read("reserve.v1", text.replace("900", "60").as_str());
+    assert!(matches!(again, Ok(Command::Reserve(other)) if other.key == said.key), "the key names it");
+    for (kind, text) in [
+        ("reserve.v1", text.replace(r#""key":"k","#, "")),
+        ("reserve.v1", text.replace(r#""ttl_s":900"#, r#""ttl_s":0"#)),
+        ("reserve.v1", text.replace(r#""line":"2""#, r#""line":"1""#)),
+        ("reserve.v1", r#"{"channel":"web","id":"7","key":"k","lines":[]}"#.into()),
+        ("extend.v1", r#"{"channel":"web","id":"7"}"#.into()),
+        ("release.v1", r#"{"channel":"web","id":"7","key":"k","lines":[]}"#.into()),
+        ("channel_policy.v1", r#"{"channel":"web","zone":"z","sku":"A","threshold":-1}"#.into()),
+        (
+            "quota.v1",
+            r#"{"channel":"web","sku":"A","weights":[{"zone":"z","weight":1},{"zone":"z","weight":2}]}"#
+                .into(),
+        ),
+        ("channel.v1", r#"{"id":"web","feed":{"every_s":0}}"#.into()),
+    ] {
+        assert!(reader.read(kind, &text).is_err(), "{kind} {text}");
+    }
+}
+
+#[test]
 fn what_names_people_is_sealed() {
     let reader = Reader::new();
     let (message, _, display) = order(&reader, ORDER);

@@ -3,6 +3,8 @@
 mod cli;
 mod codes;
 mod config;
+#[cfg(test)]
+mod conformance;
 mod demo;
 mod explain;
 mod feed;

@@ -210,6 +210,17 @@ pub struct Channel {
     pub cancel_by_default: bool,
     /// An order with a hard pin is routed elsewhere when its node declines.
     pub reroute_pinned: bool,
+    /// How its platform is told what it may sell; absent: it is not.
+    pub feed: Option<Feed>,
+}
+
+/// How a platform is told what it may sell.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub struct Feed {
+    /// Engine time between two records of one pool, ms, unless it falls to zero, rises from there, or crosses `low`.
+    pub every: i64,
+    /// Below this it is told at once, and alerted once, with a recovery; zero: never.
+    pub low: Qty,
 }
 
 /// What the payment must be before an order is routed. Payment on delivery, points and zero totals pass.

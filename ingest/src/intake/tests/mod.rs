@@ -1,5 +1,6 @@
 //! INTAKE record by record, as the runner drives it.
 
+mod held;
 mod histories;
 mod orders;
 mod sources;
@@ -190,6 +191,10 @@ fn assigned(command: &Command) -> Option<&Assigned> {
         Command::Cancel(c) => c.to.as_ref(),
         Command::Payment(p) => p.to.as_ref(),
         Command::Delivered(d) => d.to.as_ref(),
+        Command::Reserve(r) => r.to.as_ref(),
+        Command::Extend(e) => e.to.as_ref(),
+        Command::Release(r) => r.to.as_ref(),
+        Command::Steer(s) => s.to.as_ref(),
         _ => None,
     }
 }

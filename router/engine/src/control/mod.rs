@@ -1,5 +1,7 @@
 //! CONTROL: validates reference material and copies it to the partitions that need it, in one transaction.
 
+mod quota;
+
 use std::collections::BTreeMap;
 
 use router_schemas::{
@@ -13,10 +15,14 @@ use router_schemas::{
     refusal::Refusal,
     reply::{Answer, Reply},
     row::Row,
+    rules::RuleSet,
     snapshot::{self, SnapshotError},
     stage::{Input, Outputs, Stage, Topology},
 };
 use serde::{Deserialize, Serialize};
+
+use crate::rules;
+use quota::Quotas;
 
 /// The state machine of the one partition of `router.control`.
 pub struct Control {
@@ -32,6 +38,9 @@ struct State {
     zones: BTreeMap<String, u16>,
     /// Node → its zone.
     nodes: BTreeMap<String, String>,
+    /// Rule set → its last version.
+    rules: BTreeMap<String, u32>,
+    quotas: Quotas,
 }
 
 impl Control {
@@ -57,7 +66,7 @@ impl Control {
     }
 
     /// Checks a change and completes it.
-    fn admit(&mut self, change: &mut Reference) -> Result<(), (Refusal, String)> {
+    fn admit(&mut self, change: &mut Reference, control: u64) -> Result<(), (Refusal, String)> {
         match change {
             Reference::Zone(zone) => {
                 let known = self.state.zones.get(&zone.id).copied();
@@ -92,11 +101,37 @@ impl Control {
                     return Err((Refusal::UnknownZone, zone.clone()));
                 }
             }
+            Reference::Rules(set) => self.admit_rules(set)?,
+            Reference::Fees(table) => rules::check_fees(table).map_err(|why| (Refusal::Invalid, why))?,
+            Reference::Quota(quota) => {
+                let unknown = quota.weights.iter().find(|(zone, _)| !self.state.zones.contains_key(zone));
+                if let Some((zone, _)) = unknown {
+                    return Err((Refusal::UnknownZone, zone.clone()));
+                }
+                self.state.quotas.publish(quota, control, self.state.zones.keys());
+            }
             Reference::BehaviourLevel(level) if *level != 1 => {
                 return Err((Refusal::Level, level.to_string()));
             }
             _ => {}
         }
+        Ok(())
+    }
+
+    /// Checks a rule set and numbers its version. The built-in set is version 1 of its name.
+    fn admit_rules(&mut self, set: &mut RuleSet) -> Result<(), (Refusal, String)> {
+        rules::check(set).map_err(|why| (Refusal::Invalid, why))?;
+        if let Some(zone) = rules::zones(set).find(|zone| !self.state.zones.contains_key(*zone)) {
+            return Err((Refusal::UnknownZone, zone.clone()));
+        }
+        let built_in = u32::from(set.name == rules::DEFAULT);
+        let next = self.state.rules.get(&set.name).copied().unwrap_or(built_in) + 1;
+        if set.version != 0 && set.version != next {
+            let why = format!("version {} of {}; the next one is {next}", set.version, set.name);
+            return Err((Refusal::Invalid, why));
+        }
+        set.version = next;
+        self.state.rules.insert(set.name.clone(), next);
         Ok(())
     }
 
@@ -133,17 +168,40 @@ impl Stage for Control {
         let (meta, outcome, answer) = match envelope::decode::<Command>(input.payload) {
             Ok((_, Command::Genesis(_))) => return,
             Ok((meta, _)) if input.skipped => (meta, Outcome::Refused(Refusal::Skipped), None),
-            Ok((meta, Command::Reference(Published { mut change, .. }))) => match self.admit(&mut change) {
-                Ok(()) => {
-                    let published = Published { control: input.offset, change };
-                    self.copy(&published, &Meta { carried: self.state.hybrid, ..Meta::default() }, out);
-                    rows.push(Row::Reference(published.change));
-                    (meta, Outcome::Applied, Some(Answer::Published(input.offset)))
+            Ok((meta, Command::Reference(Published { mut change, .. }))) => {
+                match self.admit(&mut change, input.offset) {
+                    Ok(()) => {
+                        let published = Published { control: input.offset, change };
+                        self.copy(&published, &Meta { carried: self.state.hybrid, ..Meta::default() }, out);
+                        rows.push(Row::Reference(published.change));
+                        (meta, Outcome::Applied, Some(Answer::Published(input.offset)))
+                    }
+                    Err((refusal, detail)) => {
+                        (meta, Outcome::Refused(refusal), Some(Answer::Refused { refusal, detail }))
+                    }
                 }
-                Err((refusal, detail)) => {
-                    (meta, Outcome::Refused(refusal), Some(Answer::Refused { refusal, detail }))
+            }
+            // Who states it knows the zone, and not where it lives.
+            Ok((meta, Command::ChannelPolicy(policy))) => match self.state.zones.get(&policy.zone) {
+                Some(partition) => {
+                    let carried = Meta { carried: self.state.hybrid, ..meta };
+                    out.push(Topic::Commands, *partition, &carried, &Command::ChannelPolicy(policy));
+                    (Meta::default(), Outcome::Applied, None)
+                }
+                None => {
+                    let refused = (Refusal::UnknownZone, policy.zone);
+                    let answer = Answer::Refused { refusal: refused.0, detail: refused.1 };
+                    (meta, Outcome::Refused(refused.0), Some(answer))
                 }
             },
+            Ok((meta, Command::ShareKept(said))) => {
+                if let Some(quota) = self.state.quotas.kept(&said, input.offset) {
+                    let published = Published { control: input.offset, change: Reference::Quota(quota) };
+                    self.copy(&published, &Meta { carried: self.state.hybrid, ..Meta::default() }, out);
+                    rows.push(Row::Reference(published.change));
+                }
+                (meta, Outcome::Applied, None)
+            }
             // Read by the runner itself, straight from here.
             Ok((meta, Command::Skip(_) | Command::Accept(_))) => (meta, Outcome::Applied, Some(Answer::Done)),
             Ok((meta, _)) => (meta, Outcome::Refused(Refusal::WrongZone), None),

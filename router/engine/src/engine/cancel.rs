@@ -16,6 +16,10 @@ use super::{Engine, Verdict, effects::Effects, lapse::Lapse, order::Order, refus
 
 impl Engine {
     pub(super) fn cancel(&mut self, cancel: Cancel, effects: &mut Effects<'_>) -> Verdict {
+        let held = cancel.to.as_ref().map(|to| to.order);
+        if let Some(verdict) = held.and_then(|id| self.release_held(id, &cancel.lines, effects)) {
+            return verdict;
+        }
         self.on_order(&cancel.to, &cancel.identity, |engine, order| {
             let wanted: Result<Vec<(usize, Qty)>, String> = match cancel.lines.is_empty() {
                 true => Ok((0..order.lines.len()).map(|i| (i, QTY_MAX)).collect()),
@@ -69,7 +73,6 @@ impl Engine {
     }
 
     /// A rule cancels what is open after so much service time, ms. Routing it again does not begin the time anew.
-    #[allow(dead_code, reason = "rules call it")]
     pub(super) fn auto_cancel(&mut self, order: &mut Order, after: i64) {
         if order.wait.is_none() {
             let at = self.state.clock.service() + after.clamp(0, TTL_MS);
@@ -120,6 +123,19 @@ impl Engine {
         let open = Qty(left.0.min(order.lines[line].open.0));
         effects.shift(&mut self.state, order, line as u16, None, (Unit::Open, to), open);
         left -= open;
+        qty.floor_zero() - left + self.take_work_back(order, line, left, to, effects)
+    }
+
+    /// As [`Engine::take_back`], of units at nodes only.
+    pub(super) fn take_work_back(
+        &mut self,
+        order: &mut Order,
+        line: usize,
+        qty: Qty,
+        to: Unit,
+        effects: &mut Effects<'_>,
+    ) -> Qty {
+        let mut left = qty.floor_zero();
         for unit in [Unit::Backordered, Unit::Allocated] {
             for place in (0..order.fulfilments.len()).rev() {
                 let fulfilment = &mut order.fulfilments[place];

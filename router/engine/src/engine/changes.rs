@@ -1,7 +1,7 @@
 //! What a command did, as it is noted while it goes on: numbers for names, lists side by side. `images.rs` makes
 //! events of it.
 
-use std::ops::Range;
+use std::{ops::Range, sync::Arc};
 
 use router_schemas::{
     event::{Change, Decision, Unit, Verdict},
@@ -9,7 +9,7 @@ use router_schemas::{
 };
 use smallvec::SmallVec;
 
-use super::{images::DecisionImage, state::State};
+use super::{images::DecisionImage, rules::set::Ready, state::State};
 
 /// Line, from, to, how many.
 pub type Moved = (u16, Unit, Unit, Qty);
@@ -25,12 +25,15 @@ pub enum Noted {
     Other(Change),
 }
 
+/// The rule that decided: its set, places of the routing and the rule there.
+pub type By = Option<(Arc<Ready>, usize, usize)>;
+
 /// Why a node, or none, was chosen: what of an `event::Decision` is not the same for all.
 #[derive(Debug, Clone, Default)]
 pub struct Decided {
     /// Control position that it knew.
     pub control: u64,
-    pub rule: &'static str,
+    pub by: By,
     pub candidates: u32,
     pub covering: u32,
     /// In rank order, with the squared chord to each.
@@ -54,6 +57,10 @@ pub struct Work {
     pub orders: Vec<router_schemas::id::OrderId>,
     /// Touched: SKU and node, ascending.
     pub cells: Vec<(u32, u32)>,
+    /// Holds touched, ascending.
+    pub holds: Vec<router_schemas::id::OrderId>,
+    /// Touched: SKU and pool, ascending.
+    pub pools: Vec<(u32, u32)>,
 }
 
 impl Work {
@@ -63,11 +70,19 @@ impl Work {
         self.moves.clear();
     }
 
+    /// Whether no row is to be written.
+    pub fn is_untouched(&self) -> bool {
+        let held = self.holds.is_empty() && self.pools.is_empty();
+        self.orders.is_empty() && self.cells.is_empty() && held
+    }
+
     /// Empty lists, with the room that they had.
     pub fn emptied(mut self) -> Self {
         self.forget_changes();
         self.orders.clear();
         self.cells.clear();
+        self.holds.clear();
+        self.pools.clear();
         self
     }
 }

@@ -1,42 +1,36 @@
-//! The default rule set: fewest splits, then open stores, then the nearest.
+//! As few nodes as can be found, over the ranked nodes of a rule.
 //!
-//! 1. `one-node`: the node that covers everything open. Open ones first, then the nearest, the default node, the id.
-//! 2. `fewest-splits`: the first pair, by rank, of the 64 best nodes that covers everything; else greedy: the node
-//!    that covers most lines whole, then most units, then rank, again and again.
-//! 3. What no node has is backordered where a cell allows it, else stays open: `unfillable`.
+//! The node that covers everything open, where there is one (`whole.rs`); else the first pair, by rank, of the 64 best
+//! nodes that covers everything; else greedy: the node that covers most lines whole, then most units, then rank, again
+//! and again. What no node has is backordered where a cell allows it and the rule says so.
 //!
-//! Most orders end at the first step, so it costs least (`whole.rs`). The rest looks at every node that may be asked
-//! (`field.rs`).
+//! Most orders end at the first step, so it costs least. The rest looks at every node that may be asked (`field.rs`).
 
 use std::cmp::Ordering;
 
-use router_schemas::{event::Verdict, quantity::Qty};
+use router_schemas::quantity::Qty;
 use smallvec::SmallVec;
 
 use super::{
-    changes::Decided,
     field::Field,
-    nodes::is_open,
+    nodes::{Filters, is_open},
     roster::Eligible,
     state::{Order, State},
-    whole,
 };
 
 /// Pairs are tried among so many nodes, those that cover most.
 const PAIR_NODES: usize = 64;
 
-/// So much of a SKU for the order: SKU, quantity, lines that want it.
+/// So much of a SKU for the order.
 pub struct Demand {
     pub sku: u32,
     pub qty: Qty,
+    /// What all nodes together may give of it from stock: the rest is held for others.
+    pub most: Qty,
 }
 
-/// What was found: node, SKU, quantity, whether beyond stock.
-#[derive(Default)]
-pub struct Plan {
-    pub takes: SmallVec<[(u32, u32, Qty, bool); 8]>,
-    pub decided: Decided,
-}
+/// What goes where: node, SKU, quantity, whether beyond stock.
+pub type Found = SmallVec<[(u32, u32, Qty, bool); 8]>;
 
 /// Nodes that the order or what it has already names.
 #[derive(Clone, Copy)]
@@ -47,39 +41,53 @@ pub struct Pinned<'a> {
     pub first: &'a [u32],
 }
 
-/// Where a node stands: lower is better. Not preferred, closed, distance, not the zone's default; then the id.
+/// Where a node stands for the built-in sorts: lower is better. Not preferred, closed, distance, not the zone's
+/// default; then the id.
 pub type Rank<'a> = (bool, bool, i64, bool, &'a str);
 
-/// Chooses nodes for these demands.
-pub fn choose(
+/// Spreads these demands, which no node covers alone, over the nodes that may be asked, by the built-in sorts.
+pub fn spread(
     state: &State,
     eligible: Eligible<'_>,
     order: &Order,
     demands: &[Demand],
     pinned: &Pinned<'_>,
-) -> Plan {
-    let found = whole::find(state, eligible, order, demands, pinned);
-    let rule = if found.best.is_some() { "one-node" } else { "fewest-splits" };
-    let mut decided = Decided {
-        control: state.control,
-        rule,
-        candidates: found.candidates,
-        covering: found.covering,
-        ..Decided::default()
-    };
-    if let Some(node) = found.best {
-        decided.chosen.push((node, None));
-        decided.verdict = Verdict::Whole;
-        return Plan { takes: demands.iter().map(|d| (node, d.sku, d.qty, false)).collect(), decided };
-    }
-    let field = Field::of(state, eligible, order, demands, pinned.only);
-    let mut search = Search::new(state, &field, demands);
-    search.plan.decided = decided;
-    search.spread(ranked_slots(&field, |slot| rank(state, order, pinned, field.node(*slot))));
-    search.end()
+    backorders: bool,
+) -> Found {
+    let filters = Filters::of(state, order);
+    let may = |node: u32| pinned.only.is_none_or(|only| only == node) && eligible.passes(&filters, node);
+    let field = Field::of(state, may, demands, pinned.only);
+    let ranked = ranked_slots(&field, |slot| rank(state, order, pinned, field.node(*slot)));
+    search(state, &field, demands, ranked, backorders)
 }
 
-/// Every node that the choice may ask, best first: what [`choose`] goes by, for who explains it.
+/// The same over nodes that a rule has ranked, with the node that covers everything first.
+pub fn fewest(state: &State, ranked: &[u32], demands: &[Demand], backorders: bool) -> Found {
+    let whole = |node: &&u32| {
+        let has = |d: &Demand| {
+            let whole_steps = state.skus[d.sku as usize].in_whole_steps(d.qty);
+            whole_steps && d.qty <= d.most && state.has(d.sku, **node) >= d.qty
+        };
+        demands.iter().all(has)
+    };
+    if let Some(node) = ranked.iter().find(whole) {
+        return demands.iter().map(|d| (*node, d.sku, d.qty, false)).collect();
+    }
+    let mut places = vec![usize::MAX; state.nodes.len()];
+    ranked.iter().enumerate().for_each(|(place, node)| places[*node as usize] = place);
+    let field = Field::of(state, |node| places[node as usize] != usize::MAX, demands, None);
+    let mut slots: Vec<usize> = (0..field.len()).collect();
+    slots.sort_unstable_by_key(|slot| places[field.node(*slot) as usize]);
+    search(state, &field, demands, slots, backorders)
+}
+
+fn search(state: &State, field: &Field, demands: &[Demand], ranked: Vec<usize>, backorders: bool) -> Found {
+    let mut search = Search::new(state, field, demands);
+    search.spread(ranked, backorders);
+    search.found
+}
+
+/// Every node that the choice may ask, best first by the built-in sorts: for who explains it.
 pub fn ranked(
     state: &State,
     eligible: Eligible<'_>,
@@ -87,7 +95,9 @@ pub fn ranked(
     demands: &[Demand],
     pinned: &Pinned<'_>,
 ) -> Vec<u32> {
-    let field = Field::of(state, eligible, order, demands, pinned.only);
+    let filters = Filters::of(state, order);
+    let may = |node: u32| pinned.only.is_none_or(|only| only == node) && eligible.passes(&filters, node);
+    let field = Field::of(state, may, demands, pinned.only);
     let slots = ranked_slots(&field, |slot| rank(state, order, pinned, field.node(*slot)));
     slots.into_iter().map(|slot| field.node(slot)).collect()
 }
@@ -119,17 +129,20 @@ struct Search<'a> {
     field: &'a Field,
     demands: &'a [Demand],
     left: Vec<Qty>,
-    plan: Plan,
+    /// Of each demand: what all nodes together may still give.
+    most: Vec<Qty>,
+    found: Found,
 }
 
 impl<'a> Search<'a> {
     fn new(state: &'a State, field: &'a Field, demands: &'a [Demand]) -> Self {
         let left = demands.iter().map(|d| d.qty).collect();
-        Search { state, field, demands, left, plan: Plan::default() }
+        let most = demands.iter().map(|d| d.most).collect();
+        Search { state, field, demands, left, most, found: Found::new() }
     }
 
     /// Over several nodes: a pair, else greedily; then beyond stock. `ranked`: all slots, best first.
-    fn spread(&mut self, ranked: Vec<usize>) {
+    fn spread(&mut self, ranked: Vec<usize>, backorders: bool) {
         let mut stocked: Vec<usize> = ranked.clone();
         stocked.retain(|slot| self.field.units(*slot).is_positive());
         match self.pair(&stocked) {
@@ -139,30 +152,15 @@ impl<'a> Search<'a> {
             }
             None => self.greedy(stocked),
         }
-        if self.left.iter().any(|left| left.is_positive()) {
-            // Before what is beyond stock is added: whole and split are said of stock.
+        if backorders && self.left.iter().any(|left| left.is_positive()) {
             self.backorder(&ranked);
         }
     }
 
-    /// The verdict, from what was taken.
-    fn end(mut self) -> Plan {
-        let takes = &self.plan.takes;
-        let beyond = takes.iter().any(|t| t.3);
-        let found = !beyond && self.left.iter().all(Qty::is_zero);
-        self.plan.decided.verdict = match (found, self.plan.decided.chosen.len(), beyond, takes.is_empty()) {
-            (true, 1, ..) => Verdict::Whole,
-            (true, ..) => Verdict::Split,
-            (false, _, true, _) => Verdict::Backordered,
-            (false, _, false, false) => Verdict::Partial,
-            (false, _, false, true) => Verdict::Unfillable,
-        };
-        self.plan
-    }
-
     /// Of a demand, what the slot could give of what is left.
     fn part(&self, slot: usize, demand: usize) -> Qty {
-        let (left, has) = (self.left[demand], self.field.has(slot, demand));
+        let left = self.left[demand];
+        let has = self.field.has(slot, demand).min(self.most[demand]);
         if has >= left && left == self.demands[demand].qty {
             return left;
         }
@@ -173,28 +171,23 @@ impl<'a> Search<'a> {
 
     /// Takes from the node what it has of what is left. False: nothing.
     fn take(&mut self, slot: usize) -> bool {
-        let (before, node) = (self.plan.takes.len(), self.field.node(slot));
+        let (before, node) = (self.found.len(), self.field.node(slot));
         for (nth, demand) in self.demands.iter().enumerate() {
             let part = self.part(slot, nth);
             if part.is_positive() {
-                self.plan.takes.push((node, demand.sku, part, false));
+                self.found.push((node, demand.sku, part, false));
                 self.left[nth] -= part;
+                self.most[nth] -= part;
             }
         }
-        let some = self.plan.takes.len() > before;
-        if some {
-            self.choose(node);
-        }
-        some
-    }
-
-    fn choose(&mut self, node: u32) {
-        self.plan.decided.chosen.push((node, None));
+        self.found.len() > before
     }
 
     /// The first pair by rank that covers everything. `ranked`: slots with stock, best first.
     fn pair(&self, ranked: &[usize]) -> Option<(usize, usize)> {
-        if !self.demands.iter().all(|d| self.state.skus[d.sku as usize].in_whole_steps(d.qty)) {
+        let can_be_whole =
+            |d: &Demand| d.qty <= d.most && self.state.skus[d.sku as usize].in_whole_steps(d.qty);
+        if !self.demands.iter().all(can_be_whole) {
             return None;
         }
         let best = self.covering_most(ranked);
@@ -260,11 +253,8 @@ impl<'a> Search<'a> {
                 let Some(cell) = sku.cell(node).filter(|c| !c.out_of_stock) else { continue };
                 let part = Qty(cell.backorder_left().0.min(self.left[nth].0)).floor_to(sku.step());
                 if part.is_positive() {
-                    self.plan.takes.push((node, demand.sku, part, true));
+                    self.found.push((node, demand.sku, part, true));
                     self.left[nth] -= part;
-                    if self.plan.decided.chosen.iter().all(|(n, _)| *n != node) {
-                        self.choose(node);
-                    }
                 }
             }
         }

@@ -3,7 +3,10 @@
 
 use router_schemas::{
     envelope::Meta,
-    event::{Change, Event, Exception, OrderState, Outcome, StockCause, StockChange, Unit},
+    event::{
+        Change, Decision, Event, Exception, HoldCause, HoldChange, OrderState, Outcome, StockCause,
+        StockChange, Unit,
+    },
     id::OrderId,
     limits,
     position::{Position, Topic},
@@ -25,6 +28,7 @@ use super::{
 /// Orders and cells that one command may touch while working off what is due: bounds the rows it writes.
 const ORDERS_PER_COMMAND: usize = 64;
 const CELLS_PER_COMMAND: usize = 1_024;
+const HOLDS_PER_COMMAND: usize = 512;
 
 /// What the command under way has done so far.
 pub struct Effects<'a> {
@@ -91,9 +95,40 @@ impl<'a> Effects<'a> {
         insert_sorted(&mut self.work.cells, (sku, node));
     }
 
+    /// The hold's row is written with the command.
+    pub fn touch_hold(&mut self, order: OrderId) {
+        insert_sorted(&mut self.work.holds, order);
+        self.order = Some(order);
+    }
+
+    /// The pool's row is written with the command.
+    pub fn touch_pool(&mut self, sku: u32, pool: u32) {
+        insert_sorted(&mut self.work.pools, (sku, pool));
+    }
+
+    /// A hold changed in nothing but how it stands.
+    pub fn hold_changed(&mut self, order: OrderId, cause: HoldCause) {
+        self.change(Change::Hold(HoldChange { order, cause, moves: Vec::new() }));
+    }
+
+    /// Holds units at a node for an order, or gives them back: below zero.
+    pub fn hold_cell(&mut self, state: &mut State, sku: u32, node: u32, delta: Qty) {
+        let before = state.standing(sku, node);
+        let cell = state.cell_mut(sku, node);
+        cell.held += delta;
+        assert!(cell.held.0 >= 0, "I2 broken by {}: held", self.position);
+        self.touch_cell(state, sku, node);
+        self.note_availability(state, sku, node, before);
+    }
+
     /// Counts the row that the order will need.
     pub fn weigh(&mut self, order: &Order) {
         self.bytes += rows::order_weight(order);
+    }
+
+    /// Counts what is told of a hold: so many moves of it.
+    pub fn weigh_hold(&mut self, moves: usize) {
+        self.bytes += moves * rows::HELD_BYTES;
     }
 
     /// Whether the command has no room left for further due items.
@@ -101,6 +136,7 @@ impl<'a> Effects<'a> {
         self.work.orders.len() >= ORDERS_PER_COMMAND
             || self.bytes >= limits::ROWS_BYTES
             || self.work.cells.len() >= CELLS_PER_COMMAND
+            || self.work.holds.len() + self.work.pools.len() >= HOLDS_PER_COMMAND
     }
 
     /// True while nothing has changed since the last event.
@@ -268,8 +304,12 @@ impl<'a> Effects<'a> {
         let more = now.atp > before.atp || now.beyond > before.beyond || cell.arrived().is_positive();
         if now.atp != before.atp {
             held.shelf.set(node, now.atp);
+            // A platform is told at once where nothing is left, or something is again.
+            state.feed_changed(sku, now.atp.is_zero() || before.atp.is_zero());
         }
-        if more {
+        if now.atp > before.atp {
+            state.mark_rise(sku);
+        } else if more {
             state.mark(sku, false);
         }
         if now_over > before.over {
@@ -286,6 +326,20 @@ impl<'a> Effects<'a> {
         }
     }
 
+    /// Keeps what a choice looks at, where somebody asks.
+    pub fn explain(&mut self, look: impl FnOnce() -> Choice) {
+        if let Some(trace) = &mut self.trace {
+            trace.push(Choice { item: self.item, ..look() });
+        }
+    }
+
+    /// Keeps what the last choice decided, where somebody asks.
+    pub fn explained(&mut self, decision: impl FnOnce() -> Decision) {
+        if let Some(choice) = self.trace.as_mut().and_then(|trace| trace.last_mut()) {
+            choice.close(&decision());
+        }
+    }
+
     pub fn decided(&mut self, decided: Decided) {
         self.work.changes.push(Noted::Decided(decided));
     }
@@ -299,7 +353,9 @@ impl<'a> Effects<'a> {
     /// Ends a due item: its event, unless nothing changed.
     pub fn end_item(&mut self, state: &State) {
         if self.is_quiet() {
-            // The next one may have the number.
+            // The next one may have the number, and nobody is told of this one's choices.
+            let item = self.item;
+            self.trace.iter_mut().for_each(|trace| trace.retain(|choice| choice.item != item));
             self.items -= 1;
         } else {
             self.write(state, None, &[]);
@@ -313,14 +369,17 @@ impl<'a> Effects<'a> {
     /// Returns the lists that it was given, empty.
     pub fn finish(mut self, state: &State, outcome: Option<Outcome>) -> Work {
         let expected = outcome.is_some();
-        let idle = self.is_quiet() && self.work.orders.is_empty() && self.work.cells.is_empty();
+        let idle = self.is_quiet() && self.work.is_untouched();
         if outcome.is_none() && idle {
             return self.work.emptied();
         }
         self.item = 0;
         let orders = self.work.orders.iter().filter_map(|id| state.orders.get(id).map(Box::as_ref));
         let cells = self.work.cells.iter().map(|(sku, node)| Touched::Cell(*sku, *node));
-        let rows: SmallVec<[Touched<'_>; 16]> = orders.map(Touched::Order).chain(cells).collect();
+        let holds = self.work.holds.iter().map(|order| Touched::Hold(*order));
+        let pools = self.work.pools.iter().map(|(sku, pool)| Touched::Pool(*sku, *pool));
+        let rows: SmallVec<[Touched<'_>; 16]> =
+            orders.map(Touched::Order).chain(cells).chain(holds).chain(pools).collect();
         self.write(state, Some(outcome.unwrap_or(Outcome::Applied)), &rows);
         assert!(
             self.outcomes == 1 || !expected,

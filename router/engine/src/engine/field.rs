@@ -2,12 +2,7 @@
 
 use router_schemas::quantity::Qty;
 
-use super::{
-    choose::Demand,
-    nodes::Filters,
-    roster::Eligible,
-    state::{Order, State},
-};
+use super::{choose::Demand, state::State};
 
 /// Not looked at yet, and left out by a filter.
 const UNSEEN: u32 = u32::MAX;
@@ -22,20 +17,12 @@ pub struct Field {
 }
 
 impl Field {
-    /// The nodes that have a cell of a demand, or all where one demand is for a SKU without stock-keeping. `only`: a
-    /// hard pin, asked whether it has anything or not.
-    pub fn of(
-        state: &State,
-        eligible: Eligible<'_>,
-        order: &Order,
-        demands: &[Demand],
-        only: Option<u32>,
-    ) -> Field {
+    /// The nodes that `may` be asked and have a cell of a demand, or all where one demand is for a SKU without
+    /// stock-keeping. `only`: a hard pin, asked whether it has anything or not.
+    pub fn of(state: &State, may: impl Fn(u32) -> bool, demands: &[Demand], only: Option<u32>) -> Field {
         let mut rows = Rows {
-            filters: Filters::of(state, order),
-            eligible,
+            may,
             slots: vec![UNSEEN; state.nodes.len()],
-            only,
             field: Field { nodes: Vec::new(), has: Vec::new(), demands: demands.len() },
         };
         if let Some(node) = only {
@@ -94,16 +81,14 @@ impl Field {
 }
 
 /// A field in the making.
-struct Rows<'a> {
-    filters: Filters<'a>,
-    eligible: Eligible<'a>,
+struct Rows<F> {
+    may: F,
     /// Row of each node of the partition.
     slots: Vec<u32>,
-    only: Option<u32>,
     field: Field,
 }
 
-impl Rows<'_> {
+impl<F: Fn(u32) -> bool> Rows<F> {
     fn note(&mut self, node: u32, demand: usize, has: Qty) {
         if let Some(slot) = self.slot(node) {
             self.field.has[slot * self.field.demands + demand] = has;
@@ -116,9 +101,7 @@ impl Rows<'_> {
         match *slot {
             LEFT_OUT => None,
             UNSEEN => {
-                let asked =
-                    self.only.is_none_or(|only| only == node) && self.eligible.passes(&self.filters, node);
-                if !asked {
+                if !(self.may)(node) {
                     *slot = LEFT_OUT;
                     return None;
                 }

@@ -12,7 +12,7 @@ use router_schemas::{
     id::{Identity, OrderId},
     position::Position,
     quantity::{Currency, Qty},
-    row::PartRow,
+    row::{PartRow, Row},
 };
 use serde::{Serialize, Serializer};
 use serde_bytes::Bytes;
@@ -84,10 +84,10 @@ impl Serialize for ChangeImage<'_> {
 #[derive(Serialize)]
 pub struct DecisionImage<'a> {
     control: u64,
-    rule_set: &'static str,
+    rule_set: &'a str,
     version: u32,
-    routing: &'static str,
-    rule: &'static str,
+    routing: &'a str,
+    rule: &'a str,
     candidates: u32,
     covering: u32,
     chosen: SmallVec<[(&'a str, Option<i64>); 4]>,
@@ -95,13 +95,20 @@ pub struct DecisionImage<'a> {
 }
 
 impl<'a> DecisionImage<'a> {
-    pub fn of(state: &'a State, decided: &Decided) -> Self {
+    pub fn of(state: &'a State, decided: &'a Decided) -> Self {
+        let (rule_set, version, routing, rule) = match &decided.by {
+            Some((ready, routing, rule)) => {
+                let (set, routing) = (&ready.set, &ready.set.routings[*routing]);
+                (set.name.as_str(), set.version, routing.id.as_str(), routing.rules[*rule].id.as_str())
+            }
+            None => ("", 0, "", ""),
+        };
         DecisionImage {
             control: decided.control,
-            rule_set: "default",
-            version: 1,
-            routing: "all",
-            rule: decided.rule,
+            rule_set,
+            version,
+            routing,
+            rule,
             candidates: decided.candidates,
             covering: decided.covering,
             chosen: decided.chosen.iter().map(|(node, chord2)| (state.node_name(*node), *chord2)).collect(),
@@ -111,10 +118,21 @@ impl<'a> DecisionImage<'a> {
 }
 
 /// `row::Row`.
-#[derive(Serialize)]
 pub enum RowImage<'a> {
     Order(OrderImage<'a>),
     Cell(CellImage<'a>),
+    /// One that is written seldom.
+    Whole(Row),
+}
+
+impl Serialize for RowImage<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            RowImage::Order(image) => serializer.serialize_newtype_variant("Row", 0, "Order", image),
+            RowImage::Cell(image) => serializer.serialize_newtype_variant("Row", 1, "Cell", image),
+            RowImage::Whole(row) => row.serialize(serializer),
+        }
+    }
 }
 
 /// `row::OrderRow`.

@@ -39,7 +39,8 @@ impl Engine {
             Lapse::Work(order) => self.lapse_work(order, effects),
             Lapse::Wait(order) => self.lapse_wait(order, effects),
             Lapse::CoolDown(node) => self.lapse_cool_down(node, effects),
-            Lapse::Hold(_) | Lapse::Offer(_) => {}
+            Lapse::Hold(order) => self.lapse_hold(order, effects),
+            Lapse::Offer(_) => {}
         }
         effects.end_item(&self.state);
         true

@@ -7,9 +7,12 @@ mod changes;
 mod choose;
 mod effects;
 mod evacuate;
+mod feed;
 mod field;
 mod fulfilment;
 mod give_back;
+mod hold;
+mod hooks;
 mod images;
 mod invariants;
 mod lapse;
@@ -21,11 +24,15 @@ mod payment;
 mod place;
 mod pool;
 mod reference;
+mod release;
 mod relieve;
 mod repeats;
+mod reserve;
 mod roster;
 mod route;
 mod rows;
+mod rules;
+mod share;
 mod shelf;
 mod shown;
 mod state;
@@ -50,6 +57,8 @@ use router_schemas::{
     snapshot::{self, SnapshotError},
     stage::{Input, Outputs, Stage, Topology},
 };
+
+pub use rules::query::{Candidate, SortValue};
 
 use self::{
     changes::Work,
@@ -113,14 +122,14 @@ impl Engine {
         if key.is_some_and(|key| self.was_applied(key)) {
             return (Outcome::Repeat, Answer::Done);
         }
-        let verdict = self.carry_out(meta, command, effects);
+        let verdict = self.do_as_asked(meta, command, effects);
         if let (Some(key), Outcome::Applied) = (key, verdict.0) {
             self.note_applied(key);
         }
         verdict
     }
 
-    fn carry_out(&mut self, meta: &Meta, command: Command, effects: &mut Effects<'_>) -> Verdict {
+    fn do_as_asked(&mut self, meta: &Meta, command: Command, effects: &mut Effects<'_>) -> Verdict {
         match command {
             Command::Place(message) => self.place(message, effects),
             Command::Amend(message) => self.amend(message, effects),
@@ -150,24 +159,28 @@ impl Engine {
             Command::Steer(steer) => self.steer(meta, steer, effects),
             Command::Reference(published) => {
                 self.state.control = published.control;
-                self.reference(published.change);
+                self.reference(published, effects);
                 (Outcome::Applied, Answer::Done)
             }
             Command::Genesis(genesis) => {
                 self.check_genesis(&genesis, effects);
                 (Outcome::Applied, Answer::Done)
             }
-            Command::Tick | Command::Continue => (Outcome::Applied, Answer::Done),
+            Command::Tick => {
+                self.give_up_shares(effects);
+                (Outcome::Applied, Answer::Done)
+            }
+            Command::Continue => (Outcome::Applied, Answer::Done),
             Command::Part(_) | Command::PartCancel(_) | Command::PartReport(_) => {
                 refuse(Refusal::Level, "parts of orders in other zones")
             }
-            Command::Reserve(_)
-            | Command::Extend(_)
-            | Command::Release(_)
-            | Command::ChannelPolicy(_)
-            | Command::Claim(_)
-            | Command::Leg(_)
-            | Command::LegReport(_) => refuse(Refusal::Level, "not yet"),
+            Command::Reserve(asked) => self.reserve(asked, effects),
+            Command::Extend(asked) => self.extend(asked, effects),
+            Command::Release(asked) => self.release(asked, effects),
+            Command::ChannelPolicy(policy) => self.channel_policy(policy, effects),
+            Command::Steer(_) | Command::Claim(_) | Command::Leg(_) | Command::LegReport(_) => {
+                refuse(Refusal::Level, "not yet")
+            }
             Command::ShareKept(_) | Command::Skip(_) | Command::Accept(_) | Command::Forgotten(_) => {
                 refuse(Refusal::WrongZone, "this command is not for a zone")
             }
@@ -273,6 +286,7 @@ impl Stage for Engine {
             ("waiting_orders", self.state.counts.waiting_orders),
             ("cells", self.state.counts.cells),
             ("nodes", self.state.nodes.len() as u64),
+            ("holds", self.state.counts.holds),
         ]
     }
 }

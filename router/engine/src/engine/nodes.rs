@@ -3,6 +3,7 @@
 use router_schemas::command::order::DeliveryMode;
 
 use super::{
+    hooks::is_resting,
     order::{LossKey, Order},
     state::State,
 };
@@ -16,6 +17,10 @@ pub struct Filters<'a> {
     groups: &'a [String],
     /// The order among those of a node.
     key: LossKey,
+    /// Nodes that declined the order.
+    declined: &'a [u32],
+    /// Full nodes pass.
+    ignore_capacity: bool,
 }
 
 /// A filter that a node must pass.
@@ -34,33 +39,41 @@ const fn of_the_moment(name: &'static str, passes: fn(&Filters<'_>, u32) -> bool
     Filter { name, standing: false, passes }
 }
 
-/// Every filter that a node must pass. The choice and its explanation read this one list. Those of the moment pass
-/// every node that has no capacity.
-pub const FILTERS: [Filter; 8] = [
+/// Every filter that a node must pass, whatever a rule says. The choice and its explanation read this one list. Those
+/// of the moment pass every node that has no capacity, does not rest and did not decline.
+pub const FILTERS: [Filter; 9] = [
     standing("known", |f, node| f.state.nodes[node as usize].known),
     standing("enabled", |f, node| f.state.nodes[node as usize].node.enabled),
-    standing("takes_part", |f, node| f.state.nodes[node as usize].takes_part()),
     standing("zone", |f, node| f.state.nodes[node as usize].node.zone == f.zone),
     standing("delivery_mode", |f, node| f.state.nodes[node as usize].node.serves(f.mode)),
     standing("channel_group", |f, node| {
         let of_node = &f.state.nodes[node as usize].node.groups;
         f.groups.is_empty() || f.groups.iter().any(|group| of_node.contains(group))
     }),
-    of_the_moment("capacity_at_once", |f, node| has_room_at_once(f.state, &f.key, node)),
-    of_the_moment("capacity_a_day", |f, node| has_room_today(f.state, &f.key, node)),
+    of_the_moment("capacity_at_once", |f, node| f.ignore_capacity || has_room_at_once(f.state, &f.key, node)),
+    of_the_moment("capacity_a_day", |f, node| f.ignore_capacity || has_room_today(f.state, &f.key, node)),
+    of_the_moment("resting", |f, node| !is_resting(f.state, node)),
+    of_the_moment("declined", |f, node| !f.declined.contains(&node)),
 ];
 
 impl<'a> Filters<'a> {
     /// The filters for an order.
     pub fn of(state: &'a State, order: &'a Order) -> Self {
         let key = order.loss_key();
-        Self { key, ..Self::standing(state, &order.zone, order.mode, &order.identity.channel) }
+        let standing = Self::standing(state, &order.zone, order.mode, &order.identity.channel);
+        Self { key, declined: &order.declined, ..standing }
+    }
+
+    /// The same, for a rule that asks full nodes too where `ignore_capacity`.
+    pub fn of_rule(state: &'a State, order: &'a Order, ignore_capacity: bool) -> Self {
+        Self { ignore_capacity, ..Self::of(state, order) }
     }
 
     /// The filters for all orders of a kind: good for those that are [`Filter::standing`].
     pub fn standing(state: &'a State, zone: &'a str, mode: DeliveryMode, channel: &str) -> Self {
         let groups = state.channels.get(channel).map_or(&[][..], |c| &c.groups);
-        Self { state, zone, mode, groups, key: LossKey::default() }
+        let key = LossKey::default();
+        Self { state, zone, mode, groups, key, declined: &[], ignore_capacity: false }
     }
 
     /// Whether the channel is sold from the node: one of its pool in the zone.
@@ -76,10 +89,27 @@ impl<'a> Filters<'a> {
         FILTERS.iter().filter(|f| f.standing).all(|f| (f.passes)(self, node))
     }
 
+    /// Whether the node is one of the channel's in the zone, whatever way it delivers.
+    pub fn of_pool(&self, node: u32) -> bool {
+        let is_mode = |f: &&Filter| f.name == "delivery_mode";
+        FILTERS.iter().filter(|f| f.standing && !is_mode(f)).all(|f| (f.passes)(self, node))
+    }
+
+    /// Nodes that declined the order.
+    pub fn declined(&self) -> &'a [u32] {
+        self.declined
+    }
+
     /// Whether the node passes the filters of the moment.
     pub fn pass_now(&self, node: u32) -> bool {
         FILTERS.iter().filter(|f| !f.standing).all(|f| (f.passes)(self, node))
     }
+}
+
+/// Orders assigned to the node since its local midnight.
+pub fn assigned(state: &State, node: u32) -> u32 {
+    let place = &state.nodes[node as usize];
+    if midnight(state, node) == place.day { place.assigned } else { 0 }
 }
 
 fn has_room_at_once(state: &State, key: &LossKey, node: u32) -> bool {
@@ -96,8 +126,7 @@ fn has_room_today(state: &State, key: &LossKey, node: u32) -> bool {
 pub fn is_full_today(state: &State, node: u32) -> bool {
     let place = &state.nodes[node as usize];
     let Some(most) = place.node.capacity_a_day else { return false };
-    let assigned = if midnight(state, node) == place.day { place.assigned } else { 0 };
-    assigned >= most
+    assigned(state, node) >= most
 }
 
 /// The last local midnight of the node, ms; UTC's where it has no calendar, or none that reaches so far.

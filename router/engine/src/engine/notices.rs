@@ -3,6 +3,7 @@
 use router_schemas::{
     envelope::Meta,
     event::Exception,
+    id::OrderId,
     limits,
     notice::{AssignedLine, Assignment, Notification, StockAlert},
     position::Topic,
@@ -88,6 +89,27 @@ impl Effects<'_> {
         self.out.push_json(topic, partition, &notice);
     }
 
+    /// Tells who reserved that it is about to lapse.
+    pub fn hold_lapses(&mut self, state: &State, order: OrderId) {
+        let Some(hold) = state.holds.get(&order) else { return };
+        let placed = state.orders.get(&order);
+        let (topic, partition) = self.target(Topic::Notifications);
+        let notice = Notification {
+            kind: "notification.v1",
+            event: "hold_lapses",
+            order,
+            channel: &hold.identity.channel,
+            external_id: &hold.identity.external_id,
+            language: placed.and_then(|order| shown::language(&order.display)),
+            state: &placed.map_or("held".into(), |order| order.state.text()),
+            amount: None,
+            tracking: None,
+            position: self.position.clone(),
+            at: state.clock.engine,
+        };
+        self.out.push_json(topic, partition, &notice);
+    }
+
     /// Tells the node what it now has to do for the order, whole.
     pub fn assign(&mut self, state: &State, order: &Order, node: u32, event: &str) {
         let display = Shown::of(&order.display);
@@ -154,6 +176,7 @@ impl Effects<'_> {
             kind: "stock_alert.v1",
             event,
             node: &node.id,
+            channel: None,
             sku: &sku.name,
             bucket: &sku.bucket,
             qty,

@@ -17,8 +17,11 @@ use smallvec::SmallVec;
 
 use super::{cancel_request::CancelAsk, work::Terms};
 
-/// The order in which waiting orders are served: priority, promise end, then who came first.
-pub type WaitKey = (u8, i64, OrderId);
+/// Most things that a routing can sort its waiting orders by.
+pub const SORTS: usize = 4;
+/// The order in which waiting orders are served: what their routing sorts by, priority, promise end, then who came
+/// first.
+pub type WaitKey = ([i64; SORTS], u8, i64, OrderId);
 /// The order in which orders keep what they were promised: priority, then who came first. The last loses first.
 pub type LossKey = (u8, i64, OrderId);
 
@@ -63,6 +66,8 @@ pub struct Order {
     pub queue: Option<Queue>,
     /// It is among the orders that wait for its SKUs.
     pub waits: bool,
+    /// What its routing sorts it by among those.
+    pub sort: [i64; SORTS],
     /// Somebody has to look first: placed longer ago than orders are remembered.
     pub review: bool,
     /// The customer was told that it is confirmed.
@@ -154,11 +159,16 @@ impl Fulfilment {
 
 impl Order {
     pub fn wait_key(&self) -> WaitKey {
-        (self.priority, self.promise.map_or(i64::MAX, |p| p.1), self.id)
+        (self.sort, self.priority, self.promise.map_or(i64::MAX, |p| p.1), self.id)
     }
 
     pub fn loss_key(&self) -> LossKey {
         (self.priority, self.created_at, self.id)
+    }
+
+    /// The pin that holds for a line: its own, else the order's.
+    pub fn pin_of(&self, line: usize) -> Option<&(String, PinKind)> {
+        self.lines[line].pin.as_ref().or(self.pin.as_ref())
     }
 
     /// The units of a line that are at nodes or left them.

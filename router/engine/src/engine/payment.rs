@@ -15,8 +15,12 @@ impl Engine {
         self.on_fact(&fact.to, effects, |engine, order, effects| {
             let work = order.work();
             effects.touch_order(order.id);
+            let waited = !engine.payment_ok(order);
             take_payment(order, fact.state, fact.amount, effects);
             engine.route(order, effects);
+            if waited {
+                engine.settle_late_payment(order, effects);
+            }
             engine.settle(order, effects);
             effects.tell_nodes(&engine.state, order, &work, false);
             effects.refund_due(&engine.state, order);

@@ -1,7 +1,10 @@
 //! A new order.
 
 use router_schemas::{
-    command::order::{OrderBody, OrderLine, OrderMessage, PaymentState, Pin, PinKind},
+    command::{
+        Assigned,
+        order::{OrderBody, OrderHead, OrderLine, OrderMessage, PaymentState, Pin, PinKind},
+    },
     event::{OrderState, Outcome, Unit},
     limits::{self, LINES, REMEMBER_MS},
     quantity::Qty,
@@ -12,7 +15,7 @@ use router_schemas::{
 use super::{
     Engine, Verdict,
     effects::Effects,
-    order::{Line, Order},
+    order::{Line, Order, SORTS},
     refuse,
 };
 
@@ -36,6 +39,67 @@ pub fn body(message: &OrderMessage) -> Result<OrderBody, Verdict> {
     Ok(body)
 }
 
+/// The order of a message, without its lines; and these.
+pub fn fresh(to: Assigned, head: OrderHead, body: OrderBody, now: i64) -> (Box<Order>, Vec<OrderLine>) {
+    let order = Box::new(Order {
+        id: to.order,
+        identity: head.identity,
+        zone: to.zone,
+        version: head.version,
+        created_at: now,
+        changed_at: now,
+        closed_at: None,
+        placed_at: head.placed_at,
+        promise: body.promise,
+        not_before: body.not_before,
+        mode: body.mode,
+        to: body.to,
+        pin: pinned(head.pin),
+        priority: body.priority,
+        payment: body.payment,
+        paid: 0,
+        refunded: 0,
+        refund_due: 0,
+        billed: 0,
+        currency: body.currency,
+        totals: body.totals,
+        lines: Vec::with_capacity(body.lines.len()),
+        fulfilments: Vec::new(),
+        recipient: body.recipient,
+        display: body.display,
+        revision: 0,
+        state: OrderState::Routing,
+        queue: None,
+        waits: false,
+        sort: [0; SORTS],
+        review: head.placed_at.is_some_and(|t| t < now - REMEMBER_MS),
+        confirmed: false,
+        first: None,
+        part_of: None,
+        declined: Vec::new(),
+        terms: Vec::new(),
+        asks: Vec::new(),
+        work_due: None,
+        wait: None,
+    });
+    (order, body.lines)
+}
+
+/// A line as the source states it, with nothing ordered yet.
+pub fn fresh_line(line: OrderLine, sku: u32) -> Line {
+    Line {
+        name: line.line,
+        sku,
+        asked: line.qty,
+        unit_price: line.unit_price,
+        discount: line.discount,
+        group: line.group,
+        pin: pinned(line.pin),
+        listed: true,
+        ..Line::default()
+    }
+}
+
 impl Engine {
     /// A new order: reserve stock, choose nodes.
     pub(super) fn place(&mut self, mut message: OrderMessage, effects: &mut Effects<'_>) -> Verdict {
@@ -53,47 +117,7 @@ impl Engine {
             Err(verdict) => return verdict,
         };
         let now = self.state.clock.engine;
-        let head = message.head;
-        let mut order = Box::new(Order {
-            id: to.order,
-            identity: head.identity,
-            zone: to.zone,
-            version: head.version,
-            created_at: now,
-            changed_at: now,
-            closed_at: None,
-            placed_at: head.placed_at,
-            promise: body.promise,
-            not_before: body.not_before,
-            mode: body.mode,
-            to: body.to,
-            pin: pinned(head.pin),
-            priority: body.priority,
-            payment: body.payment,
-            paid: 0,
-            refunded: 0,
-            refund_due: 0,
-            billed: 0,
-            currency: body.currency,
-            totals: body.totals,
-            lines: Vec::with_capacity(body.lines.len()),
-            fulfilments: Vec::new(),
-            recipient: body.recipient,
-            display: body.display,
-            revision: 0,
-            state: OrderState::Routing,
-            queue: None,
-            waits: false,
-            review: head.placed_at.is_some_and(|t| t < now - REMEMBER_MS),
-            confirmed: false,
-            first: None,
-            part_of: None,
-            declined: Vec::new(),
-            terms: Vec::new(),
-            asks: Vec::new(),
-            work_due: None,
-            wait: None,
-        });
+        let (mut order, lines) = fresh(to, message.head, body, now);
         order.billed = order.total();
         if matches!(
             order.payment,
@@ -101,7 +125,7 @@ impl Engine {
         ) {
             order.paid = order.total();
         }
-        for line in body.lines {
+        for line in lines {
             self.add_line(&mut order, line, effects);
         }
         if let Some(at) = order.not_before.filter(|at| *at > now) {
@@ -116,7 +140,6 @@ impl Engine {
         self.state.orders.insert(order.id, order);
         (Outcome::Applied, Answer::Outcome(outcome))
     }
-
     /// Adds a line with all its units open, in the place of one that is gone where there is no room for more. Returns
     /// its place.
     pub(super) fn add_line(
@@ -134,17 +157,7 @@ impl Engine {
             true => None,
             false => order.lines.iter().enumerate().position(is_free),
         };
-        let fresh = Line {
-            name: line.line,
-            sku,
-            asked,
-            unit_price: line.unit_price,
-            discount: line.discount,
-            group: line.group,
-            pin: pinned(line.pin),
-            listed: true,
-            ..Line::default()
-        };
+        let fresh = fresh_line(line, sku);
         let place = free.unwrap_or(order.lines.len());
         match free {
             Some(place) => {

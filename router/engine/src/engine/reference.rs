@@ -2,7 +2,7 @@
 //! off in bounded steps afterwards.
 
 use router_schemas::{
-    command::reference::{Item, Node, Reference},
+    command::reference::{Item, Node, Published, Reference},
     quantity::Qty,
 };
 use serde::{Deserialize, Serialize};
@@ -11,6 +11,7 @@ use super::{
     Engine,
     effects::Effects,
     nodes,
+    rules::set::Sets,
     state::{NodeState, SkuState},
 };
 
@@ -27,21 +28,39 @@ pub enum Stale {
 }
 
 impl Engine {
-    pub(super) fn reference(&mut self, change: Reference) {
-        match change {
+    pub(super) fn reference(&mut self, published: Published, effects: &mut Effects<'_>) {
+        match published.change {
             Reference::Zone(zone) => {
                 if zone.partition == Some(self.partition) {
+                    for channel in self.state.channels.keys() {
+                        self.state.pools.number_of(&zone.id, channel);
+                    }
                     self.state.zones.insert(zone.id);
                 }
             }
             Reference::Node(node) => self.publish_node(*node),
             Reference::Item(item) => self.publish_item(*item),
             Reference::Channel(channel) => {
+                for zone in &self.state.zones {
+                    self.state.pools.number_of(zone, &channel.id);
+                }
                 self.state.channels.insert(channel.id.clone(), channel);
+                self.state.pools.reshape();
+                self.state.feed_all();
                 self.index.roster.note_channel();
                 self.state.wake(None);
             }
-            Reference::Rules(_) | Reference::Fees(_) | Reference::Quota(_) => {}
+            Reference::Rules(set) => {
+                self.state.rules.publish(*set, |zone| self.state.zones.contains(zone));
+                self.index.rules = Sets::of(&self.state.rules);
+                self.index.roster.note_rules();
+                self.state.wake(None);
+            }
+            Reference::Fees(table) => {
+                self.state.fees.insert(table.id.clone(), table);
+                self.state.wake(None);
+            }
+            Reference::Quota(quota) => self.take_shares(quota, published.control, effects),
             Reference::Region(_) | Reference::BehaviourLevel(_) | Reference::Incarnation(..) => {}
         }
     }
@@ -54,6 +73,10 @@ impl Engine {
             self.state.stale.insert(Stale::Node(number), 0);
         }
         held.node = node;
+        self.state.pools.reshape();
+        if self.state.feed.on {
+            self.state.feed_all();
+        }
         self.index.roster.note_node(&self.state, number);
         nodes::note_full_day(&mut self.state, number);
         // A node that orders named before it was known lets them go on, whether it has stock or not.
@@ -69,6 +92,7 @@ impl Engine {
                 self.state.stale.insert(Stale::Sku(number), 0);
             }
             sku.item = Some(item.clone());
+            self.state.feed_changed(number, false);
             self.state.mark(number, true);
         }
     }

@@ -1,21 +1,29 @@
 //! Which nodes may be asked, as far as only reference material decides: kept for each zone, channel and delivery
 //! mode as one bit a node, and made from the same list of filters that explains a choice.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
-use router_schemas::{command::order::DeliveryMode, geo::UnitVector};
+use router_schemas::{command::order::DeliveryMode, geo::UnitVector, rules::Rule};
 
-use super::{nodes::Filters, order::Order, shelf::BLOCK, state::State};
+use super::{
+    hooks::is_resting,
+    nodes::Filters,
+    order::Order,
+    rules::{
+        filter,
+        set::{Ready, standing},
+    },
+    shelf::{BLOCK, bits},
+    state::State,
+};
 
 /// What choices ask of nodes, side by side. Rebuilt, never written.
 #[derive(Debug, Default)]
 pub struct Roster {
     zones: BTreeMap<String, Vec<Listed>>,
     spots: Vec<Spot>,
-    /// Nodes with a capacity, one bit each: these are asked again for each order.
+    /// Nodes that have a capacity or rest, one bit each: these are asked again for each order.
     limited: Vec<u64>,
-    /// The nodes of the last order that some declined.
-    left: Vec<u64>,
 }
 
 /// The nodes that pass the standing filters.
@@ -24,6 +32,18 @@ struct Listed {
     /// Empty for a channel that is not known.
     channel: String,
     mode: DeliveryMode,
+    /// One bit a node.
+    nodes: Vec<u64>,
+    /// Of those, who passes the standing filters of a rule.
+    rules: Vec<Asked>,
+}
+
+/// The nodes that pass the standing filters of a rule.
+#[derive(Debug)]
+struct Asked {
+    set: Arc<Ready>,
+    routing: usize,
+    rule: usize,
     /// One bit a node.
     nodes: Vec<u64>,
 }
@@ -61,13 +81,24 @@ impl Roster {
             self.spots.resize(state.nodes.len(), Spot::default());
         }
         self.spots[at] = Spot { place: held.place, hours: held.calendar.is_some(), default: held.default };
-        set(&mut self.limited, at, held.capacity_at_once.is_some() || held.capacity_a_day.is_some());
+        let limited = held.capacity_at_once.is_some() || held.capacity_a_day.is_some();
+        set_bit(&mut self.limited, at, limited || is_resting(state, node));
         for (zone, listed) in &mut self.zones {
             for list in listed {
                 let filters = Filters::standing(state, zone, list.mode, &list.channel);
-                set(&mut list.nodes, at, filters.pass_standing(node));
+                let passes = filters.pass_standing(node);
+                set_bit(&mut list.nodes, at, passes);
+                for asked in &mut list.rules {
+                    let rule = &asked.set.set.routings[asked.routing].rules[asked.rule];
+                    set_bit(&mut asked.nodes, at, passes && stand(state, rule, node));
+                }
             }
         }
+    }
+
+    /// Rule sets were published.
+    pub fn note_rules(&mut self) {
+        self.zones.values_mut().flatten().for_each(|list| list.rules.clear());
     }
 
     /// A channel was published.
@@ -75,29 +106,62 @@ impl Roster {
         self.zones.clear();
     }
 
-    /// What choices for this order go by.
+    /// What choices for this order go by, whatever a rule says.
     pub fn eligible(&mut self, state: &State, order: &Order) -> Eligible<'_> {
-        let channel = match state.channels.contains_key(&order.identity.channel) {
-            true => order.identity.channel.as_str(),
-            false => "",
-        };
-        if !self.zones.contains_key(&order.zone) {
-            self.zones.insert(order.zone.clone(), Vec::new());
-        }
-        let listed = self.zones.get_mut(&order.zone).expect("it was put there");
-        let is = |l: &Listed| l.mode == order.mode && l.channel == channel;
-        let place = listed.iter().position(is).unwrap_or_else(|| {
-            listed.push(list(state, order, channel));
-            listed.len() - 1
-        });
-        let mut nodes = &listed[place].nodes;
-        if !order.declined.is_empty() {
-            self.left.clone_from(nodes);
-            order.declined.iter().for_each(|node| set(&mut self.left, *node as usize, false));
-            nodes = &self.left;
-        }
-        Eligible { nodes, limited: &self.limited, spots: &self.spots }
+        let listed = listed(&mut self.zones, state, order);
+        Eligible { nodes: &listed.nodes, limited: &self.limited, spots: &self.spots }
     }
+
+    /// What the choice of a rule for this order goes by.
+    pub fn eligible_for(
+        &mut self,
+        state: &State,
+        order: &Order,
+        set: &Arc<Ready>,
+        (routing, rule): (usize, usize),
+    ) -> Eligible<'_> {
+        if !set.rules[routing][rule].standing {
+            return self.eligible(state, order);
+        }
+        let listed = listed(&mut self.zones, state, order);
+        let is = |a: &Asked| (a.routing, a.rule) == (routing, rule) && Arc::ptr_eq(&a.set, set);
+        let place = listed.rules.iter().position(is).unwrap_or_else(|| {
+            let asked = &set.set.routings[routing].rules[rule];
+            let mut nodes = Vec::new();
+            for (place, word) in listed.nodes.iter().enumerate() {
+                for bit in bits(*word) {
+                    let node = place * BLOCK + bit;
+                    set_bit(&mut nodes, node, stand(state, asked, node as u32));
+                }
+            }
+            listed.rules.push(Asked { set: set.clone(), routing, rule, nodes });
+            listed.rules.len() - 1
+        });
+        Eligible { nodes: &listed.rules[place].nodes, limited: &self.limited, spots: &self.spots }
+    }
+}
+
+/// The nodes for orders of this kind.
+fn listed<'a>(zones: &'a mut BTreeMap<String, Vec<Listed>>, state: &State, order: &Order) -> &'a mut Listed {
+    let channel = match state.channels.contains_key(&order.identity.channel) {
+        true => order.identity.channel.as_str(),
+        false => "",
+    };
+    if !zones.contains_key(&order.zone) {
+        zones.insert(order.zone.clone(), Vec::new());
+    }
+    let listed = zones.get_mut(&order.zone).expect("it was put there");
+    let is = |l: &Listed| l.mode == order.mode && l.channel == channel;
+    let place = listed.iter().position(is).unwrap_or_else(|| {
+        listed.push(list(state, order, channel));
+        listed.len() - 1
+    });
+    &mut listed[place]
+}
+
+/// Whether the node passes the standing filters of a rule.
+fn stand(state: &State, rule: &Rule, node: u32) -> bool {
+    standing(rule).all(|filter| filter::stands(state, filter, node))
 }
 
 impl Eligible<'_> {
@@ -106,7 +170,7 @@ impl Eligible<'_> {
         self.nodes.get(place).copied().unwrap_or(0)
     }
 
-    /// Those nodes of a block that have a capacity.
+    /// Those nodes of a block that have a capacity or rest.
     pub fn limited(&self, place: usize) -> u64 {
         self.limited.get(place).copied().unwrap_or(0)
     }
@@ -120,7 +184,9 @@ impl Eligible<'_> {
     pub fn passes(&self, filters: &Filters<'_>, node: u32) -> bool {
         let (place, bit) = (node as usize / BLOCK, node as usize % BLOCK);
         let is = |word: u64| word >> bit & 1 == 1;
-        is(self.block(place)) && (!is(self.limited(place)) || filters.pass_now(node))
+        is(self.block(place))
+            && (!is(self.limited(place)) || filters.pass_now(node))
+            && !filters.declined().contains(&node)
     }
 }
 
@@ -129,13 +195,13 @@ fn list(state: &State, order: &Order, channel: &str) -> Listed {
     let mut nodes = Vec::new();
     for node in 0..state.nodes.len() {
         if filters.pass_standing(node as u32) {
-            set(&mut nodes, node, true);
+            set_bit(&mut nodes, node, true);
         }
     }
-    Listed { channel: channel.to_owned(), mode: order.mode, nodes }
+    Listed { channel: channel.to_owned(), mode: order.mode, nodes, rules: Vec::new() }
 }
 
-fn set(words: &mut Vec<u64>, at: usize, to: bool) {
+fn set_bit(words: &mut Vec<u64>, at: usize, to: bool) {
     let (place, bit) = (at / BLOCK, at % BLOCK);
     if words.len() <= place {
         words.resize(place + 1, 0);

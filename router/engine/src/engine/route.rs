@@ -8,8 +8,7 @@ use router_schemas::{
     },
     event::{Exception, OrderState, Outcome, Queue, Unit, Verdict as Found},
     id::{Identity, OrderId},
-    limits::{FULFILMENTS, REMEMBER_MS},
-    quantity::Qty,
+    limits::REMEMBER_MS,
     refusal::Refusal,
     reply::Answer,
 };
@@ -17,28 +16,22 @@ use smallvec::SmallVec;
 
 use super::{
     Engine, Verdict,
-    choose::{self, Demand, Pinned},
+    choose::Pinned,
     effects::{self, Effects},
+    hooks::Terms,
     nodes,
     order::Order,
-    refuse, trace,
+    refuse,
+    rules::{self, Spot, plan::Shares},
+    trace,
 };
-
-/// Units of a line that go to a node.
-struct Move {
-    line: u16,
-    node: u32,
-    to: Unit,
-    qty: Qty,
-}
-
-type Moves = SmallVec<[Move; 8]>;
 
 impl Engine {
     /// Whether the payment lets the order be routed.
     pub(super) fn payment_ok(&self, order: &Order) -> bool {
-        let when =
-            self.state.channels.get(&order.identity.channel).map_or(RouteWhen::Placed, |c| c.route_when);
+        let of_channel = || self.state.channels.get(&order.identity.channel).map(|c| c.route_when);
+        let of_routing = self.index.rules.of_zone(&order.zone).route_when(order);
+        let when = of_routing.or_else(of_channel).unwrap_or(RouteWhen::Placed);
         let passes = matches!(order.payment, PaymentState::OnDelivery | PaymentState::Points);
         match when {
             _ if order.total() <= 0 || passes => true,
@@ -56,93 +49,89 @@ impl Engine {
 
     /// Routes what is open, where nothing forbids it. Who calls it settles the order and tells the nodes.
     pub(super) fn route(&mut self, order: &mut Order, effects: &mut Effects<'_>) {
+        self.go_on(order, None, effects);
+    }
+
+    /// Routes what is open, from a place of the waterfall on where one is given.
+    pub(super) fn go_on(&mut self, order: &mut Order, from: Option<&Spot>, effects: &mut Effects<'_>) {
+        self.sort_anew(order);
         let waits = order.review
             || order.not_before.is_some_and(|t| t > self.state.clock.engine)
             || !self.payment_ok(order);
         if waits || order.lines.iter().all(|l| l.open.is_zero()) {
             return;
         }
+        self.take_over_hold(order, effects);
         if !self.is_mapped(order) {
             order.queue = Some(Queue::Unmapped);
             return;
         }
-        let mut pinned_short = false;
-        let mut pins: SmallVec<[_; 4]> =
-            order.lines.iter().map(|l| l.pin.clone().or_else(|| order.pin.clone())).collect();
         // Hard pins first, so that the rest goes with what they must use.
-        let binds = |p: &Option<(String, PinKind)>| p.as_ref().is_some_and(|p| p.1 != PinKind::Prefer);
-        pins.sort_unstable_by_key(|p| (!binds(p), p.is_none(), p.clone()));
-        pins.dedup();
-        for pin in pins {
-            let mine: SmallVec<[usize; 8]> = (0..order.lines.len())
-                .filter(|i| order.lines[*i].open.is_positive())
-                .filter(|i| order.lines[*i].pin.as_ref().or(order.pin.as_ref()) == pin.as_ref())
-                .collect();
-            if mine.is_empty() {
-                continue;
-            }
-            let node = pin.as_ref().and_then(|(name, _)| self.index.nodes.get(name).copied());
-            let only = node.filter(|_| binds(&pin));
-            let refused = only.is_some_and(|only| order.declined.contains(&only));
-            if refused && !self.may_leave_pin(order) {
-                pinned_short = true;
-                continue;
-            }
-            let only = only.filter(|_| !refused);
-            let mut first = order.open_nodes();
-            first.extend(node);
-            let whole = self.route_lines(order, &mine, &Pinned { only, first: &first }, effects);
-            pinned_short |= only.is_some() && !whole;
-        }
-        order.queue = Some(if pinned_short { Queue::Pinned } else { Queue::Unfillable });
+        let pinned_short = self.route_pinned(order, effects);
+        let named = self.waterfall(order, from, effects);
+        let short = if pinned_short { Queue::Pinned } else { Queue::Unfillable };
+        order.queue = Some(named.unwrap_or(short));
     }
 
-    /// Routes the open units of these lines, which have the same pin. True: all of them found stock.
-    fn route_lines(
-        &mut self,
-        order: &mut Order,
-        mine: &[usize],
-        pinned: &Pinned<'_>,
-        effects: &mut Effects<'_>,
-    ) -> bool {
-        let mut demands: SmallVec<[Demand; 8]> = SmallVec::new();
-        for line in mine.iter().map(|i| &order.lines[*i]) {
-            match demands.iter_mut().find(|d| d.sku == line.sku) {
-                Some(demand) => demand.qty += line.open,
-                None => demands.push(Demand { sku: line.sku, qty: line.open }),
+    /// Routes what is pinned hard: no rule is asked. True: some of it did not find stock.
+    fn route_pinned(&mut self, order: &mut Order, effects: &mut Effects<'_>) -> bool {
+        let hard = |line: usize| self.is_hard(order, line) && order.lines[line].open.is_positive();
+        let mut pins: SmallVec<[String; 1]> = (0..order.lines.len())
+            .filter(|line| hard(*line))
+            .filter_map(|line| order.pin_of(line).map(|(name, _)| name.clone()))
+            .collect();
+        pins.sort_unstable();
+        pins.dedup();
+        let mut short = false;
+        for pin in pins {
+            let mine: SmallVec<[usize; 8]> = (0..order.lines.len())
+                .filter(|line| order.lines[*line].open.is_positive() && self.is_hard(order, *line))
+                .filter(|line| order.pin_of(*line).is_some_and(|(name, _)| *name == pin))
+                .collect();
+            let Some(node) = self.index.nodes.get(&pin).copied() else { continue };
+            if order.declined.contains(&node) {
+                short = true;
+                continue;
             }
+            short |= !self.route_to(order, &mine, node, effects);
         }
-        if let Some(trace) = &mut effects.trace {
+        short
+    }
+
+    /// Routes the open units of these lines to the only node that they may go to. True: all of them found stock.
+    fn route_to(&mut self, order: &mut Order, mine: &[usize], node: u32, effects: &mut Effects<'_>) -> bool {
+        let lines = mine.iter().map(|line| (*line as u16, order.lines[*line].open));
+        let wanted = lines.clone().map(|(_, open)| open).sum();
+        let demands = rules::demands(&self.state, order, lines);
+        let mut first = order.open_nodes();
+        first.push(node);
+        let pinned = Pinned { only: Some(node), first: &first };
+        effects.explain(|| {
             let eligible = self.index.roster.eligible(&self.state, order);
-            trace.push(trace::look(&self.state, eligible, order, &demands, pinned));
-        }
-        if let Some(opens) = pinned.only.and_then(|node| nodes::next_opening(&self.state, node)) {
+            trace::look(&self.state, eligible, order, &demands, &pinned)
+        });
+        if let Some(opens) = nodes::next_opening(&self.state, node) {
             self.state.timed.insert((opens, order.id));
             return false;
         }
-        let eligible = self.index.roster.eligible(&self.state, order);
-        let mut plan = choose::choose(&self.state, eligible, order, &demands, pinned);
-        let (moves, cut) = spread(order, mine, &plan.takes);
-        if cut {
-            // What does not fit stays open.
-            plan.decided.verdict = if moves.is_empty() { Found::Unfillable } else { Found::Partial };
-        }
-        for (node, chord2) in &mut plan.decided.chosen {
-            let place = self.state.nodes[*node as usize].node.place;
-            *chord2 = order.to.zip(place).map(|(a, b)| a.chord2(b));
-        }
-        if let Some(choice) = effects.trace.as_mut().and_then(|t| t.last_mut()) {
-            choice.close(&plan.decided.decision(&self.state));
-        }
-        let whole = plan.decided.verdict == Found::Whole;
+        let (mut planned, found) = self.plan_plain(order, mine, &demands, &pinned, Some(true), None);
+        // It is told by the names of the built-in set: one node, or what it has and what comes later.
+        let rule = usize::from(found.best.is_none());
+        let by = Some((self.index.rules.built_in().clone(), 0, rule));
+        let Shares { now, later } = planned.shares.take().unwrap_or_default();
+        let decided = self.decision(order, by, &planned, (&now, &later), wanted);
+        effects.explained(|| decided.decision(&self.state));
+        let whole = decided.verdict == Found::Whole;
         // A retry that finds nothing leaves no trace.
-        if moves.is_empty() && order.queue.is_some() {
+        if now.is_empty() && later.is_empty() && order.queue.is_some() {
             return whole;
         }
         effects.touch_order(order.id);
-        effects.decided(plan.decided);
-        for Move { line, node, to, qty } in moves {
-            effects.shift(&mut self.state, order, line, Some(node), (Unit::Open, to), qty);
+        effects.decided(decided);
+        self.take(order, &now, Unit::Allocated, effects);
+        self.take(order, &later, Unit::Backordered, effects);
+        if !now.is_empty() {
+            self.start_work(order, node, &Terms::default());
         }
         whole
     }
@@ -152,13 +141,16 @@ impl Engine {
         let known =
             |name: &String| self.index.nodes.get(name).is_some_and(|n| self.state.nodes[*n as usize].known);
         let mut pins = order.lines.iter().filter_map(|l| l.pin.as_ref()).chain(&order.pin);
-        pins.all(|(node, kind)| *kind == PinKind::Prefer || known(node))
+        pins.all(|(node, kind)| *kind != PinKind::Hard || known(node))
             && order.lines.iter().all(|l| l.open.is_zero() || self.state.skus[l.sku as usize].known())
     }
 
     /// Brings everything derived from the units up to date: state, waiting, what the customer is told.
     pub(super) fn settle(&mut self, order: &mut Order, effects: &mut Effects<'_>) {
         order.fulfilments.retain(|f| !f.is_empty());
+        if !self.state.holds.is_empty() {
+            self.trim_hold(order, effects);
+        }
         if order.lines.iter().all(|l| l.open.is_zero()) {
             order.queue = None;
         }
@@ -231,6 +223,19 @@ impl Engine {
         order.waits = any;
     }
 
+    /// Files the order anew among those that wait, where its routing sorts it otherwise than before.
+    pub(super) fn sort_anew(&mut self, order: &mut Order) {
+        let sort = self.index.rules.of_zone(&order.zone).sort_of(order);
+        if sort != order.sort {
+            let waited = order.waits;
+            self.stop_waiting(order);
+            order.sort = sort;
+            if waited {
+                self.keep_waiting(order);
+            }
+        }
+    }
+
     /// Takes the order out from those that wait, before what they are sorted by or its SKUs change.
     pub(super) fn stop_waiting(&mut self, order: &mut Order) {
         if !std::mem::take(&mut order.waits) {
@@ -284,33 +289,4 @@ impl Engine {
         self.state.orders.insert(id, order);
         Some(changed)
     }
-}
-
-/// Gives what was found to the lines, in their order. True: some of it needs more lines at nodes than an order may
-/// have, and was left out.
-fn spread(order: &Order, mine: &[usize], takes: &[(u32, u32, Qty, bool)]) -> (Moves, bool) {
-    let mut left: SmallVec<[Qty; 8]> = mine.iter().map(|i| order.lines[*i].open).collect();
-    let mut room = FULFILMENTS.saturating_sub(order.fulfilments.len());
-    let (mut moves, mut cut) = (Moves::new(), false);
-    for (node, sku, mut qty, beyond) in takes.iter().copied() {
-        let to = if beyond { Unit::Backordered } else { Unit::Allocated };
-        for (i, left) in mine.iter().zip(&mut left) {
-            if order.lines[*i].sku != sku || !qty.is_positive() || !left.is_positive() {
-                continue;
-            }
-            let line = *i as u16;
-            let there = order.fulfilments.iter().any(|f| f.node == node && f.line == line)
-                || moves.iter().any(|m| m.node == node && m.line == line);
-            if !there && room == 0 {
-                cut = true;
-                continue;
-            }
-            room -= usize::from(!there);
-            let part = Qty(qty.0.min(left.0));
-            moves.push(Move { line, node, to, qty: part });
-            qty -= part;
-            *left -= part;
-        }
-    }
-    (moves, cut)
 }

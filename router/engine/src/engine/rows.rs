@@ -3,8 +3,9 @@
 use router_schemas::{
     envelope::write_postcard,
     event::{Change, Exception},
+    id::OrderId,
     limits::EVENT_BYTES,
-    row::{CellRow, OrderRow},
+    row::{CellRow, OrderRow, Row},
 };
 use serde::{Serialize, de::DeserializeOwned};
 
@@ -20,6 +21,9 @@ use super::{
 pub enum Touched<'a> {
     Order(&'a Order),
     Cell(u32, u32),
+    Hold(OrderId),
+    /// SKU and pool.
+    Pool(u32, u32),
 }
 
 impl Touched<'_> {
@@ -28,6 +32,8 @@ impl Touched<'_> {
         match *self {
             Touched::Order(order) => Some(RowImage::Order(OrderImage::of(state, order))),
             Touched::Cell(sku, node) => CellImage::of(state, sku, node).map(RowImage::Cell),
+            Touched::Hold(order) => state.hold_row(order).map(|row| RowImage::Whole(Row::Hold(row))),
+            Touched::Pool(sku, pool) => Some(RowImage::Whole(Row::Pool(state.pool_row(sku, pool)))),
         }
     }
 }
@@ -72,6 +78,8 @@ const CELL_BYTES: usize = 110;
 const LINE_BYTES: usize = 96;
 const FULFILMENT_BYTES: usize = 52;
 const ORDER_BYTES: usize = 700;
+/// Bytes of four names and numbers.
+pub const HELD_BYTES: usize = 4 * 66 + 20;
 
 /// An estimate of the bytes of an order's row, above what it takes; its lines' names are taken as long as may be
 /// only where there are few.
@@ -95,6 +103,11 @@ fn row_weight(state: &State, row: &Touched<'_>) -> usize {
             let sku = &state.skus[*sku as usize];
             state.node_name(*node).len() + sku.name.len() + sku.bucket.len() + CELL_BYTES
         }
+        Touched::Hold(order) => {
+            let lines = state.holds.get(order).map_or(&[][..], |hold| &hold.lines);
+            ORDER_BYTES + lines.iter().map(|l| l.skus.len() * HELD_BYTES).sum::<usize>()
+        }
+        Touched::Pool(..) => HELD_BYTES + CELL_BYTES,
     }
 }
 
@@ -102,7 +115,7 @@ fn change_weight(state: &State, change: &Noted) -> usize {
     match change {
         Noted::Units { node, moves } => 16 + node.map_or(0, |n| state.node_name(n).len()) + moves.len() * 16,
         Noted::Decided(decided) => {
-            128 + decided.chosen.iter().map(|(node, _)| state.node_name(*node).len() + 14).sum::<usize>()
+            320 + decided.chosen.iter().map(|(node, _)| state.node_name(*node).len() + 14).sum::<usize>()
         }
         Noted::Other(Change::Stock(stock)) => {
             stock.cell.node.len() + stock.cell.sku.len() + stock.cell.bucket.len() + CELL_BYTES
@@ -111,6 +124,7 @@ fn change_weight(state: &State, change: &Noted) -> usize {
             Change::Exception(Exception::Oversold(cell, _) | Exception::Drift(cell, _))
             | Change::Recovered(cell),
         ) => cell.node.len() + cell.sku.len() + cell.bucket.len() + 32,
+        Noted::Other(Change::Hold(hold)) => 64 + hold.moves.len() * HELD_BYTES,
         Noted::Other(_) => 64,
     }
 }

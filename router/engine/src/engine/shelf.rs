@@ -37,6 +37,15 @@ impl Shelf {
         block.atp[bit] = atp;
     }
 
+    /// What the cells at these nodes can give together; one bit a node.
+    pub fn sum(&self, nodes: &[u64]) -> Qty {
+        let of_block = |block: &Block| -> Qty {
+            let word = nodes.get(block.place).copied().unwrap_or(0) & block.cells;
+            bits(word).map(|bit| block.atp[bit]).sum()
+        };
+        self.blocks.iter().map(of_block).sum()
+    }
+
     /// The block at a place, where it has a cell.
     pub fn block(&self, place: usize) -> Option<&Block> {
         // A SKU that is everywhere has every block.

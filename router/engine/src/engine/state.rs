@@ -8,7 +8,7 @@ use std::{
 use router_schemas::{
     command::{
         Hash16,
-        reference::{Channel, Item, Node},
+        reference::{Channel, FeeTable, Item, Node},
         stock::{Allowance, CellName},
     },
     id::OrderId,
@@ -20,11 +20,14 @@ use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 pub use super::order::Order;
 use super::{
+    feed::Feed,
+    hold::Hold,
     lapse::Lapse,
     order::{LossKey, WaitKey},
-    pool::Unpinned,
+    pool::Pools,
     reference::Stale,
     roster::Roster,
+    rules::set::{Published, Sets},
     shelf::Shelf,
     time::Clock,
 };
@@ -39,6 +42,9 @@ pub struct State {
     pub nodes: Vec<NodeState>,
     pub skus: Vec<SkuState>,
     pub channels: BTreeMap<String, Channel>,
+    /// The rule sets that zones go by.
+    pub rules: Published,
+    pub fees: BTreeMap<String, FeeTable>,
     /// Boxed: they are large, and the tree moves what it holds.
     pub orders: BTreeMap<OrderId, Box<Order>>,
     /// SKUs whose waiting orders are to be looked at.
@@ -68,8 +74,16 @@ pub struct State {
     pub closed: BTreeSet<(i64, OrderId)>,
     /// What lapses: service time, what.
     pub deadlines: BTreeSet<(i64, Lapse)>,
-    /// What is held without a node, by pool and SKU.
-    pub unpinned: Unpinned,
+    /// What is held for orders, placed or not.
+    pub holds: BTreeMap<OrderId, Hold>,
+    /// When the first line of each of them is void: service time, order.
+    pub voids: BTreeSet<(i64, OrderId)>,
+    /// Orders whose units were given back on request, while those are looked at that waited for them.
+    pub resting: BTreeSet<OrderId>,
+    /// What is held without a node, and what channels keep back and may promise.
+    pub pools: Pools,
+    /// What platforms are to be told of.
+    pub feed: Feed,
     /// A `continue` of ours is on its way.
     pub continuing: bool,
     /// Keys of facts, with the engine time at which they are forgotten.
@@ -89,6 +103,8 @@ pub struct Look {
     pub all: bool,
     /// The looks themselves made something available: once more, from the start.
     pub again: bool,
+    /// Of the SKU more can be given from stock than before.
+    pub rise: bool,
 }
 
 /// What a cell can give: from stock, beyond it; and what it was promised too much.
@@ -104,6 +120,8 @@ pub struct Standing {
 pub struct Counts {
     pub open_orders: u64,
     pub waiting_orders: u64,
+    /// Orders for which something is held.
+    pub holds: u64,
     pub cells: u64,
 }
 
@@ -113,6 +131,7 @@ pub struct Index {
     pub nodes: HashMap<String, u32, NameHash>,
     pub skus: HashMap<String, SkuNumbers, NameHash>,
     pub roster: Roster,
+    pub rules: Sets,
 }
 
 /// One fixed hash of names, so that every run looks names up in the same way.
@@ -167,6 +186,7 @@ impl Index {
             }
         }
         index.roster = Roster::of(state);
+        index.rules = Sets::of(&state.rules);
         index
     }
 }
@@ -190,9 +210,21 @@ pub struct NodeState {
     pub cool_until: Option<i64>,
     /// Its work goes elsewhere, and it gets nothing until that is done.
     pub evacuates: bool,
+    pub score: Score,
     /// SKUs with a cell here, ascending. Rebuilt, never written.
     #[serde(skip)]
     pub skus: Vec<u32>,
+}
+
+/// How a node has answered so far. Counts are in thousandths; what is old counts less.
+#[derive(Debug, Default, Clone, Serialize, Deserialize)]
+pub struct Score {
+    pub offers: u64,
+    pub declines: u64,
+    pub lapses: u64,
+    /// Mean time to claim and to ship, ms; `None`: nothing claimed or shipped yet.
+    pub claim_ms: Option<i64>,
+    pub ship_ms: Option<i64>,
 }
 
 #[derive(Debug, Default, Serialize, Deserialize)]
@@ -202,6 +234,8 @@ pub struct SkuState {
     pub item: Option<Item>,
     /// Ascending by node.
     pub cells: Vec<Cell>,
+    /// Cells that may backorder any number.
+    pub boundless: u32,
     /// Orders with open or backordered units of it.
     pub waiting: BTreeSet<WaitKey>,
     /// What the cells can give, as they are told of (`effects.rs`). Rebuilt, never written.
@@ -382,20 +416,31 @@ impl State {
 
     /// Has the orders that wait for a SKU looked at. `all`: whether anything is available or not.
     pub fn mark(&mut self, sku: u32, all: bool) {
+        self.mark_as(sku, all, false);
+    }
+
+    /// The same, as a cell has more of the SKU to give from stock.
+    pub fn mark_rise(&mut self, sku: u32) {
+        self.mark_as(sku, false, true);
+    }
+
+    /// `rise`: as a cell has more of the SKU to give from stock.
+    pub fn mark_as(&mut self, sku: u32, all: bool, rise: bool) {
         let Some(next) = self.skus[sku as usize].waiting.first().copied() else { return };
         let known = self.looks.get(&sku).copied();
         let all = all || known.is_some_and(|l| l.all);
+        let rise = rise || known.is_some_and(|l| l.rise);
         match known {
             // From the start now, it would never end.
             Some(look) if self.looking == Some(sku) => {
-                self.looks.insert(sku, Look { all, again: true, ..look });
+                self.looks.insert(sku, Look { all, rise, again: true, ..look });
             }
             _ => {
                 if let Some(look) = known {
                     self.turns.remove(&(look.next, sku));
                 }
                 self.turns.insert((next, sku));
-                self.looks.insert(sku, Look { next, all, again: false });
+                self.looks.insert(sku, Look { next, all, rise, again: false });
             }
         }
     }

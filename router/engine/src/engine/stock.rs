@@ -3,7 +3,7 @@
 use router_schemas::{
     command::{
         Command,
-        stock::{AdjustTarget, Adjustment, Basis, CellName, CellPolicy, Count, Movement},
+        stock::{AdjustTarget, Adjustment, Allowance, Basis, CellName, CellPolicy, Count, Movement},
     },
     envelope::Meta,
     event::{Change, Exception, Outcome, StockCause, StockChange},
@@ -120,9 +120,15 @@ impl Engine {
         }
         let (sku, node) = self.cell_numbers(&policy.cell);
         let before = self.state.standing(sku, node);
+        let is = |allowance: Allowance| u32::from(allowance == Allowance::Unlimited);
         let cell = self.state.cell_mut(sku, node);
+        let (was, now) = (is(cell.allowance), is(policy.backorder));
         (cell.safety_stock, cell.allowance, cell.out_of_stock) =
             (policy.safety_stock, policy.backorder, policy.out_of_stock);
+        cell.weekly_sales = policy.weekly_sales;
+        let of_sku = &mut self.state.skus[sku as usize];
+        of_sku.boundless = of_sku.boundless + now - was;
+        self.state.feed_changed(sku, false);
         effects.touch_cell(&mut self.state, sku, node);
         effects.note_availability(&mut self.state, sku, node, before);
         self.state.mark(sku, false);

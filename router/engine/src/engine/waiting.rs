@@ -8,8 +8,9 @@ use router_schemas::{
     envelope::Meta,
     event::{Change, Unit},
     id::OrderId,
-    limits::ITEMS_PER_COMMAND,
+    limits::{ITEMS_PER_COMMAND, REMEMBER_MS},
     position::Topic,
+    rules::Retry,
 };
 
 use super::{
@@ -28,6 +29,9 @@ impl Engine {
         while timers && budget > 0 && !effects.is_full() && self.fire_timer(effects) {
             budget -= 1;
         }
+        while budget > 0 && !effects.is_full() && self.void_hold(effects) {
+            budget -= 1;
+        }
         while budget > 0 && !effects.is_full() {
             if !self.state.oversold.is_empty() {
                 self.relieve(&mut budget, effects);
@@ -39,7 +43,11 @@ impl Engine {
                 self.freshen(&mut budget, effects);
             } else if !self.state.turns.is_empty() {
                 self.look(&mut budget, effects);
+            } else if self.is_feed_due(timers) {
+                self.feed_next(&mut budget, effects);
             } else {
+                // Who gave back has had its rest.
+                self.state.resting.clear();
                 return;
             }
         }
@@ -48,11 +56,13 @@ impl Engine {
     /// Emits a `continue`, if something is left to do and none is on its way.
     pub(super) fn ask_to_continue(&mut self, timers: bool, effects: &mut Effects<'_>) {
         let state = &self.state;
-        let left = !(state.oversold.is_empty()
-            && state.evacuations.is_empty()
-            && state.woken.is_empty()
-            && state.stale.is_empty()
-            && state.turns.is_empty());
+        let left = self.is_hold_void()
+            || self.is_feed_due(timers)
+            || !(state.oversold.is_empty()
+                && state.evacuations.is_empty()
+                && state.woken.is_empty()
+                && state.stale.is_empty()
+                && state.turns.is_empty());
         if (left || (timers && self.is_timer_due())) && !self.state.continuing {
             self.state.continuing = true;
             effects.out.push(Topic::Commands, self.partition, &Meta::default(), &Command::Continue);
@@ -83,7 +93,7 @@ impl Engine {
         } else if let Some((at, id)) = self.state.closed.first().copied().filter(|(at, _)| *at <= now) {
             self.state.closed.remove(&(at, id));
             effects.begin_item();
-            self.forget(id, effects);
+            self.forget(at, id, effects);
             effects.end_item(&self.state);
         } else {
             return self.end_pause(effects) || self.fire_lapse(effects);
@@ -92,13 +102,21 @@ impl Engine {
     }
 
     /// A closed order leaves memory, here and at intake.
-    fn forget(&mut self, id: OrderId, effects: &mut Effects<'_>) {
-        let Some(order) = self.state.orders.remove(&id) else { return };
+    fn forget(&mut self, at: i64, id: OrderId, effects: &mut Effects<'_>) {
+        let due = |order: &Order| order.closed_at.is_some_and(|since| since + REMEMBER_MS == at);
+        let identity = match self.state.orders.get(&id).is_some_and(|order| due(order)) {
+            true => {
+                self.state.holds.remove(&id);
+                self.state.orders.remove(&id).map(|order| order.identity)
+            }
+            false => self.forget_hold(at, id),
+        };
+        let Some(identity) = identity else { return };
         effects.forgotten(id);
         effects.change(Change::Forgotten(id));
-        let partition = order.identity.partition(self.topology.intake);
+        let partition = identity.partition(self.topology.intake);
         let meta = Meta { carried: self.state.clock.hybrid, ..Meta::default() };
-        let forgotten = Command::Forgotten(Ask { order: id, identity: order.identity });
+        let forgotten = Command::Forgotten(Ask { order: id, identity });
         effects.out.push(Topic::Intake, partition, &meta, &forgotten);
     }
 
@@ -115,7 +133,7 @@ impl Engine {
                 *budget -= usize::from(n % LOOKS_AN_ITEM == 0);
                 self.state.looking = Some(sku);
                 effects.begin_item();
-                self.with_order(key.2, |engine, order| engine.retry(order, Some(sku), effects));
+                self.with_order(key.3, |engine, order| engine.retry(order, Some(sku), effects));
                 effects.end_item(&self.state);
                 self.state.looking = None;
                 if self.next_turn(sku, key) {
@@ -125,7 +143,7 @@ impl Engine {
             // All were looked at, or nothing is left for those that follow.
             let again = self.state.looks.remove(&sku).filter(|l| l.again);
             if let Some(look) = again {
-                self.state.mark(sku, look.all);
+                self.state.mark_as(sku, look.all, look.rise);
             }
         }
     }
@@ -144,16 +162,28 @@ impl Engine {
 
     /// Looks at a waiting order again. One that changes nothing leaves no trace.
     fn retry(&mut self, order: &mut Order, sku: Option<u32>, effects: &mut Effects<'_>) {
+        if self.state.resting.contains(&order.id) {
+            return;
+        }
         let before = order.work();
         if let Some(sku) = sku {
             self.turn_on_hand(order, sku, effects);
         }
-        self.route(order, effects);
+        match sku.and_then(|sku| self.state.looks.get(&sku)) {
+            // It waits for stock alone, and that is not why it is looked at.
+            Some(look) if !look.rise && self.retries_by_stock(order) => self.sort_anew(order),
+            _ => self.route(order, effects),
+        }
         let state = order.derive(self.payment_ok(order), self.state.clock.engine);
         if !effects.is_quiet() || state != order.state {
             self.settle(order, effects);
             effects.tell_nodes(&self.state, order, &before, false);
         }
+    }
+
+    /// Whether the order's rule set has it looked at again for more stock only.
+    fn retries_by_stock(&self, order: &Order) -> bool {
+        self.index.rules.of_zone(&order.zone).set.retry == Retry::Stock
     }
 
     /// Backordered units of the order for which stock has come are allocated.

@@ -16,7 +16,7 @@ use super::{
 };
 
 /// What was found.
-#[derive(Default)]
+#[derive(Default, Clone, Copy)]
 pub struct Found {
     /// Nodes that may be asked.
     pub candidates: u32,
@@ -35,8 +35,8 @@ pub fn find(
     pinned: &Pinned<'_>,
 ) -> Found {
     let wanted: SmallVec<[Wanted<'_>; 8]> = demands.iter().map(|d| Wanted::of(state, d)).collect();
-    let (untracked, whole_steps) =
-        (wanted.iter().any(|w| w.sku.untracked()), wanted.iter().all(|w| w.whole_steps));
+    let (untracked, can_be_whole) =
+        (wanted.iter().any(|w| w.sku.untracked()), wanted.iter().all(|w| w.can_be_whole));
     let filters = Filters::of(state, order);
     let spots = eligible.spots;
     let mut best = Best { state, spots, order, pinned, node: None, marks: u8::MAX, distance: i64::MAX };
@@ -61,8 +61,11 @@ pub fn find(
                 asked &= !(1 << bit);
             }
         }
+        for node in filters.declined().iter().filter(|n| **n as usize / BLOCK == place) {
+            asked &= !(1 << (*node as usize % BLOCK));
+        }
         found.candidates += asked.count_ones();
-        if !whole_steps {
+        if !can_be_whole {
             continue;
         }
         let covers = blocks.iter().fold(asked & all, |left, (block, qty)| block.giving(left, *qty));
@@ -84,13 +87,13 @@ struct Wanted<'a> {
     sku: &'a SkuState,
     qty: Qty,
     /// It can be filled to the last unit.
-    whole_steps: bool,
+    can_be_whole: bool,
 }
 
 impl<'a> Wanted<'a> {
     fn of(state: &'a State, demand: &Demand) -> Self {
         let (sku, qty) = (&state.skus[demand.sku as usize], demand.qty);
-        Wanted { sku, qty, whole_steps: sku.in_whole_steps(qty) }
+        Wanted { sku, qty, can_be_whole: sku.in_whole_steps(qty) && qty <= demand.most }
     }
 }
 

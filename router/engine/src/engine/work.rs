@@ -16,7 +16,7 @@ use router_schemas::{
 use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
 
-use super::{Engine, Verdict, effects::Effects, lapse::Lapse, order::Order};
+use super::{Engine, Verdict, effects::Effects, hooks, lapse::Lapse, order::Order};
 
 /// The reason of work that was taken back because its deadline lapsed.
 pub const LATE: &str = "late";
@@ -65,15 +65,8 @@ impl Due {
 impl Engine {
     /// A rule gave the node work of the order: sets the service time, ms, in which it must accept and, from then on,
     /// must have picked, and what happens where it is late. The deadlines start when the order is settled.
-    #[allow(dead_code, reason = "rules call it")]
-    pub(super) fn start_work(
-        &mut self,
-        order: &mut Order,
-        node: u32,
-        accept_within: Option<i64>,
-        pick_within: Option<i64>,
-        late: Late,
-    ) {
+    pub(super) fn start_work(&mut self, order: &mut Order, node: u32, asked: &hooks::Terms) {
+        let hooks::Terms { accept_within, pick_within, late } = *asked;
         let before = order.terms.iter().position(|t| t.node == node).map(|at| order.terms.remove(at));
         if accept_within.is_some() || pick_within.is_some() {
             let bounded = |within: i64| within.clamp(0, TTL_MS);

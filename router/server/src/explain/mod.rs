@@ -200,11 +200,8 @@ fn trace(log: &dyn Log, snapshots: &Snapshots, story: &mut Story) -> Result<(), 
         };
         for step in story.steps.iter_mut().filter(|s| s.decides() && s.position.partition == partition) {
             match choices.get_mut(&step.position.offset) {
-                // Several steps of one command (its own, and due items): each takes the choices that it states.
-                Some(made) => {
-                    let stated = step.changes.iter().filter(|c| matches!(c, Change::Decided(_))).count();
-                    step.choices = made.drain(..stated.min(made.len())).collect();
-                }
+                // Several steps of one command (its own, and due items): each takes its own choices.
+                Some(made) => step.choices.extend(made.extract_if(.., |choice| choice.item == step.item)),
                 None => step.untraced.clone_from(&failed),
             }
         }

@@ -83,8 +83,8 @@ fn change(change: &Change, page: &mut String) {
                 page,
                 "    decided: {}: {chosen}  (rule {} of {} {}, {} could be asked, {} could fill it alone)",
                 verdict(decision.verdict),
-                decision.rule,
-                decision.rule_set,
+                plain(&decision.rule),
+                plain(&decision.rule_set),
                 decision.version,
                 decision.candidates,
                 decision.covering
@@ -130,7 +130,19 @@ fn choice(choice: &Choice, page: &mut String) {
         bucket => format!("{qty} {} on {}", plain(sku), plain(bucket)),
     };
     let demands: Vec<_> = choice.demands.iter().map(demand).collect();
-    let _ = writeln!(page, "    looked for {}", demands.join(", "));
+    let decision = &choice.decision;
+    let _ = match decision.rule.as_str() {
+        "" => writeln!(page, "    looked for {}", demands.join(", ")),
+        rule => writeln!(
+            page,
+            "    looked for {}  (rule {} of {} {}: {})",
+            demands.join(", "),
+            plain(rule),
+            plain(&decision.rule_set),
+            decision.version,
+            verdict(decision.verdict)
+        ),
+    };
     if let Some(node) = &choice.pinned {
         let _ = writeln!(page, "    nowhere but {}: it is pinned there", plain(node));
     }
@@ -189,19 +201,20 @@ fn against(choice: &Choice, node: &str) -> String {
     }
 }
 
-/// The first criterion, in the order of the ranking, by which `a` comes before `b`.
-fn before(a: &Considered, b: &Considered) -> &'static str {
-    let distance = |c: &Considered| c.chord2.unwrap_or(i64::MAX);
-    if a.preferred != b.preferred {
-        "the order uses or prefers it"
-    } else if a.open_now != b.open_now {
-        "it is open"
-    } else if distance(a) != distance(b) {
-        "it is nearer"
-    } else if a.default != b.default {
-        "it is the default node"
-    } else {
-        "its id comes first"
+/// The first sort of the rule by which `a` comes before `b`.
+fn before(a: &Considered, b: &Considered) -> Cow<'static, str> {
+    let differs = a.sorts.iter().zip(&b.sorts).find(|(a, b)| a.1 != b.1);
+    match differs.map(|((name, _), _)| *name) {
+        Some("used") => "the order uses or prefers it".into(),
+        Some("preferred") => "the order prefers it".into(),
+        Some("open_first") => "it is open".into(),
+        Some("distance") => match a.chord2 < b.chord2 || b.chord2.is_none() {
+            true => "it is nearer".into(),
+            false => "it is farther away".into(),
+        },
+        Some(sort) => format!("the sort {sort} puts it first").into(),
+        None if a.default != b.default => "it is the default node".into(),
+        None => "its id comes first".into(),
     }
 }
 

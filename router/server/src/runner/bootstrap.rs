@@ -26,6 +26,7 @@ pub(crate) fn bootstrap(log: &dyn Log, partitions: u16) -> Result<Topology, Runn
         (Topic::Assignments, partitions),
         (Topic::Notifications, partitions),
         (Topic::StockAlerts, partitions),
+        (Topic::Availability, partitions),
     ];
     for (topic, wanted) in &topics {
         match log.partitions(topic) {

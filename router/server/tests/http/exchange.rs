@@ -127,11 +127,14 @@ impl Http {
         }
     }
 
-    /// All that comes until the other side has closed.
-    pub fn rest(&mut self) -> String {
-        let mut text = Vec::new();
-        let _ = self.stream.read_to_end(&mut text);
-        String::from_utf8_lossy(&text).into_owned()
+    /// All that comes until the other side has closed, or has said this.
+    pub fn rest(&mut self, until: &str) -> String {
+        let (mut text, mut line) = (String::new(), String::new());
+        while !text.contains(until) && self.stream.read_line(&mut line).is_ok_and(|length| length > 0) {
+            text.push_str(&line);
+            line.clear();
+        }
+        text
     }
 
     /// True once the other side has closed.

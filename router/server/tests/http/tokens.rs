@@ -74,7 +74,7 @@ fn a_stream_ends_with_its_token() {
     until("a token counts that was taken away", || status(&mut http, "store") == 401);
     let order = r#"{"channel":"web","id":"told","lines":[{"sku":"A","qty":1}]}"#;
     assert_eq!(http.send("POST", "/v1/orders", &bearer("admin"), order.as_bytes()).status, 201);
-    let told = stream.rest();
+    let told = stream.rest("event: assigned");
     assert!(told.contains("event: reconcile") && !told.contains("event: assigned"), "{told}");
 }
 

@@ -11,19 +11,21 @@ use router_schemas::{
         reference::{Calendar, Channel, Item, Node, Reference, RouteWhen, Zone},
         stock::{AdjustTarget, Adjustment, Allowance, Basis, CellName, CellPolicy, Count, Movement},
     },
+    geo::chord2_of_metres,
     limits::TICK_MS,
 };
 
 use super::{
-    expect,
+    expect, holds, rules,
     words::{self, Words},
     world::World,
 };
 
-const VERBS: &str = "zone, node, pause, resume, item, channel, policy, count, receive, adjust, block, place, amend, \
-                     cancel, pay, deliver, ask, pick, ready, ship, return, time, tick, ticks, continue, alone, each; \
-                     order, line, at, cell, payment, unknown, orders, told, noticed, alert, exception, decided, \
-                     forgotten, steps, quiet";
+const VERBS: &str = "zone, node, pause, resume, item, channel, rules, fees, policy, count, receive, adjust, block, place, amend, \
+                     cancel, pay, deliver, ask, reserve, extend, release, channel_policy, quota, pick, ready, ship, \
+                     return, time, tick, ticks, continue, alone, each; order, line, at, cell, payment, held, ats, hold, \
+                     available, unknown, orders, told, noticed, alert, exception, decided, forgotten, steps, quiet, \
+                     ranked, valued";
 
 pub const PAYMENTS: [(&str, PaymentState); 8] = [
     ("none", PaymentState::None),
@@ -35,7 +37,7 @@ pub const PAYMENTS: [(&str, PaymentState); 8] = [
     ("on_delivery", PaymentState::OnDelivery),
     ("points", PaymentState::Points),
 ];
-const MODES: [(&str, DeliveryMode); 2] =
+pub const MODES: [(&str, DeliveryMode); 2] =
     [("delivery", DeliveryMode::Delivery), ("pickup", DeliveryMode::Pickup)];
 
 impl World {
@@ -51,7 +53,11 @@ impl World {
         let (line, then) = line.split_once("->").map_or((line, None), |(line, then)| (line, Some(then)));
         let mut words = Words::new(line, self.now);
         let verb = words.next("command or expectation")?;
-        if let Some(command) = self.command(&verb, &mut words)? {
+        let command = match self.hold_command(&verb, &mut words)? {
+            None => self.command(&verb, &mut words)?,
+            held => held,
+        };
+        if let Some(command) = command {
             words.end()?;
             let about = command.identity().map(|identity| identity.external_id.clone());
             let about = about.or_else(|| match &command {
@@ -64,6 +70,7 @@ impl World {
                 _ => None,
             });
             self.apply(&command, follow)?;
+            let about = about.filter(|name| self.order_is_placed(name));
             return expect::outcome(self, about.as_deref(), then.unwrap_or("applied"), !follow);
         }
         if then.is_some() {
@@ -83,6 +90,8 @@ impl World {
                 }
                 Ok(())
             }
+            "ranked" => rules::ranked(self, &mut words).and_then(|()| words.end()),
+            "valued" => rules::valued(self, &mut words).and_then(|()| words.end()),
             _ => match expect::expect(self, &verb, words) {
                 Some(held) => held,
                 None => Err(format!("`{verb}` is not known here; allowed: {VERBS}; {}", super::work::VERBS)),
@@ -112,10 +121,12 @@ impl World {
                 unit_step: words.qty("step")?.unwrap_or_default(),
                 untracked: words.flag("untracked"),
                 tolerance: words.number("tolerance")?.unwrap_or_default(),
+                weight_g: words.number("weight")?,
                 ..Item::default()
             }))),
             "channel" => reference(Reference::Channel(Channel {
                 id: words.next("channel")?,
+                feed: holds::feed(words)?,
                 groups: words.list("groups")?,
                 route_when: words.read("route_when", |w| words::one_of(w, &ROUTE_WHEN))?.unwrap_or_default(),
                 default_zone: None,
@@ -124,6 +135,8 @@ impl World {
                 reroute_pinned: words.flag("reroute_pinned"),
                 ..Channel::default()
             })),
+            "rules" => reference(rules::rule_set(&words.rest(), self.now)?),
+            "fees" => reference(rules::fees(words)?),
             "policy" => Command::CellPolicy(CellPolicy {
                 cell: cell(words)?,
                 safety_stock: words.qty("safety")?.unwrap_or_default(),
@@ -208,7 +221,7 @@ impl World {
         Ok(Some(command))
     }
 
-    fn order(&mut self, name: String, words: &mut Words) -> Result<OrderMessage, String> {
+    pub fn order(&mut self, name: String, words: &mut Words) -> Result<OrderMessage, String> {
         let channel = words.option("channel")?;
         let channel = channel.or_else(|| self.channels.get(&name).cloned()).unwrap_or_else(|| "web".into());
         self.channels.insert(name.clone(), channel);
@@ -251,7 +264,7 @@ impl World {
     }
 }
 
-const ROUTE_WHEN: [(&str, RouteWhen); 3] =
+pub const ROUTE_WHEN: [(&str, RouteWhen); 3] =
     [("placed", RouteWhen::Placed), ("authorised", RouteWhen::Authorised), ("captured", RouteWhen::Captured)];
 const BASES: [(&str, Basis); 2] = [("on_hand", Basis::OnHand), ("available", Basis::Available)];
 
@@ -275,8 +288,20 @@ fn node(words: &mut Words) -> Result<Node, String> {
         capacity_at_once: words.number("capacity")?,
         capacity_a_day: words.number("a_day")?,
         calendar: Some(calendar).filter(|c| *c != Calendar::default()),
+        sequence: words.number("sequence")?,
+        attributes: attributes(words)?,
+        area: words.number::<f64>("area")?.map(|km| chord2_of_metres(km * 1000.0)),
         ..Node::default()
     })
+}
+
+/// `NAME=VALUE+VALUE`, apart by commas.
+fn attributes(words: &mut Words) -> Result<Vec<(String, Vec<String>)>, String> {
+    let attribute = |word: String| {
+        let (name, values) = word.split_once('=').ok_or_else(|| format!("`{word}` is no NAME=VALUE"))?;
+        Ok((name.to_owned(), values.split('+').map(str::to_owned).collect()))
+    };
+    words.list("attrs")?.into_iter().map(attribute).collect()
 }
 
 fn cell(words: &mut Words) -> Result<CellName, String> {
@@ -289,7 +314,7 @@ pub fn key(words: &mut Words) -> Result<Option<Hash16>, String> {
 }
 
 /// 16 bytes that stand for a text.
-fn hash(text: &str) -> Hash16 {
+pub fn hash(text: &str) -> Hash16 {
     let fold =
         |start: u64| text.bytes().fold(start, |n, byte| (n ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3));
     let (a, b) = (fold(0xcbf2_9ce4_8422_2325), fold(0x9ae1_6a3b_2f90_404f));
@@ -305,24 +330,29 @@ pub fn lines(words: &mut Words) -> Result<Vec<LineQty>, String> {
     words.rest().into_iter().map(line).collect()
 }
 
-/// `[NAME=]SKU[@BUCKET]:QTY[!NODE|?NODE]`.
+/// `[NAME=]SKU[@BUCKET]:QTY[*PRICE][/GROUP][!NODE|?NODE|~NODE]`.
 fn order_line(word: &str) -> Result<OrderLine, String> {
     let (name, rest) = word.split_once('=').map_or((None, word), |(name, rest)| (Some(name), rest));
     let (what, qty) = rest.split_once(':').ok_or_else(|| format!("`{word}` is no line; for example A:3"))?;
-    let (qty, pin) = match qty.find(['!', '?']) {
+    let (qty, pin) = match qty.find(['!', '?', '~']) {
         Some(place) => {
-            let pin = Pin {
-                node: qty[place + 1..].into(),
-                kind: if qty[place..].starts_with('!') { PinKind::Hard } else { PinKind::Prefer },
+            let kind = match &qty[place..=place] {
+                "!" => PinKind::Hard,
+                "~" => PinKind::Only,
+                _ => PinKind::Prefer,
             };
-            (&qty[..place], Some(pin))
+            (&qty[..place], Some(Pin { node: qty[place + 1..].into(), kind }))
         }
         None => (qty, None),
     };
+    let (qty, group) = qty.split_once('/').map_or((qty, None), |(qty, group)| (qty, Some(group)));
+    let (qty, price) = qty.split_once('*').unwrap_or((qty, "0"));
     let (sku, bucket) = words::sku(what);
     Ok(OrderLine {
         line: name.unwrap_or(&sku).to_owned(),
         qty: words::qty(qty)?,
+        unit_price: words::number(price)?,
+        group: group.map(str::to_owned),
         pin,
         buckets: Some(bucket).filter(|bucket| !bucket.is_empty()).into_iter().collect(),
         sku,

@@ -17,11 +17,11 @@ use super::{
     world::World,
 };
 
-type Held = Result<(), String>;
+pub type Held = Result<(), String>;
 /// Node, line, from stock, on backorder.
 type Shares = Vec<(String, String, Qty, Qty)>;
 
-fn same<T: PartialEq + std::fmt::Debug>(what: &str, got: T, wanted: T) -> Held {
+pub fn same<T: PartialEq + std::fmt::Debug>(what: &str, got: T, wanted: T) -> Held {
     if got == wanted { Ok(()) } else { Err(format!("{what} is {got:?}, not {wanted:?}")) }
 }
 
@@ -67,6 +67,7 @@ pub fn expect(world: &World, verb: &str, mut left: Words) -> Option<Held> {
         "at" => at(world, words),
         "cell" => cell(world, words),
         "payment" => payment(world, words),
+        "held" | "ats" | "hold" | "available" => super::holds::expect(world, verb, words),
         "unknown" => unknown(world, words),
         "orders" => orders(world, words),
         "told" => told(world, words),
@@ -186,6 +187,7 @@ fn cell(world: &World, words: &mut Words) -> Held {
         ("allocated", c.allocated),
         ("backordered", c.backordered),
         ("blocked", c.blocked),
+        ("held", c.held),
         ("safety_stock", c.safety_stock),
         ("atp", c.atp),
     ];
@@ -268,7 +270,9 @@ fn alert(world: &World, words: &mut Words) -> Held {
     let wanted: Vec<&str> = wanted.split(',').map(str::trim).filter(|alert| *alert != "nothing").collect();
     let said = |(n, a): (usize, &Value)| {
         let qty = a["qty"].as_str().map_or_else(|| a["qty"].to_string(), str::to_owned);
-        let whole = format!("{} {} {}", text(a, "event"), text(a, "node"), text(a, "sku"));
+        // What is about a pool names its channel.
+        let place = if text(a, "node").is_empty() { text(a, "channel") } else { text(a, "node") };
+        let whole = format!("{} {place} {}", text(a, "event"), text(a, "sku"));
         // Three words leave the quantity open.
         let short = wanted.get(n).is_some_and(|wanted| wanted.split(' ').count() == 3);
         if short { whole } else { format!("{whole} {qty}") }
@@ -294,6 +298,8 @@ fn exception(world: &World, words: &mut Words) -> Held {
         Change::Exception(Exception::Short(qty)) => Some(format!("short {qty}")),
         Change::Exception(Exception::Escalated(node)) => Some(format!("escalated {node}")),
         Change::Exception(Exception::Rejected(node)) => Some(format!("rejected {node}")),
+        Change::Exception(Exception::Shortfall(qty)) => Some(format!("shortfall {qty}")),
+        Change::Exception(Exception::HoldLapses(_)) => Some("hold_lapses".into()),
         _ => None,
     };
     let said: Vec<String> = world.said.changes().filter_map(said).collect();
@@ -303,7 +309,9 @@ fn exception(world: &World, words: &mut Words) -> Held {
         1 => said.iter().map(|s| s.split(' ').next().unwrap_or_default().to_owned()).collect(),
         _ => said,
     };
-    only(&said, Some(wanted.join(" ")).filter(|wanted| wanted != "nothing"))
+    let wanted = wanted.join(" ");
+    let wanted: Vec<&str> = wanted.split(", ").filter(|wanted| *wanted != "nothing").collect();
+    same("the exceptions", said, wanted.into_iter().map(str::to_owned).collect())
 }
 
 fn decided(world: &World, words: &mut Words) -> Held {
@@ -317,7 +325,8 @@ fn decided(world: &World, words: &mut Words) -> Held {
         return same("the number of decisions", said.len(), 0);
     }
     let [decision] = &said[..] else { return Err(format!("there were {} decisions", said.len())) };
-    same("the rule set", decision.rule_set.as_str(), "default")?;
+    let set = words.option("set")?.unwrap_or_else(|| "default".into());
+    same("the rule set", decision.rule_set.as_str(), &set)?;
     same("the rule", decision.rule.as_str(), &rule)?;
     let verdicts = [
         ("whole", Verdict::Whole),

@@ -13,12 +13,14 @@ use router_schemas::{
     event::{Change, Event, Unit},
     id::OrderId,
     quantity::Qty,
-    row::{CellRow, LineRow, OrderRow, Row},
+    row::{CellRow, HoldRow, LineRow, OrderRow, Row},
 };
 
 /// Node, SKU, bucket.
 type Cell = (String, String, String);
 type Units = BTreeMap<Unit, i64>;
+/// By node, where pinned, SKU and bucket.
+type HeldSums = BTreeMap<(Option<String>, String, String), i64>;
 
 #[derive(Default)]
 pub struct Ledger {
@@ -28,6 +30,9 @@ pub struct Ledger {
     enabled: BTreeMap<String, bool>,
     order_rows: BTreeMap<OrderId, OrderRow>,
     cell_rows: BTreeMap<Cell, CellRow>,
+    /// What is held for each order, by node and SKU, as changes add up.
+    holds: BTreeMap<OrderId, HeldSums>,
+    hold_rows: BTreeMap<OrderId, HoldRow>,
     forgotten: BTreeSet<OrderId>,
     /// Who gave work of an order back, and operations did not say otherwise since.
     gave_back: BTreeSet<(OrderId, String)>,
@@ -42,6 +47,7 @@ struct CellSum {
     blocked: i64,
     allocated: i64,
     backordered: i64,
+    held: i64,
 }
 
 #[derive(Default)]
@@ -75,6 +81,7 @@ impl Ledger {
                 _ => {}
             }
         }
+        let mut held = BTreeSet::new();
         // Rows close a record, and name the lines that its moves are about.
         for row in events.iter().flat_map(|event| &event.rows) {
             match row {
@@ -91,7 +98,11 @@ impl Ledger {
                     self.fresh.1.insert(cell(&row.cell));
                 }
                 Row::Reference(_) => {}
-                Row::Offer(_) | Row::Hold(_) | Row::Node(_) | Row::Pool(_) => {}
+                Row::Hold(row) => {
+                    self.hold_rows.insert(row.order, row.clone());
+                    held.insert(row.order);
+                }
+                Row::Offer(_) | Row::Node(_) | Row::Pool(_) => {}
             }
         }
         for event in events {
@@ -99,6 +110,7 @@ impl Ledger {
                 self.change(event, change).map_err(|why| format!("{why}, by {change:?}"))?;
             }
         }
+        held.iter().try_for_each(|order| self.check_hold(*order))?;
         for order in self.fresh.0.clone() {
             self.check_order(order)?;
         }
@@ -152,7 +164,26 @@ impl Ledger {
                 self.fresh.1.insert(cell(&change.cell));
                 Ok(())
             }
+            Change::Forgotten(order) if !self.orders.contains_key(order) => {
+                let hold = self.hold_rows.remove(order).ok_or("an order is forgotten that nobody knew")?;
+                self.holds.remove(order);
+                ensure(hold.lines.is_empty(), || "a hold is forgotten that holds".into())
+            }
+            Change::Hold(change) => {
+                for (node, sku, bucket, qty) in &change.moves {
+                    let of_order = self.holds.entry(change.order).or_default();
+                    *of_order.entry((node.clone(), sku.clone(), bucket.clone())).or_default() += qty.0;
+                    if let Some(node) = node {
+                        let name = (node.clone(), sku.clone(), bucket.clone());
+                        self.cells.entry(name.clone()).or_default().held += qty.0;
+                        self.fresh.1.insert(name);
+                    }
+                }
+                Ok(())
+            }
             Change::Forgotten(order) => {
+                self.holds.remove(order);
+                self.hold_rows.remove(order);
                 let sum = self.orders.remove(order).ok_or("an order is forgotten that nobody knew")?;
                 self.order_rows.remove(order);
                 self.fresh.0.remove(order);
@@ -214,11 +245,11 @@ impl Ledger {
         self.fresh.1.insert(name.clone());
         match (from, to) {
             (Unit::Backordered, Unit::Allocated) => {
-                let needed = cell.allocated - cell.backordered + cell.blocked + safety;
+                let needed = cell.allocated - cell.backordered + cell.held + cell.blocked + safety;
                 ensure(needed <= cell.on_hand, || format!("I1: {needed} of {} at {name:?}", cell.on_hand))
             }
             (Unit::Open | Unit::Held | Unit::Outside, Unit::Allocated) => {
-                let needed = cell.allocated + cell.blocked + safety;
+                let needed = cell.allocated + cell.held + cell.blocked + safety;
                 ensure(needed <= cell.on_hand, || format!("I1: {needed} of {} at {name:?}", cell.on_hand))
             }
             (_, Unit::Backordered) => {
@@ -276,6 +307,18 @@ impl Ledger {
         self.check_state(row)
     }
 
+    /// What a hold's row says is what its changes add up to.
+    fn check_hold(&self, order: OrderId) -> Result<(), String> {
+        let row = &self.hold_rows[&order];
+        let mut stated = HeldSums::new();
+        for (_, node, sku, bucket, qty) in &row.lines {
+            *stated.entry((node.clone(), sku.clone(), bucket.clone())).or_default() += qty.0;
+        }
+        let summed = self.holds.get(&order).cloned().unwrap_or_default();
+        let summed: HeldSums = summed.into_iter().filter(|(_, qty)| *qty != 0).collect();
+        ensure(stated == summed, || format!("the hold is {stated:?}, its changes add up to {summed:?}"))
+    }
+
     /// I5: the state is the one that the units allow.
     fn check_state(&self, row: &OrderRow) -> Result<(), String> {
         let any = |field: fn(&LineRow) -> Qty| row.lines.iter().any(|line| field(line).is_positive());
@@ -296,14 +339,14 @@ impl Ledger {
         };
         let empty = CellSum::default();
         let sum = self.cells.get(name).unwrap_or(&empty);
-        let stated = [row.on_hand, row.blocked, row.allocated, row.backordered].map(|qty| qty.0);
-        let summed = [sum.on_hand, sum.blocked, sum.allocated, sum.backordered];
+        let stated = [row.on_hand, row.blocked, row.allocated, row.backordered, row.held].map(|qty| qty.0);
+        let summed = [sum.on_hand, sum.blocked, sum.allocated, sum.backordered, sum.held];
         ensure(stated == summed, || {
             format!("I2: {name:?} has {stated:?}, its changes add up to {summed:?}")
         })?;
         ensure(summed.iter().all(|n| *n >= 0), || format!("I2: {name:?} has {summed:?}"))?;
         let usable = self.enabled.get(&name.0).copied().unwrap_or(false) && !row.out_of_stock;
-        let left = sum.on_hand - sum.allocated - sum.blocked - row.safety_stock.0;
+        let left = sum.on_hand - sum.allocated - sum.held - sum.blocked - row.safety_stock.0;
         // A SKU without limit has no numbers of its own.
         let usable = usable && !self.untracked.contains(&name.1);
         let atp = if usable { left.max(0) } else { 0 };
@@ -320,6 +363,12 @@ impl Ledger {
         }
         for id in &self.forgotten {
             ensure(engine.order(*id).is_none(), || format!("{id} was forgotten and is known"))?;
+        }
+        for (id, row) in &self.hold_rows {
+            let now = engine.hold(*id).map(|now| HoldRow { deadline: row.deadline, ..now });
+            ensure(now.as_ref() == Some(row), || {
+                format!("the last row was {row:?}, the engine has {now:?}")
+            })?;
         }
         for (name, row) in self.cell_rows.iter().filter(|(name, _)| all || self.fresh.1.contains(*name)) {
             let now = engine.cells(&name.1).into_iter().find(|now| now.cell == row.cell);

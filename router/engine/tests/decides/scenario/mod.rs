@@ -25,9 +25,10 @@
 //! node NAME [at LAT,LNG] [zone Z] [capacity N] [a_day N] [modes delivery,pickup] [groups G,H] [open A..B,C..D]
 //!           [midnights A,B] [default] [disabled]          the whole entry, as published
 //! pause NODE | resume NODE                                the same entry, disabled or enabled
-//! item SKU [step Q] [untracked] [tolerance THOUSANDTHS]
+//!           [sequence N] [attrs NAME=VALUE+VALUE,NAME=VALUE] [area KM]
+//! item SKU [step Q] [untracked] [tolerance THOUSANDTHS] [weight GRAMS]
 //! channel NAME [groups G,H] [route_when placed|authorised|captured] [cancel_within +TIME] [cancel_by_default]
-//!           [reroute_pinned]
+//!           [reroute_pinned] [every TIME] [low Q]           the feed with `every`
 //! policy NODE SKU [safety Q] [backorder Q|unlimited] [out_of_stock]
 //! count NODE SKU Q [basis on_hand|available] [by COUNTER] [sequence N] [seen TIME] [key K]
 //! receive NODE SKU Q [key K]
@@ -39,6 +40,10 @@
 //! cancel ORDER [ask] [LINES]                              no lines: all that can be; `ask`: nodes that picked too
 //! pay ORDER STATE [amount M] [key K]
 //! deliver ORDER [LINES] [key K]
+//! reserve ORDER LINES [node N] [channel C] [ttl TIME] [beyond] [key K]   a line: [NAME=]SKU[@BUCKET+BUCKET]:QTY[!NODE]
+//! extend ORDER [ttl TIME] [key K] | release ORDER [LINES] [key K]
+//! channel_policy CHANNEL SKU [threshold Q] [backorder Q|unlimited]
+//! quota CHANNEL SKU SHARE|unlimited [threshold Q]         zone z's share, as control copies it
 //! ask ORDER                                               a repeat that waits for the first outcome
 //! pick | ready | ship | return NODE ORDER [LINES] [key K] [restock]      no lines: all there
 //! accept | hand_over NODE ORDER [LINES] [key K]
@@ -52,8 +57,9 @@
 //! each A..B LINE                                          the line for each number, written {n}
 //! ```
 //!
-//! A line of an order is `[NAME=]SKU:QTY[!NODE|?NODE]`: its name is the SKU's where none is given, `!` pins it hard,
-//! `?` prefers. Lines of other commands are `NAME` or `NAME:QTY`.
+//! A line of an order is `[NAME=]SKU:QTY[*PRICE][/GROUP][!NODE|?NODE|~NODE]`: its name is the SKU's where none is given,
+//! `!` pins it hard, `~` lets rules take it there only, `?` prefers. Lines of other commands are `NAME` or `NAME:QTY`. What
+//! publishes rules stands in [`rules`].
 //!
 //! Behind `->` stands what must follow: `applied`, `repeat`, `ignored`, `refused REASON`, or for an order its state
 //! and, if you like, all that nodes have of it: `parked:unfillable near A:1 B:2+1, mid A:1`, where `2+1` is two from
@@ -65,7 +71,10 @@
 //! order ORDER [STATE] [nodes, as above]
 //! line ORDER LINE FIELD=Q ...          ordered open held backordered allocated away shipped delivered returned cancelled
 //! at NODE ORDER LINE FIELD=Q ...       backordered allocated picked ready shipped returned asked
-//! cell NODE SKU FIELD=Q ...            on_hand allocated backordered blocked safety_stock atp
+//! cell NODE SKU FIELD=Q ...            on_hand allocated backordered blocked held safety_stock atp
+//! hold ORDER STATE [expires TIME]      held, converted, released, lapsed; times as above
+//! held ORDER [NODE|pool SKU:QTY ...], ...    all that is held for it, or nothing
+//! ats CHANNEL SKU Q|unlimited
 //! payment ORDER STATE [refunded M]
 //! unknown ORDER                        the engine has no such order
 //! orders STATE N                       so many orders are in this state
@@ -73,12 +82,13 @@
 //! told NODE assigned|changed|withdrawn ORDER [LINE:QTY ...]  |  told NODE nothing
 //! noticed ORDER confirmed|delayed|changed|shipped|delivered|cancelled|refund_due [M]  |  noticed ORDER nothing
 //! alert oversold|drift|recovered NODE SKU [Q], ...  |  alert nothing
-//! exception oversold|drift NODE SKU Q  |  exception KIND [Q]  |  exception nothing
+//! exception oversold|drift NODE SKU Q  |  exception KIND [Q], ...  |  exception nothing
 //! noted WHAT, WHAT, ...                asked NODE, answered NODE yes|no, accepted NODE, given_back NODE REASON INDEX:Q ...,
 //!                                      late NODE accept|pick|answer, paused|paused_for_a_time|resumed|cools_down|
 //!                                      evacuating NODE, steered WHAT ACTOR REASON  |  noted nothing
 //! due NODE ORDER LINE TIME|none
-//! decided RULE VERDICT [chosen A,B] [candidates N] [covering N]  |  decided nothing
+//! decided RULE VERDICT [set NAME] [chosen A,B] [candidates N] [covering N]  |  decided nothing
+//! available nothing | available CHANNEL SKU Q|unlimited [low], ...      what platforms were told
 //! forgotten ORDER | forgotten nothing
 //! steps N | steps >=N | steps <=N                  records that the command took, with what continued it
 //! quiet                                nothing at all was written, but for the outcome
@@ -89,7 +99,9 @@
 
 mod commands;
 mod expect;
+mod holds;
 pub mod ledger;
+mod rules;
 mod words;
 mod work;
 pub mod world;

@@ -47,6 +47,10 @@ pub struct Said {
     pub dead_letters: usize,
     /// What went back to intake.
     pub to_intake: Vec<Command>,
+    /// What platforms were told they may sell.
+    pub available: Vec<Value>,
+    /// What control was told.
+    pub to_control: Vec<Command>,
 }
 
 impl Said {
@@ -139,6 +143,8 @@ impl World {
                 Topic::Assignments => self.said.assignments.push(json()?),
                 Topic::Notifications => self.said.notices.push(json()?),
                 Topic::StockAlerts => self.said.alerts.push(json()?),
+                Topic::Availability => self.said.available.push(json()?),
+                Topic::Control => self.said.to_control.push(read(bytes)?),
                 Topic::Replies => self.said.replies.push(read(bytes)?),
                 Topic::DeadLetter(_) => self.said.dead_letters += 1,
                 Topic::Intake => self.said.to_intake.push(read(bytes)?),
@@ -190,6 +196,10 @@ impl World {
             true => Ok(()),
             false => Err("a replay ends in another hash".into()),
         }
+    }
+
+    pub fn hash(&self) -> u64 {
+        self.engine.state_hash()
     }
 
     pub fn records(&self) -> usize {

@@ -1,0 +1,376 @@
+//! Holds: stock kept for an order for a time, before it is placed or paid. One hold an order; it is set line by line.
+//! What is pinned stands in the cell of its node, what is not in the channel's pool (`pool.rs`).
+//!
+//! A hold is void from its expiry on: what has lapsed is worked off before every command, not with ticks only.
+
+use std::collections::BTreeMap;
+
+use router_schemas::{
+    command::{Assigned, Hash16, hold::Extend},
+    event::{Change, Exception, HoldCause, HoldChange, Outcome},
+    id::{Identity, OrderId},
+    limits::{CONTENT_HASHES, REMEMBER_MS, TTL_MS},
+    quantity::Qty,
+    refusal::Refusal,
+    reply::Answer,
+    row::{HoldRow, HoldState},
+};
+use serde::{Deserialize, Serialize};
+use smallvec::SmallVec;
+
+use super::{
+    Engine, Verdict,
+    effects::Effects,
+    lapse::Lapse,
+    order::Order,
+    refuse,
+    reserve::{places, times},
+    state::State,
+};
+
+/// Moves of one change in an event.
+const MOVES: usize = 500;
+
+/// What is held for an order. Kept empty after its end, so that a repeat is answered as the first time.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Hold {
+    pub identity: Identity,
+    pub zone: String,
+    pub state: HoldState,
+    pub lines: Vec<Held>,
+    /// Engine time since when nothing is held.
+    pub ended: Option<i64>,
+    /// When it is looked at next, and when the first line is void; service time.
+    timer: Option<i64>,
+    void: Option<i64>,
+    /// Keys of the last requests, and what they were refused for, the newest at the end.
+    said: Vec<(Hash16, Option<Refusal>)>,
+}
+
+/// A line of a hold.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Held {
+    pub line: String,
+    /// At this node; else in the channel's pool.
+    pub node: Option<u32>,
+    /// The node was chosen here, as several buckets must be at one.
+    pub chosen: bool,
+    /// The SKU in each bucket, each with the whole quantity.
+    pub skus: SmallVec<[u32; 1]>,
+    pub qty: Qty,
+    /// Service time at which it lapses, and at which that is told once.
+    pub expires: Option<i64>,
+    pub alert: Option<i64>,
+}
+
+impl Hold {
+    pub fn new(to: &Assigned, identity: &Identity) -> Self {
+        Hold {
+            identity: identity.clone(),
+            zone: to.zone.clone(),
+            state: HoldState::Held,
+            lines: Vec::new(),
+            ended: None,
+            timer: None,
+            void: None,
+            said: Vec::new(),
+        }
+    }
+
+    /// What it holds of a SKU at a node, or without one.
+    pub fn at(&self, node: Option<u32>, sku: u32) -> Qty {
+        let mine = self.lines.iter().filter(|l| l.node == node && l.skus.contains(&sku));
+        mine.map(|l| l.qty).sum()
+    }
+
+    /// When its first line lapses, service time.
+    pub fn expires(&self) -> Option<i64> {
+        self.lines.iter().filter_map(|l| l.expires).min()
+    }
+}
+
+impl Engine {
+    /// What is held for an order as it stands; `None`: nothing ever was.
+    pub fn hold(&self, order: OrderId) -> Option<HoldRow> {
+        self.state.hold_row(order)
+    }
+
+    /// A hold lapses later, or never.
+    pub(super) fn extend(&mut self, asked: Extend, effects: &mut Effects<'_>) -> Verdict {
+        let Some(id) = asked.to.as_ref().map(|to| to.order) else {
+            return refuse(Refusal::WrongZone, "the request did not come through intake");
+        };
+        if let Some(verdict) = self.said_before(id, &asked.key) {
+            return verdict;
+        }
+        let now = self.state.clock.service();
+        let verdict = match self.state.holds.get_mut(&id).filter(|hold| !hold.lines.is_empty()) {
+            _ if asked.ttl.is_some_and(|ttl| !(1..=TTL_MS).contains(&ttl)) => refuse(Refusal::Invalid, "ttl"),
+            None => refuse(Refusal::NoHold, &asked.identity.to_string()),
+            Some(hold) => {
+                for line in &mut hold.lines {
+                    (line.expires, line.alert) = times(now, asked.ttl);
+                }
+                effects.touch_hold(id);
+                effects.change(Change::Hold(HoldChange {
+                    order: id,
+                    cause: HoldCause::Extended,
+                    moves: Vec::new(),
+                }));
+                self.schedule(id);
+                (Outcome::Applied, Answer::Done)
+            }
+        };
+        self.note_said(id, asked.key, &verdict);
+        verdict
+    }
+
+    /// Brings what is held to these lines.
+    pub(super) fn set_hold(
+        &mut self,
+        order: OrderId,
+        lines: Vec<Held>,
+        cause: HoldCause,
+        effects: &mut Effects<'_>,
+    ) {
+        let Some(hold) = self.state.holds.get_mut(&order) else { return };
+        let mut deltas = places(&lines);
+        for (place, qty) in places(&hold.lines) {
+            *deltas.entry(place).or_default() -= qty;
+        }
+        hold.lines = lines;
+        let (zone, channel) = (hold.zone.clone(), hold.identity.channel.clone());
+        let mut moves = Vec::new();
+        for ((node, sku), delta) in deltas {
+            if delta.is_zero() {
+                continue;
+            }
+            match node {
+                Some(node) => effects.hold_cell(&mut self.state, sku, node, delta),
+                None => {
+                    self.state.hold_unpinned(&zone, &channel, sku, delta);
+                    let pool = self.state.pools.number_of(&zone, &channel);
+                    effects.touch_pool(sku, pool);
+                }
+            }
+            let of_sku = &self.state.skus[sku as usize];
+            let node = node.map(|n| self.state.node_name(n).to_owned());
+            moves.push((node, of_sku.name.clone(), of_sku.bucket.clone(), delta));
+        }
+        let moves_count = moves.len();
+        for some in moves.chunks(MOVES) {
+            effects.change(Change::Hold(HoldChange { order, cause, moves: some.to_vec() }));
+        }
+        if moves.is_empty() {
+            effects.change(Change::Hold(HoldChange { order, cause, moves }));
+        }
+        effects.touch_hold(order);
+        effects.weigh_hold(moves_count);
+        let Some(hold) = self.state.holds.get_mut(&order) else { return };
+        hold.state = match cause {
+            _ if !hold.lines.is_empty() => HoldState::Held,
+            HoldCause::Lapsed => HoldState::Lapsed,
+            HoldCause::Converted => HoldState::Converted,
+            HoldCause::Failed => HoldState::Failed,
+            HoldCause::Reserved | HoldCause::Extended | HoldCause::Released => HoldState::Released,
+        };
+        self.end_hold(order);
+        self.schedule(order);
+    }
+
+    /// Notes since when nothing is held, or that something is again.
+    pub(super) fn end_hold(&mut self, order: OrderId) {
+        let now = self.state.clock.engine;
+        let Some(hold) = self.state.holds.get_mut(&order) else { return };
+        match (hold.lines.is_empty(), hold.ended) {
+            (true, None) => {
+                hold.ended = Some(now);
+                self.state.counts.holds -= 1;
+                self.state.closed.insert((now + REMEMBER_MS, order));
+            }
+            (false, Some(since)) => {
+                hold.ended = None;
+                self.state.counts.holds += 1;
+                self.state.closed.remove(&(since + REMEMBER_MS, order));
+            }
+            _ => {}
+        }
+    }
+
+    /// Keeps when the hold is looked at next.
+    fn schedule(&mut self, order: OrderId) {
+        let Some(hold) = self.state.holds.get_mut(&order) else { return };
+        let timer = hold.lines.iter().filter_map(|l| l.alert.or(l.expires)).min();
+        let old = std::mem::replace(&mut hold.timer, timer);
+        let void = hold.expires();
+        let voided = std::mem::replace(&mut hold.void, void);
+        if let Some(at) = old {
+            self.state.deadlines.remove(&(at, Lapse::Hold(order)));
+        }
+        if let Some(at) = voided {
+            self.state.voids.remove(&(at, order));
+        }
+        self.state.deadlines.extend(timer.map(|at| (at, Lapse::Hold(order))));
+        self.state.voids.extend(void.map(|at| (at, order)));
+    }
+
+    /// Works off the first hold that is void. False: none is.
+    pub(super) fn void_hold(&mut self, effects: &mut Effects<'_>) -> bool {
+        if !self.is_hold_void() {
+            return false;
+        }
+        let Some((_, order)) = self.state.voids.first().copied() else { return false };
+        effects.begin_item();
+        self.lapse_hold(order, effects);
+        effects.end_item(&self.state);
+        true
+    }
+
+    /// Whether a hold is void that nobody worked off.
+    pub(super) fn is_hold_void(&self) -> bool {
+        self.state.voids.first().is_some_and(|(at, _)| *at <= self.state.clock.service())
+    }
+
+    /// Lapses the lines whose time is over, and tells once of those whose time is about to be.
+    pub(super) fn lapse_hold(&mut self, order: OrderId, effects: &mut Effects<'_>) {
+        let now = self.state.clock.service();
+        let Some(hold) = self.state.holds.get_mut(&order) else { return };
+        // The entry that led here may be gone already.
+        hold.timer = None;
+        let is_over = |l: &Held| l.expires.is_some_and(|at| at <= now);
+        let mut soon = None;
+        for line in hold.lines.iter_mut().filter(|l| l.alert.is_some_and(|at| at <= now)) {
+            line.alert = None;
+            if !is_over(line) {
+                soon = soon.min(line.expires).or(line.expires);
+            }
+        }
+        let left: Vec<Held> = hold.lines.iter().filter(|l| !is_over(l)).cloned().collect();
+        let lapsed = left.len() < hold.lines.len();
+        if let Some(at) = soon {
+            effects.touch_hold(order);
+            effects.exception(Exception::HoldLapses(at));
+            effects.hold_lapses(&self.state, order);
+        }
+        match lapsed {
+            true => self.set_hold(order, left, HoldCause::Lapsed, effects),
+            false => self.schedule(order),
+        }
+    }
+
+    /// The order's own hold is given back before it is routed: it has what it needs at once, or others may have it.
+    pub(super) fn take_over_hold(&mut self, order: &Order, effects: &mut Effects<'_>) {
+        if self.state.pools.any_held() {
+            // Looked up by number from here on.
+            self.state.pools.number_of(&order.zone, &order.identity.channel);
+        }
+        if self.state.holds.get(&order.id).is_some_and(|hold| !hold.lines.is_empty()) {
+            self.set_hold(order.id, Vec::new(), HoldCause::Converted, effects);
+        }
+    }
+
+    /// Of an order that waits no more is held than is open of it.
+    pub(super) fn trim_hold(&mut self, order: &Order, effects: &mut Effects<'_>) {
+        let Some(hold) = self.state.holds.get(&order.id).filter(|hold| !hold.lines.is_empty()) else {
+            return;
+        };
+        let mut lines = hold.lines.clone();
+        let mut open: BTreeMap<u32, Qty> = BTreeMap::new();
+        for line in &order.lines {
+            *open.entry(line.sku).or_default() += line.open;
+        }
+        for line in &mut lines {
+            let fits = line.skus.iter().map(|sku| open.get(sku).copied().unwrap_or_default()).min();
+            line.qty = line.qty.min(fits.unwrap_or_default());
+            for sku in &line.skus {
+                *open.entry(*sku).or_default() -= line.qty;
+            }
+        }
+        lines.retain(|line| line.qty.is_positive());
+        if lines != hold.lines {
+            self.set_hold(order.id, lines, HoldCause::Released, effects);
+        }
+    }
+
+    /// Gives back of a hold; no lines: all of it. Returns whether there was anything, or the line that it has not.
+    pub(super) fn give_back_hold(
+        &mut self,
+        order: OrderId,
+        wanted: &[(&str, Qty)],
+        effects: &mut Effects<'_>,
+    ) -> bool {
+        let Some(hold) = self.state.holds.get(&order).filter(|hold| !hold.lines.is_empty()) else {
+            return false;
+        };
+        let mut lines = hold.lines.clone();
+        for line in &mut lines {
+            let asked = wanted.iter().find(|(name, _)| *name == line.line).map(|(_, qty)| *qty);
+            let part = asked.unwrap_or(if wanted.is_empty() { line.qty } else { Qty::ZERO });
+            line.qty = (line.qty - part).floor_zero();
+        }
+        lines.retain(|line| line.qty.is_positive());
+        if lines == hold.lines {
+            return false;
+        }
+        self.set_hold(order, lines, HoldCause::Released, effects);
+        true
+    }
+
+    /// What ended long ago leaves memory; intake forgets an order that never came. True: it was such a hold.
+    pub(super) fn forget_hold(&mut self, at: i64, order: OrderId) -> Option<Identity> {
+        let ended = self.state.holds.get(&order).and_then(|hold| hold.ended);
+        ended.filter(|since| since + REMEMBER_MS == at)?;
+        let hold = self.state.holds.remove(&order)?;
+        (!self.state.orders.contains_key(&order)).then_some(hold.identity)
+    }
+
+    /// The first answer to a request, where its key is known.
+    pub(super) fn said_before(&self, order: OrderId, key: &Hash16) -> Option<Verdict> {
+        let hold = self.state.holds.get(&order).filter(|_| *key != Hash16::default())?;
+        let (_, refused) = hold.said.iter().find(|(said, _)| said == key)?;
+        let answer = match refused {
+            Some(refusal) => Answer::Refused { refusal: *refusal, detail: String::new() },
+            None => Answer::Done,
+        };
+        Some((Outcome::Repeat, answer))
+    }
+
+    /// Remembers the answer to a request about an order that has, or had, a hold.
+    pub(super) fn note_said(&mut self, order: OrderId, key: Hash16, verdict: &Verdict) {
+        let Some(hold) = self.state.holds.get_mut(&order).filter(|_| key != Hash16::default()) else {
+            return;
+        };
+        if hold.said.len() == CONTENT_HASHES {
+            hold.said.remove(0);
+        }
+        let refused = match &verdict.1 {
+            Answer::Refused { refusal, .. } => Some(*refusal),
+            _ => None,
+        };
+        hold.said.push((key, refused));
+    }
+}
+
+impl State {
+    /// The row of an order's hold.
+    pub fn hold_row(&self, order: OrderId) -> Option<HoldRow> {
+        let hold = self.holds.get(&order)?;
+        let expires = hold.expires();
+        let lines = hold.lines.iter().flat_map(|line| {
+            line.skus.iter().map(|sku| {
+                let of_sku = &self.skus[*sku as usize];
+                let node = line.node.map(|n| self.node_name(n).to_owned());
+                (line.line.clone(), node, of_sku.name.clone(), of_sku.bucket.clone(), line.qty)
+            })
+        });
+        Some(HoldRow {
+            order,
+            identity: hold.identity.clone(),
+            zone: hold.zone.clone(),
+            state: hold.state,
+            expires,
+            deadline: expires.map(|at| at + self.clock.engine - self.clock.service()),
+            lines: lines.collect(),
+        })
+    }
+}

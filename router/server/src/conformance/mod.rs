@@ -1,0 +1,25 @@
+//! Scenarios in the format of `router/server/tests/conformance/FORMAT.md`: read, run against a [`subject::Subject`],
+//! checked.
+
+pub mod amount;
+pub mod check;
+pub mod expect;
+pub mod format;
+#[cfg(test)]
+mod found;
+#[cfg(test)]
+mod generate;
+#[cfg(test)]
+mod model;
+mod read;
+pub mod rules;
+pub mod run;
+pub mod step;
+pub mod subject;
+
+pub use read::read;
+
+#[cfg(test)]
+mod shrink;
+#[cfg(test)]
+mod tests;
