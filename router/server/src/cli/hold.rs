@@ -117,16 +117,16 @@ impl Hold {
                 message["lines"] = Value::Array(lines);
                 put(&mut message, "node", node);
                 put(&mut message, "region", region);
-                put(&mut message, "ttl", ttl);
-                "/v1/holds"
+                put(&mut message, "ttl_s", ttl);
+                "/v1/reservations"
             }
             Hold::Extend { ttl, .. } => {
-                put(&mut message, "ttl", ttl);
-                "/v1/holds/extensions"
+                put(&mut message, "ttl_s", ttl);
+                "/v1/reservations/extensions"
             }
             Hold::Release { lines, .. } => {
                 lines.put(&mut message);
-                "/v1/holds/releases"
+                "/v1/releases"
             }
             Hold::Show { .. } => return Ok(()),
         };

@@ -52,6 +52,7 @@ pub(super) enum Who {
 pub(super) fn roles_of(path: &str) -> &'static [Role] {
     match path {
         "/v1/orders" | "/v1/payments" | "/v1/deliveries" => OF_CHANNEL,
+        "/v1/reservations" | "/v1/reservations/extensions" | "/v1/releases" => OF_CHANNEL,
         "/v1/amends" | "/v1/cancels" => FOR_CUSTOMER,
         "/v1/stock/counts" | "/v1/stock/receipts" | "/v1/stock/adjustments" => OF_NODE,
         // Only operations evacuate: `Caller::command` looks.
@@ -84,12 +85,17 @@ pub(super) fn path_of(command: &Command) -> &'static str {
         Command::Decline(_) => "/v1/offers/declines",
         Command::Node(_) => "/v1/nodes/requests",
         Command::Steer(_) => "/v1/steers",
+        Command::Reserve(_) => "/v1/reservations",
+        Command::Extend(_) => "/v1/reservations/extensions",
+        Command::Release(_) => "/v1/releases",
+        Command::ChannelPolicy(_) => "/v1/stock/channel_policies",
         Command::Reference(published) => match published.change {
             Reference::Zone(_) => "/v1/zones",
             Reference::Node(_) => "/v1/nodes",
             Reference::Item(_) => "/v1/items",
             Reference::Channel(_) => "/v1/channels",
             Reference::Region(_) => "/v1/regions",
+            Reference::Quota(_) => "/v1/quotas",
             _ => "",
         },
         _ => "",

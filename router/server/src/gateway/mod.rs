@@ -1,6 +1,7 @@
 //! The gateway: HTTP in front of a running router. [`routes`] has every path with what is said of it.
 
 mod access;
+mod asyncapi;
 mod batch;
 mod caller;
 mod contact;

@@ -20,7 +20,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator};
 use super::{
     BUSY, Gateway, LATE, NO_ROOM, NOT_FOUND, TOO_LARGE,
     access::{ALL, CHANNELS, NODES, OF_CHANNEL, READERS, WRITERS, Who, roles_of},
-    batch,
+    asyncapi, batch,
     caller::Caller,
     letters::SOURCES,
     pickup,
@@ -118,6 +118,9 @@ fn table() -> Vec<Route> {
         let answers = vec![json::<serde_json::Map<String, serde_json::Value>>(200, "OpenAPI 3.1")];
         routes.push(open(path, id, "This document", answers, get(read::document)));
     }
+    let answers = vec![json::<serde_json::Map<String, serde_json::Value>>(200, "AsyncAPI 3.0")];
+    let about = "What the router tells on topics";
+    routes.push(open("/v1/asyncapi.json", "events", about, answers, get(asyncapi::served)));
     routes
 }
 

@@ -34,7 +34,7 @@ fn all(path: &str) -> &'static [Refusal] {
             NoStock,
             NotOffered,
         ],
-        "/v1/holds" | "/v1/holds/extensions" | "/v1/holds/releases" => &[
+        "/v1/reservations" | "/v1/reservations/extensions" | "/v1/releases" => &[
             UnknownOrder,
             UnknownLine,
             UnknownNode,
