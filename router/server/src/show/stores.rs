@@ -161,6 +161,8 @@ pub(crate) struct Work {
     priority: u8,
     /// When the customer was promised it.
     promise: Option<(Time, Time)>,
+    /// When the next of it is due: to be accepted, picked, or answered; absent: nothing is.
+    deadline: Option<Time>,
     lines: Vec<WorkLine>,
 }
 
@@ -179,6 +181,8 @@ pub(crate) struct WorkLine {
     backordered: Qty,
     picked: Qty,
     ready: Qty,
+    /// Of those picked and ready, units that the node was asked to give back.
+    asked: Qty,
     /// The node said that it will do it.
     accepted: bool,
 }
@@ -187,6 +191,7 @@ pub(crate) struct WorkLine {
 pub(crate) fn work(row: &OrderRow, node: &str) -> Work {
     let display = display(row);
     let mine = row.fulfilments.iter().filter(|f| f.node == node);
+    let deadline = mine.clone().filter_map(|f| f.deadline).min().map(Time);
     let lines = mine.filter_map(|f| {
         let line = row.lines.get(usize::from(f.line))?;
         let shown = display.lines.get(usize::from(f.line));
@@ -200,6 +205,7 @@ pub(crate) fn work(row: &OrderRow, node: &str) -> Work {
             backordered: f.backordered,
             picked: f.picked,
             ready: f.ready,
+            asked: f.asked,
             accepted: f.accepted,
         })
     });
@@ -213,6 +219,7 @@ pub(crate) fn work(row: &OrderRow, node: &str) -> Work {
         remark: display.remark.clone(),
         priority: row.priority,
         promise: row.promise.map(|(from, to)| (Time(from), Time(to))),
+        deadline,
         lines: lines.collect(),
     }
 }
