@@ -3,7 +3,12 @@
 
 use serde::Serialize;
 
-use crate::{id::OrderId, position::Position, quantity::Qty};
+use crate::{
+    event::OfferClosed,
+    id::{OfferId, OrderId},
+    position::Position,
+    quantity::Qty,
+};
 
 /// Work given to a store, or taken back: `stores.assignments`, keyed by order.
 #[derive(Clone, PartialEq, Debug, Serialize, schemars::JsonSchema)]
@@ -67,6 +72,56 @@ pub struct AssignedLine<'a> {
     /// Of those from stock, units that the store was asked to give back.
     #[serde(skip_serializing_if = "Qty::is_zero")]
     pub asked: Qty,
+}
+
+/// An offer to a store, or the end of one: `stores.assignments`, keyed by order.
+#[derive(Clone, PartialEq, Debug, Serialize)]
+pub struct OfferNotice<'a> {
+    /// `offer.v1`.
+    #[serde(rename = "type")]
+    pub kind: &'a str,
+    /// `offered` (the lines are the whole offer; again with a new epoch: it replaces the one before) or `closed`.
+    pub event: &'a str,
+    /// Why it is closed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<OfferClosed>,
+    /// The store.
+    pub node: &'a str,
+    /// The order.
+    pub order: OrderId,
+    /// The offer.
+    pub offer: OfferId,
+    /// To be named by a claim.
+    pub epoch: u32,
+    /// The round, from 1.
+    pub round: u32,
+    /// Engine time, ms, at which it ends if nothing interrupts; absent: it does not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub deadline: Option<i64>,
+    /// Metres to the customer as the crow flies, in steps of 100; absent: not known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub distance_m: Option<u32>,
+    /// The channel.
+    pub channel: &'a str,
+    /// The platform's order id.
+    pub external_id: &'a str,
+    /// The number the customer knows.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub number: Option<&'a str>,
+    /// The store's running number of the day.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub day_sequence: Option<u32>,
+    /// `delivery` or `pickup`.
+    pub mode: crate::command::order::DeliveryMode,
+    /// The customer's remark.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub remark: Option<&'a str>,
+    /// What the store would send; none where it is closed.
+    pub lines: Vec<AssignedLine<'a>>,
+    /// The command that caused it.
+    pub position: Position,
+    /// Engine time, ms.
+    pub at: i64,
 }
 
 /// What happened to a customer's order: `customers.notifications`, keyed by order.

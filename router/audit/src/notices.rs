@@ -23,6 +23,8 @@ pub(crate) enum Notice {
 
 #[derive(Deserialize)]
 pub(crate) struct Assignment {
+    #[serde(rename = "type", default)]
+    kind: String,
     event: String,
     node: String,
     order: OrderId,
@@ -87,7 +89,11 @@ impl Notices {
     /// Reads a record for outside readers; `None`: not one that is looked at.
     pub fn read(&self, topic: &Topic, payload: &[u8]) -> Option<Result<Notice, String>> {
         let read = match topic {
-            Topic::Assignments => serde_json::from_slice(payload).map(Notice::Assignment),
+            Topic::Assignments => match serde_json::from_slice::<Assignment>(payload) {
+                // What is offered is nobody's work yet.
+                Ok(said) if said.kind == "offer.v1" => return None,
+                read => read.map(Notice::Assignment),
+            },
             Topic::Notifications => serde_json::from_slice(payload).map(Notice::Notification),
             Topic::StockAlerts => serde_json::from_slice(payload).map(Notice::Alert),
             _ => return None,

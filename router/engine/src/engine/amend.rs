@@ -53,6 +53,7 @@ impl Engine {
             return refuse(Refusal::Limit, "lines, with those that were picked or shipped before");
         }
         let (work, seen) = (order.work(), seen(order));
+        let (to, open) = (order.to, units_open(order));
         effects.touch_order(order.id);
         effects.change(Change::Amended(head.version));
         self.stop_waiting(order);
@@ -70,8 +71,16 @@ impl Engine {
         {
             take_payment(order, body.payment, None, effects);
         }
-        if !fits_as_before || places.iter().any(|p| p.pin_changed) {
+        let moved = !fits_as_before || places.iter().any(|p| p.pin_changed);
+        if moved {
             self.release_misfits(order, effects);
+        }
+        // What is offered is all of it, for this place: else it is offered anew.
+        let later = order.not_before.is_some_and(|at| at > self.state.clock.engine);
+        if moved || later || to != order.to || open != units_open(order) {
+            self.withdraw_offers(order, effects);
+        } else if texts {
+            self.show_offers(order, effects);
         }
         self.route(order, effects);
         self.settle(order, effects);
@@ -156,6 +165,7 @@ impl Engine {
             let (entry, pin) = (&mut order.lines[i], pinned(line.pin));
             let pin_changed = entry.pin != pin;
             (entry.unit_price, entry.discount, entry.pin) = (line.unit_price, line.discount, pin);
+            entry.group = line.group;
             entry.listed = true;
             places.push(Place { index: i, pin_changed });
         }
@@ -200,6 +210,10 @@ impl Engine {
             }
         }
     }
+}
+
+fn units_open(order: &Order) -> Qty {
+    order.lines.iter().map(|l| l.open).sum()
 }
 
 /// Where a stated line is among the order's lines.

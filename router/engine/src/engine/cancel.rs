@@ -123,7 +123,15 @@ impl Engine {
         let open = Qty(left.0.min(order.lines[line].open.0));
         effects.shift(&mut self.state, order, line as u16, None, (Unit::Open, to), open);
         left -= open;
-        qty.floor_zero() - left + self.take_work_back(order, line, left, to, effects)
+        left -= self.take_units(order, line, (Unit::Backordered, to), left, effects);
+        if left.is_positive() && order.lines[line].held.is_positive() {
+            self.withdraw_line(order, line, left, effects);
+            let part = order.lines[line].open.min(left);
+            effects.shift(&mut self.state, order, line as u16, None, (Unit::Open, to), part);
+            left -= part;
+        }
+        left -= self.take_units(order, line, (Unit::Allocated, to), left, effects);
+        qty.floor_zero() - left
     }
 
     /// As [`Engine::take_back`], of units at nodes only.
@@ -135,20 +143,31 @@ impl Engine {
         to: Unit,
         effects: &mut Effects<'_>,
     ) -> Qty {
-        let mut left = qty.floor_zero();
-        for unit in [Unit::Backordered, Unit::Allocated] {
-            for place in (0..order.fulfilments.len()).rev() {
-                let fulfilment = &mut order.fulfilments[place];
-                if usize::from(fulfilment.line) != line || !left.is_positive() {
-                    continue;
-                }
-                let node = fulfilment.node;
-                let part = Qty(fulfilment.units(unit).map_or(0, |u| u.0.min(left.0)));
-                effects.shift(&mut self.state, order, line as u16, Some(node), (unit, to), part);
-                left -= part;
+        let later = self.take_units(order, line, (Unit::Backordered, to), qty.floor_zero(), effects);
+        later + self.take_units(order, line, (Unit::Allocated, to), qty.floor_zero() - later, effects)
+    }
+
+    /// Takes units of a line in one state at nodes, the last of the plan first. Returns how many there were.
+    fn take_units(
+        &mut self,
+        order: &mut Order,
+        line: usize,
+        (unit, to): (Unit, Unit),
+        qty: Qty,
+        effects: &mut Effects<'_>,
+    ) -> Qty {
+        let mut left = qty;
+        for place in (0..order.fulfilments.len()).rev() {
+            let fulfilment = &mut order.fulfilments[place];
+            if usize::from(fulfilment.line) != line || !left.is_positive() {
+                continue;
             }
+            let node = fulfilment.node;
+            let part = Qty(fulfilment.units(unit).map_or(0, |u| u.0.min(left.0)));
+            effects.shift(&mut self.state, order, line as u16, Some(node), (unit, to), part);
+            left -= part;
         }
-        qty.floor_zero() - left
+        qty - left
     }
 }
 

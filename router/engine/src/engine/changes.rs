@@ -61,6 +61,10 @@ pub struct Work {
     pub holds: Vec<router_schemas::id::OrderId>,
     /// Touched: SKU and pool, ascending.
     pub pools: Vec<(u32, u32)>,
+    /// Touched: offers by their order, ascending.
+    pub offers: Vec<(router_schemas::id::OrderId, router_schemas::id::OfferId)>,
+    /// Touched nodes, ascending.
+    pub nodes: Vec<u32>,
 }
 
 impl Work {
@@ -72,7 +76,8 @@ impl Work {
 
     /// Whether no row is to be written.
     pub fn is_untouched(&self) -> bool {
-        let held = self.holds.is_empty() && self.pools.is_empty();
+        let held =
+            self.holds.is_empty() && self.pools.is_empty() && self.offers.is_empty() && self.nodes.is_empty();
         self.orders.is_empty() && self.cells.is_empty() && held
     }
 
@@ -83,6 +88,8 @@ impl Work {
         self.cells.clear();
         self.holds.clear();
         self.pools.clear();
+        self.offers.clear();
+        self.nodes.clear();
         self
     }
 }

@@ -7,7 +7,7 @@ use router_schemas::{
         Change, Decision, Event, Exception, HoldCause, HoldChange, OrderState, Outcome, StockCause,
         StockChange, Unit,
     },
-    id::OrderId,
+    id::{OfferId, OrderId},
     limits,
     position::{Position, Topic},
     quantity::Qty,
@@ -44,6 +44,9 @@ pub struct Effects<'a> {
     bytes: usize,
     /// Events with an outcome that were written.
     outcomes: usize,
+    /// Offers that it made, and nodes that it told of offers.
+    offers: u16,
+    asked: usize,
     /// What each choice looked at, where somebody asks.
     pub trace: Option<Vec<Choice>>,
 }
@@ -61,6 +64,8 @@ impl<'a> Effects<'a> {
             work,
             bytes: 0,
             outcomes: 0,
+            offers: 0,
+            asked: 0,
             trace: None,
         }
     }
@@ -81,6 +86,33 @@ impl<'a> Effects<'a> {
     pub fn touch_order(&mut self, order: OrderId) {
         insert_sorted(&mut self.work.orders, order);
         self.order = Some(order);
+    }
+
+    /// What follows is about the order, whether its row changes or not.
+    pub fn about(&mut self, order: OrderId) {
+        self.order = Some(order);
+    }
+
+    /// The offer's row is written with the command.
+    pub fn touch_offer(&mut self, order: OrderId, offer: OfferId) {
+        insert_sorted(&mut self.work.offers, (order, offer));
+        self.order = Some(order);
+    }
+
+    /// The node's row is written with the command.
+    pub fn touch_node(&mut self, node: u32) {
+        insert_sorted(&mut self.work.nodes, node);
+    }
+
+    /// Number of the next offer that the command makes.
+    pub fn next_offer(&mut self) -> u16 {
+        self.offers += 1;
+        self.offers - 1
+    }
+
+    /// So many nodes were told of an offer.
+    pub fn note_asked(&mut self, nodes: usize) {
+        self.asked += nodes;
     }
 
     /// The order left memory: it has no row to write.
@@ -137,6 +169,7 @@ impl<'a> Effects<'a> {
             || self.bytes >= limits::ROWS_BYTES
             || self.work.cells.len() >= CELLS_PER_COMMAND
             || self.work.holds.len() + self.work.pools.len() >= HOLDS_PER_COMMAND
+            || self.asked >= limits::OFFERED
     }
 
     /// True while nothing has changed since the last event.
@@ -146,6 +179,10 @@ impl<'a> Effects<'a> {
 
     pub fn touched_orders(&self) -> impl Iterator<Item = &OrderId> {
         self.work.orders.iter()
+    }
+
+    pub fn touched_offers(&self) -> impl Iterator<Item = &(OrderId, OfferId)> {
+        self.work.offers.iter()
     }
 
     pub fn touched_cells(&self) -> impl Iterator<Item = &(u32, u32)> {
@@ -307,6 +344,9 @@ impl<'a> Effects<'a> {
             // A platform is told at once where nothing is left, or something is again.
             state.feed_changed(sku, now.atp.is_zero() || before.atp.is_zero());
         }
+        if now.atp < before.atp {
+            state.offers.note_less(sku, node, now.atp);
+        }
         if now.atp > before.atp {
             state.mark_rise(sku);
         } else if more {
@@ -378,8 +418,14 @@ impl<'a> Effects<'a> {
         let cells = self.work.cells.iter().map(|(sku, node)| Touched::Cell(*sku, *node));
         let holds = self.work.holds.iter().map(|order| Touched::Hold(*order));
         let pools = self.work.pools.iter().map(|(sku, pool)| Touched::Pool(*sku, *pool));
-        let rows: SmallVec<[Touched<'_>; 16]> =
-            orders.map(Touched::Order).chain(cells).chain(holds).chain(pools).collect();
+        let offers = self.work.offers.iter().filter_map(|(order, offer)| {
+            let order = state.orders.get(order)?;
+            let offer = order.offers.iter().find(|o| o.id == *offer)?;
+            Some(Touched::Offer(order, offer))
+        });
+        let nodes = self.work.nodes.iter().map(|node| Touched::Node(*node));
+        let rare = offers.chain(nodes).chain(holds).chain(pools);
+        let rows: SmallVec<[Touched<'_>; 16]> = orders.map(Touched::Order).chain(cells).chain(rare).collect();
         self.write(state, Some(outcome.unwrap_or(Outcome::Applied)), &rows);
         assert!(
             self.outcomes == 1 || !expected,

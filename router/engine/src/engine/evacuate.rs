@@ -62,8 +62,10 @@ impl Engine {
         let (before, waited) = (order.work(), order.waiting_lines());
         effects.touch_order(order.id);
         let reason = Reason { id: EVACUATED.into(), ..Reason::default() };
-        self.give_back(order, node, &lines, &reason, effects);
-        self.route(order, effects);
+        let given = self.give_back(order, node, &lines, &reason, effects);
+        if self.offer_again(order, node, &given, effects) {
+            self.route(order, effects);
+        }
         self.settle(order, effects);
         effects.tell_nodes(&self.state, order, &before, false);
         effects.tell_delay(&self.state, order, &waited);

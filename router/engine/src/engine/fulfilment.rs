@@ -68,6 +68,7 @@ impl Engine {
         self.with_order(fact.order, |engine, order| {
             let before = order.work();
             let mut moved = Qty::ZERO;
+            let since = order.fulfilments.iter().filter(|f| f.node == node).map(|f| f.since).min();
             if fact.lines.is_empty() {
                 for line in 0..order.lines.len() {
                     moved += engine.move_all(order, line, &step, fact.restock, effects);
@@ -105,6 +106,11 @@ impl Engine {
                 mine.for_each(|f| f.accepted |= (f.picked + f.ready).is_positive());
             }
             effects.touch_order(order.id);
+            if let (Unit::Shipped, true, Some(since)) = (to, moved.is_positive(), since) {
+                let (now, served) = (engine.state.clock.engine, engine.state.clock.service());
+                engine.state.nodes[node as usize].score.shipped(now, served - since);
+                effects.touch_node(node);
+            }
             if to == Unit::Shipped {
                 // What it shipped it knows; others may have lost work to it.
                 let others = order.with_work_of(node, before.clone());

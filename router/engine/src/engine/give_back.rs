@@ -2,20 +2,15 @@
 //! stock, and the node is not asked for this order again.
 
 use router_schemas::{
-    command::{
-        offer::Decline,
-        order::{LineQty, PinKind},
-    },
-    event::{Change, Exception, Outcome, StockCause, Unit},
-    limits::DECLINES,
+    command::order::PinKind,
+    event::{Change, Exception, StockCause, Unit},
+    limits::{DECLINES, NAME_BYTES},
     quantity::Qty,
-    refusal::Refusal,
-    reply::Answer,
     rules::{Reason, StockEffect},
 };
 use smallvec::SmallVec;
 
-use super::{Engine, Verdict, effects::Effects, order::Order, refuse};
+use super::{Engine, effects::Effects, order::Order};
 
 /// Reasons of a rule set that names none: name, effect on stock, cool-down in ms, pause.
 const REASONS: [(&str, StockEffect, Option<i64>, bool); 5] = [
@@ -27,39 +22,6 @@ const REASONS: [(&str, StockEffect, Option<i64>, bool); 5] = [
 ];
 
 impl Engine {
-    /// Request: the node gives back work that it has and has not shipped.
-    pub(super) fn decline_work(&mut self, decline: Decline, effects: &mut Effects<'_>) -> Verdict {
-        let Some(node) = self.index.nodes.get(&decline.node).copied() else {
-            return refuse(Refusal::UnknownNode, &decline.node);
-        };
-        let verdict = self.with_order(decline.order, |engine, order| {
-            let Some(reason) = engine.decline_reason(order, &decline.reason) else {
-                return refuse(Refusal::UnknownReason, &decline.reason);
-            };
-            let lines = match engine.lines_there(order, node, &decline.lines) {
-                Ok(lines) => lines,
-                Err(line) => return refuse(Refusal::UnknownLine, &line),
-            };
-            if lines.is_empty() {
-                return refuse(Refusal::NotOffered, &decline.node);
-            }
-            let (before, waited) = (order.work(), order.waiting_lines());
-            let cancelled = |order: &Order| -> Qty { order.lines.iter().map(|l| l.cancelled).sum() };
-            let were_cancelled = cancelled(order);
-            effects.touch_order(order.id);
-            engine.give_back(order, node, &lines, &reason, effects);
-            engine.route(order, effects);
-            engine.settle(order, effects);
-            effects.tell_nodes(&engine.state, order, &before, false);
-            effects.tell_delay(&engine.state, order, &waited);
-            if cancelled(order) > were_cancelled {
-                effects.tell_answer(&engine.state, order, true);
-            }
-            (Outcome::Applied, Answer::Outcome(Effects::outcome(&engine.state, order)))
-        });
-        verdict.unwrap_or_else(|| refuse(Refusal::UnknownOrder, &decline.order.to_string()))
-    }
-
     /// Gives units back that the node has and has not shipped: line and quantity, as much as is there; those that wait
     /// to be picked first. They are open again, but those cancelled that the node was asked for. Then what the reason
     /// says: to its stock of what it gave back, its cool-down, its pause. The order does not go there again. Who calls
@@ -129,10 +91,19 @@ impl Engine {
     }
 
     /// The reason of that name that holds for the order; `None`: there is none.
-    pub(super) fn decline_reason(&self, _order: &Order, name: &str) -> Option<Reason> {
-        let found = REASONS.iter().find(|(id, ..)| *id == name)?;
-        let (id, effect, cool_down, pause) = *found;
-        Some(Reason { id: id.into(), effect, cool_down, pause })
+    pub(super) fn decline_reason(&self, order: &Order, name: &str) -> Option<Reason> {
+        let set = &self.index.rules.of_zone(&order.zone).set;
+        if !set.reasons.is_empty() {
+            return self.reason(&order.zone, name).cloned();
+        }
+        let built_in = REASONS.iter().find(|(id, ..)| *id == name);
+        match built_in {
+            Some((id, effect, cool_down, pause)) => {
+                Some(Reason { id: (*id).into(), effect: *effect, cool_down: *cool_down, pause: *pause })
+            }
+            // Whoever has no list takes any word, and nothing follows from it.
+            None => (name.len() <= NAME_BYTES).then(|| Reason { id: name.to_owned(), ..Reason::default() }),
+        }
     }
 
     /// Whether the line must come from this node and may not be routed elsewhere.
@@ -143,42 +114,6 @@ impl Engine {
     /// Whether lines go elsewhere where the node that they are pinned to will not send them.
     pub(super) fn may_leave_pin(&self, order: &Order) -> bool {
         self.state.channels.get(&order.identity.channel).is_some_and(|c| c.reroute_pinned)
-    }
-
-    /// Named lines as far as the node has units of them that did not leave; none named: all. `Err`: no such line.
-    fn lines_there(
-        &self,
-        order: &Order,
-        node: u32,
-        named: &[LineQty],
-    ) -> Result<SmallVec<[(usize, Qty); 8]>, String> {
-        let there = |line: usize| -> Qty {
-            order.at_nodes(line).filter(|f| f.node == node).map(|f| f.promised()).sum()
-        };
-        let mut found: SmallVec<[(usize, Qty); 8]> = SmallVec::new();
-        if named.is_empty() {
-            let all = (0..order.lines.len()).map(|line| (line, there(line)));
-            found.extend(all.filter(|(_, qty)| qty.is_positive()));
-            return Ok(found);
-        }
-        for LineQty { line: name, qty } in named {
-            // An amend may have left units of an older line of that name at the node.
-            let mut lines: SmallVec<[usize; 2]> =
-                (0..order.lines.len()).filter(|i| order.lines[*i].name == *name).collect();
-            if lines.is_empty() {
-                return Err(name.clone());
-            }
-            lines.sort_by_key(|i| order.lines[*i].listed);
-            let mut left = qty.map(Qty::floor_zero);
-            for line in lines {
-                let part = left.map_or(there(line), |left| left.min(there(line)));
-                left = left.map(|left| left - part);
-                if part.is_positive() {
-                    found.push((line, part));
-                }
-            }
-        }
-        Ok(found)
     }
 
     /// Opens units of a line at the node, but cancels those that it was asked for. Returns how many there were.
@@ -218,6 +153,7 @@ fn is_pinned_to(order: &Order, line: usize, node: &str) -> bool {
 
 /// The order does not go to this node again. One that too many declined has to be looked at.
 pub fn remember_decline(order: &mut Order, node: u32) {
+    order.note_part(node);
     if order.declined.contains(&node) {
         return;
     }

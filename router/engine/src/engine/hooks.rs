@@ -2,7 +2,7 @@
 
 use router_schemas::rules::Late;
 
-use super::{Engine, effects::Effects, order::Order, rules::Asked, state::State};
+use super::{Engine, effects::Effects, order::Order, state::State};
 
 /// What is asked of a node that gets work.
 #[derive(Debug, Clone, Copy, Default)]
@@ -21,16 +21,6 @@ pub fn is_resting(state: &State, node: u32) -> bool {
 }
 
 impl Engine {
-    /// Offers what is asked to nodes. True: at least one offer is open.
-    pub(super) fn open_offers(
-        &mut self,
-        _order: &mut Order,
-        _asked: &Asked<'_>,
-        _effects: &mut Effects<'_>,
-    ) -> bool {
-        false
-    }
-
     /// Sends what is open to other zones; none named: the channel's fallback zones. True: something went.
     pub(super) fn forward(
         &mut self,

@@ -21,6 +21,7 @@ use smallvec::SmallVec;
 use super::{
     cancel_request::asked,
     changes::{Decided, Moved, Noted},
+    offer::{NodeImage, OfferImage},
     order::Order,
     state::{SkuState, State},
 };
@@ -121,6 +122,8 @@ impl<'a> DecisionImage<'a> {
 pub enum RowImage<'a> {
     Order(OrderImage<'a>),
     Cell(CellImage<'a>),
+    Offer(OfferImage<'a>),
+    Node(NodeImage<'a>),
     /// One that is written seldom.
     Whole(Row),
 }
@@ -130,6 +133,8 @@ impl Serialize for RowImage<'_> {
         match self {
             RowImage::Order(image) => serializer.serialize_newtype_variant("Row", 0, "Order", image),
             RowImage::Cell(image) => serializer.serialize_newtype_variant("Row", 1, "Cell", image),
+            RowImage::Offer(image) => serializer.serialize_newtype_variant("Row", 3, "Offer", image),
+            RowImage::Node(image) => serializer.serialize_newtype_variant("Row", 5, "Node", image),
             RowImage::Whole(row) => row.serialize(serializer),
         }
     }

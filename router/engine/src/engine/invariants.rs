@@ -1,4 +1,4 @@
-//! What must hold after every command, asserted for what it touched: I2, I3, I5. I1 and I7 are asserted where units
+//! What must hold after every command, asserted for what it touched: I2 to I6. I1 and I7 are asserted where units
 //! are promised and where events are written (`effects.rs`). A broken one stops the partition.
 
 use router_schemas::{event::OrderState, quantity::Qty};
@@ -11,6 +11,11 @@ impl Engine {
         for id in effects.touched_orders() {
             let Some(order) = self.state.orders.get(id) else { continue };
             let wrong = self.unsound(order);
+            assert!(wrong.is_none(), "{} broken by {}: order {id}", wrong.unwrap_or(""), effects.position);
+        }
+        for (id, _) in effects.touched_offers() {
+            let Some(order) = self.state.orders.get(id) else { continue };
+            let wrong = self.unsound_offers(order);
             assert!(wrong.is_none(), "{} broken by {}: order {id}", wrong.unwrap_or(""), effects.position);
         }
         for (sku, node) in effects.touched_cells() {
@@ -37,11 +42,16 @@ impl Engine {
             }
         }
         for (line, (promised, shipped, returned)) in order.lines.iter().zip(sums) {
-            let whole = line.open + line.cancelled + promised + shipped == line.ordered;
-            let positive = [line.open, line.cancelled, line.delivered].iter().all(|q| q.0 >= 0);
+            let apart = line.open + line.held + line.away + line.cancelled;
+            let whole = apart + promised + shipped == line.ordered;
+            let parts = [line.open, line.held, line.away, line.cancelled, line.delivered];
+            let positive = parts.iter().all(|q| q.0 >= 0);
             if !whole || !positive || returned > shipped || line.delivered > shipped {
                 return Some("I3");
             }
+        }
+        if let Some(broken) = self.unsound_offers(order) {
+            return Some(broken);
         }
         // It moves on by itself, it ended, or it waits where it is looked at.
         let documented = match &order.state {
@@ -49,7 +59,8 @@ impl Engine {
             OrderState::Scheduled => {
                 order.not_before.is_some_and(|at| self.state.timed.contains(&(at, order.id)))
             }
-            OrderState::Routing | OrderState::Offered | OrderState::Confirming => false,
+            OrderState::Offered => order.has_open_offers(),
+            OrderState::Routing | OrderState::Confirming => false,
             closed if closed.is_closed() => order.closed_at.is_some(),
             _ => true,
         };

@@ -40,7 +40,7 @@ impl Engine {
             Lapse::Wait(order) => self.lapse_wait(order, effects),
             Lapse::CoolDown(node) => self.lapse_cool_down(node, effects),
             Lapse::Hold(order) => self.lapse_hold(order, effects),
-            Lapse::Offer(_) => {}
+            Lapse::Offer(order) => self.lapse_offers(order, effects),
         }
         effects.end_item(&self.state);
         true

@@ -16,8 +16,10 @@ mod hooks;
 mod images;
 mod invariants;
 mod lapse;
+mod names;
 mod nodes;
 mod notices;
+mod offer;
 mod order;
 mod pause;
 mod payment;
@@ -53,7 +55,7 @@ use router_schemas::{
     position::{Position, Topic},
     refusal::Refusal,
     reply::Answer,
-    row::{CellRow, OrderRow},
+    row::{CellRow, NodeRow, OfferRow, OrderRow},
     snapshot::{self, SnapshotError},
     stage::{Input, Outputs, Stage, Topology},
 };
@@ -98,6 +100,19 @@ impl Engine {
     /// An order as it stands; `None`: not known here.
     pub fn order(&self, id: OrderId) -> Option<OrderRow> {
         self.state.orders.get(&id).map(|order| rows::order_row(&self.state, order))
+    }
+
+    /// The offers of an order, open or over, as far as they are kept.
+    pub fn offers(&self, id: OrderId) -> Vec<OfferRow> {
+        let order = self.state.orders.get(&id);
+        order.map_or(Vec::new(), |order| {
+            order.offers.iter().map(|offer| rows::offer_row(&self.state, order, offer)).collect()
+        })
+    }
+
+    /// How a node stands; `None`: not known here.
+    pub fn node(&self, name: &str) -> Option<NodeRow> {
+        self.index.nodes.get(name).map(|node| rows::node_row(&self.state, *node))
     }
 
     /// The cells of a SKU in this partition.
@@ -153,7 +168,8 @@ impl Engine {
             Command::Returned(fact) => self.returned(fact, effects),
             Command::Accepted(fact) => self.accepted(fact, effects),
             Command::HandedOver(fact) => self.handed_over(fact, effects),
-            Command::Decline(decline) => self.decline_work(decline, effects),
+            Command::Claim(claim) => self.claim(claim, effects),
+            Command::Decline(decline) => self.decline(decline, effects),
             Command::CancelAnswer(answer) => self.cancel_answer(answer, effects),
             Command::Node(request) => self.node_request(request, effects),
             Command::Steer(steer) => self.steer(meta, steer, effects),
@@ -178,9 +194,7 @@ impl Engine {
             Command::Extend(asked) => self.extend(asked, effects),
             Command::Release(asked) => self.release(asked, effects),
             Command::ChannelPolicy(policy) => self.channel_policy(policy, effects),
-            Command::Steer(_) | Command::Claim(_) | Command::Leg(_) | Command::LegReport(_) => {
-                refuse(Refusal::Level, "not yet")
-            }
+            Command::Leg(_) | Command::LegReport(_) => refuse(Refusal::Level, "not yet"),
             Command::ShareKept(_) | Command::Skip(_) | Command::Accept(_) | Command::Forgotten(_) => {
                 refuse(Refusal::WrongZone, "this command is not for a zone")
             }

@@ -112,6 +112,12 @@ pub fn assigned(state: &State, node: u32) -> u32 {
     if midnight(state, node) == place.day { place.assigned } else { 0 }
 }
 
+/// Whether the node may take the order, as far as its capacity goes.
+pub fn has_room(state: &State, order: &Order, node: u32) -> bool {
+    let key = order.loss_key();
+    has_room_at_once(state, &key, node) && has_room_today(state, &key, node)
+}
+
 fn has_room_at_once(state: &State, key: &LossKey, node: u32) -> bool {
     let place = &state.nodes[node as usize];
     let full = place.node.capacity_at_once.is_some_and(|c| place.orders.len() >= c as usize);

@@ -15,7 +15,7 @@ use router_schemas::{
 use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
 
-use super::{cancel_request::CancelAsk, work::Terms};
+use super::{cancel_request::CancelAsk, offer::Offer, work::Terms};
 
 /// Most things that a routing can sort its waiting orders by.
 pub const SORTS: usize = 4;
@@ -85,6 +85,10 @@ pub struct Order {
     pub work_due: Option<i64>,
     /// Service time at which what is open is cancelled, where a rule says so.
     pub wait: Option<i64>,
+    /// Its offers, open or over.
+    pub offers: Vec<Offer>,
+    /// The last epoch that one of them was given.
+    pub epochs: u32,
 }
 
 #[derive(Debug, Default, Serialize, Deserialize)]
@@ -286,10 +290,12 @@ impl Order {
             OrderState::Scheduled
         } else if open && !payment_ok {
             OrderState::AwaitingPayment
+        } else if open && self.queue.is_none() {
+            OrderState::Routing
+        } else if self.has_open_offers() {
+            OrderState::Offered
         } else if let (true, Some(queue)) = (open, &self.queue) {
             OrderState::Parked(queue.clone())
-        } else if open {
-            OrderState::Routing
         } else if promised {
             OrderState::InFulfilment
         } else if self.lines.iter().enumerate().any(stray) {

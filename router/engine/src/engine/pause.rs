@@ -104,8 +104,11 @@ impl Engine {
     pub(super) fn stands(&mut self, node: u32, change: NodeChange, effects: &mut Effects<'_>) {
         effects.change(Change::Node(self.state.node_name(node).to_owned(), change));
         self.index.roster.note_node(&self.state, node);
-        if self.state.nodes[node as usize].takes_part() {
-            self.state.wake(Some(node));
+        effects.touch_node(node);
+        match self.state.nodes[node as usize].takes_part() {
+            true => self.state.wake(Some(node)),
+            // What it was offered is withdrawn.
+            false => _ = self.state.offers.leaving.insert(node),
         }
     }
 }

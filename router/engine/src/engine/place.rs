@@ -81,6 +81,8 @@ pub fn fresh(to: Assigned, head: OrderHead, body: OrderBody, now: i64) -> (Box<O
         asks: Vec::new(),
         work_due: None,
         wait: None,
+        offers: Vec::new(),
+        epochs: 0,
     });
     (order, body.lines)
 }

@@ -77,6 +77,9 @@ impl Engine {
         if self.state.feed.on {
             self.state.feed_all();
         }
+        if !self.state.nodes[number as usize].node.enabled {
+            self.state.offers.leaving.insert(number);
+        }
         self.index.roster.note_node(&self.state, number);
         nodes::note_full_day(&mut self.state, number);
         // A node that orders named before it was known lets them go on, whether it has stock or not.

@@ -2,16 +2,17 @@
 
 use router_schemas::{
     envelope::write_postcard,
-    event::{Change, Exception},
+    event::{Change, Exception, OfferStep},
     id::OrderId,
     limits::EVENT_BYTES,
-    row::{CellRow, OrderRow, Row},
+    row::{CellRow, NodeRow, OfferRow, OrderRow, Row},
 };
 use serde::{Serialize, de::DeserializeOwned};
 
 use super::{
     changes::Noted,
     images::{CellImage, Changes, OrderImage, RowImage},
+    offer::{NodeImage, Offer, OfferImage},
     order::Order,
     state::State,
 };
@@ -24,6 +25,8 @@ pub enum Touched<'a> {
     Hold(OrderId),
     /// SKU and pool.
     Pool(u32, u32),
+    Offer(&'a Order, &'a Offer),
+    Node(u32),
 }
 
 impl Touched<'_> {
@@ -34,6 +37,8 @@ impl Touched<'_> {
             Touched::Cell(sku, node) => CellImage::of(state, sku, node).map(RowImage::Cell),
             Touched::Hold(order) => state.hold_row(order).map(|row| RowImage::Whole(Row::Hold(row))),
             Touched::Pool(sku, pool) => Some(RowImage::Whole(Row::Pool(state.pool_row(sku, pool)))),
+            Touched::Offer(order, offer) => Some(RowImage::Offer(OfferImage::of(state, order, offer))),
+            Touched::Node(node) => Some(RowImage::Node(NodeImage::of(state, node))),
         }
     }
 }
@@ -46,6 +51,16 @@ pub fn order_row(state: &State, order: &Order) -> OrderRow {
 /// The row of a cell; `None`: there is no such cell.
 pub fn cell_row(state: &State, sku: u32, node: u32) -> Option<CellRow> {
     CellImage::of(state, sku, node).map(|image| read(&image))
+}
+
+/// The row of an offer.
+pub fn offer_row(state: &State, order: &Order, offer: &Offer) -> OfferRow {
+    read(&OfferImage::of(state, order, offer))
+}
+
+/// The row of a node.
+pub fn node_row(state: &State, node: u32) -> NodeRow {
+    read(&NodeImage::of(state, node))
 }
 
 /// What an image says, as a value of its own.
@@ -80,6 +95,10 @@ const FULFILMENT_BYTES: usize = 52;
 const ORDER_BYTES: usize = 700;
 /// Bytes of four names and numbers.
 pub const HELD_BYTES: usize = 4 * 66 + 20;
+const OFFER_BYTES: usize = 700;
+const NODE_BYTES: usize = 140;
+/// Of an entry of an offer, of one of its lines.
+const ENTRY_BYTES: usize = 6;
 
 /// An estimate of the bytes of an order's row, above what it takes; its lines' names are taken as long as may be
 /// only where there are few.
@@ -108,6 +127,11 @@ fn row_weight(state: &State, row: &Touched<'_>) -> usize {
             ORDER_BYTES + lines.iter().map(|l| l.skus.len() * HELD_BYTES).sum::<usize>()
         }
         Touched::Pool(..) => HELD_BYTES + CELL_BYTES,
+        Touched::Offer(_, offer) => {
+            let entries = offer.entries.iter().map(|e| state.node_name(e.node).len() + ENTRY_BYTES);
+            OFFER_BYTES + entries.sum::<usize>() + offer.lines.len() * 2 * ENTRY_BYTES
+        }
+        Touched::Node(node) => state.node_name(*node).len() + NODE_BYTES,
     }
 }
 
@@ -125,6 +149,14 @@ fn change_weight(state: &State, change: &Noted) -> usize {
             | Change::Recovered(cell),
         ) => cell.node.len() + cell.sku.len() + cell.bucket.len() + 32,
         Noted::Other(Change::Hold(hold)) => 64 + hold.moves.len() * HELD_BYTES,
+        Noted::Other(Change::Offer(change)) => match &change.what {
+            OfferStep::Opened(_, nodes, _) => 64 + nodes.iter().map(|n| n.len() + 2).sum::<usize>(),
+            OfferStep::Declined(node, reason, lines) => 64 + node.len() + reason.len() + lines.len() * 12,
+            _ => 128,
+        },
+        Noted::Other(Change::GivenBack(node, reason, lines)) => {
+            64 + node.len() + reason.len() + lines.len() * 12
+        }
         Noted::Other(_) => 64,
     }
 }

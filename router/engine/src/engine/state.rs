@@ -1,9 +1,6 @@
 //! What the engine knows: nodes, SKUs with their cells, orders, and the indexes over them.
 
-use std::{
-    collections::{BTreeMap, BTreeSet, HashMap},
-    hash::{BuildHasherDefault, Hasher},
-};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use router_schemas::{
     command::{
@@ -16,13 +13,14 @@ use router_schemas::{
     quantity::Qty,
 };
 use serde::{Deserialize, Serialize};
-use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 pub use super::order::Order;
 use super::{
     feed::Feed,
     hold::Hold,
     lapse::Lapse,
+    names::{NameHash, SkuNumbers},
+    offer::{Listed, Score},
     order::{LossKey, WaitKey},
     pool::Pools,
     reference::Stale,
@@ -84,6 +82,8 @@ pub struct State {
     pub pools: Pools,
     /// What platforms are to be told of.
     pub feed: Feed,
+    /// Open offers by node, and by what they need there.
+    pub offers: Listed,
     /// A `continue` of ours is on its way.
     pub continuing: bool,
     /// Keys of facts, with the engine time at which they are forgotten.
@@ -134,39 +134,6 @@ pub struct Index {
     pub rules: Sets,
 }
 
-/// One fixed hash of names, so that every run looks names up in the same way.
-pub type NameHash = BuildHasherDefault<NameHasher>;
-
-/// XXH3-64 of the bytes.
-#[derive(Debug, Default)]
-pub struct NameHasher(u64);
-
-impl Hasher for NameHasher {
-    fn write(&mut self, bytes: &[u8]) {
-        self.0 = xxh3_64_with_seed(bytes, self.0);
-    }
-
-    /// The mark after a text: nothing follows it.
-    fn write_u8(&mut self, _: u8) {}
-
-    fn finish(&self) -> u64 {
-        self.0
-    }
-}
-
-/// The numbers of one SKU: without bucket, and of each bucket.
-#[derive(Debug, Default)]
-pub struct SkuNumbers {
-    pub plain: Option<u32>,
-    pub buckets: BTreeMap<String, u32>,
-}
-
-impl SkuNumbers {
-    pub fn all(&self) -> impl Iterator<Item = u32> {
-        self.plain.into_iter().chain(self.buckets.values().copied())
-    }
-}
-
 impl Index {
     /// The index of a state that was read; the nodes' own lists of SKUs are filled in as well.
     pub fn of(state: &mut State) -> Self {
@@ -210,21 +177,11 @@ pub struct NodeState {
     pub cool_until: Option<i64>,
     /// Its work goes elsewhere, and it gets nothing until that is done.
     pub evacuates: bool,
+    /// What it did with offers.
     pub score: Score,
     /// SKUs with a cell here, ascending. Rebuilt, never written.
     #[serde(skip)]
     pub skus: Vec<u32>,
-}
-
-/// How a node has answered so far. Counts are in thousandths; what is old counts less.
-#[derive(Debug, Default, Clone, Serialize, Deserialize)]
-pub struct Score {
-    pub offers: u64,
-    pub declines: u64,
-    pub lapses: u64,
-    /// Mean time to claim and to ship, ms; `None`: nothing claimed or shipped yet.
-    pub claim_ms: Option<i64>,
-    pub ship_ms: Option<i64>,
 }
 
 #[derive(Debug, Default, Serialize, Deserialize)]

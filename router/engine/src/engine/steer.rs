@@ -25,6 +25,9 @@ impl Engine {
     pub(super) fn steer(&mut self, meta: &Meta, steer: Steer, effects: &mut Effects<'_>) -> Verdict {
         self.on_order(&steer.to, &steer.identity, |engine, order| {
             let (before, waited) = (order.work(), order.waiting_lines());
+            if !matches!(steer.act, Steering::Approve) {
+                engine.withdraw_offers(order, effects);
+            }
             let (what, done) = match &steer.act {
                 Steering::Retry { forgive } => ("retry", engine.retry_order(order, *forgive)),
                 Steering::Reroute { node, lines, same_node } => {

@@ -35,6 +35,10 @@ impl Engine {
         while budget > 0 && !effects.is_full() {
             if !self.state.oversold.is_empty() {
                 self.relieve(&mut budget, effects);
+            } else if !self.state.offers.leaving.is_empty() {
+                self.leave(&mut budget, effects);
+            } else if !self.state.offers.short.is_empty() {
+                self.close_short(&mut budget, effects);
             } else if !self.state.evacuations.is_empty() {
                 self.evacuate_some(&mut budget, effects);
             } else if !self.state.woken.is_empty() {
@@ -60,6 +64,8 @@ impl Engine {
             || self.is_feed_due(timers)
             || !(state.oversold.is_empty()
                 && state.evacuations.is_empty()
+                && state.offers.leaving.is_empty()
+                && state.offers.short.is_empty()
                 && state.woken.is_empty()
                 && state.stale.is_empty()
                 && state.turns.is_empty());

@@ -196,7 +196,10 @@ impl Engine {
         }
         if !back.is_empty() {
             let reason = Reason { id: LATE.into(), ..Reason::default() };
-            self.give_back(order, node, &back, &reason, effects);
+            let given = self.give_back(order, node, &back, &reason, effects);
+            self.state.nodes[node as usize].score.declined(self.state.clock.engine);
+            // What it had claimed is offered to the others; the rest is routed with all that is late.
+            self.offer_again(order, node, &given, effects);
         }
     }
 

@@ -193,8 +193,8 @@ impl Model {
         let mut left = qty;
         for state in from {
             let part = left.min(self.of(order, line, node, state));
-            self.add(order, line, node, state, -part);
             self.add(order, line, node, to, part);
+            self.add(order, line, node, state, -part);
             left -= part;
         }
         if to == "shipped" {
@@ -226,8 +226,9 @@ impl Model {
             let taken = self.allocated(&node, &sku) - self.backordered(&node, &sku);
             let there = (cell.on_hand - cell.blocked - cell.safety - taken).max(0);
             let part = there.min(self.of(order, &line, &node, "backordered"));
-            self.add(order, &line, &node, "backordered", -part);
+            // In this order, so that the node keeps its place in the plan.
             self.add(order, &line, &node, "allocated", part);
+            self.add(order, &line, &node, "backordered", -part);
         }
     }
 

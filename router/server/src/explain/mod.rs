@@ -89,7 +89,7 @@ pub(crate) struct Step {
 
 impl Step {
     fn decides(&self) -> bool {
-        self.changes.iter().any(|change| matches!(change, Change::Decided(_)))
+        self.changes.iter().any(|change| matches!(change, Change::Decided(_) | Change::Offer(_)))
     }
 }
 

@@ -5,8 +5,9 @@ pub mod filter;
 pub mod plan;
 pub mod query;
 pub mod set;
+pub mod share;
 pub mod sort;
-mod walk;
+pub mod walk;
 
 use std::sync::Arc;
 

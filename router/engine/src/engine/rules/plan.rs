@@ -256,8 +256,14 @@ impl<'a> Spread<'a> {
             fill.nodes > 0
         };
         let useful: Vec<u32> = ranked.iter().filter(gives).copied().collect();
+        // So many nodes, however they are chosen, must be able to give enough: else no subset of that size is tried.
+        let reaches: Vec<Vec<Qty>> = self.ask.demands.iter().map(|d| self.reach(&useful, d.sku)).collect();
+        let reaches = |size: usize| {
+            let mut each = self.ask.demands.iter().zip(&reaches);
+            backorders || each.all(|(demand, reach)| reach[size - 1] >= demand.qty)
+        };
         let mut tries = SUBSETS;
-        (1..=most.min(useful.len())).find_map(|size| {
+        (1..=most.min(useful.len())).filter(|size| reaches(*size)).find_map(|size| {
             let full = |fill: &Fill| {
                 let mut fill = fill.clone();
                 if backorders && !fill.is_done() {
@@ -267,6 +273,18 @@ impl<'a> Spread<'a> {
             };
             self.subset(&useful, size, &self.start(), &full, &mut tries)
         })
+    }
+
+    /// What the richest node has of a SKU, the two richest together, and so on.
+    fn reach(&self, nodes: &[u32], sku: u32) -> Vec<Qty> {
+        let mut has: Vec<Qty> = nodes.iter().map(|node| self.ask.state.has(sku, *node)).collect();
+        has.sort_unstable_by(|a, b| b.cmp(a));
+        let mut sum = Qty::ZERO;
+        has.iter_mut().for_each(|has| {
+            sum = Qty(sum.0.saturating_add(has.0));
+            *has = sum;
+        });
+        has
     }
 
     /// Subsets of so many of the nodes, each taken up at the price of one try.

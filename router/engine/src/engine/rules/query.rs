@@ -5,6 +5,7 @@ use router_schemas::{
         Assigned,
         order::{OrderMessage, PinKind},
     },
+    event::Outcome,
     id::OrderId,
     quantity::Qty,
     refusal::Refusal,
@@ -52,8 +53,10 @@ impl Engine {
     /// Stock is no filter, what is pinned is not looked at, and nothing changes. Empty where no routing owns it. Refused
     /// where the message does not decode or is beyond a limit.
     pub fn candidates(&mut self, zone: &str, message: OrderMessage) -> Result<Vec<Candidate>, Refusal> {
-        let body: router_schemas::command::order::OrderBody =
-            postcard::from_bytes(&message.body).map_err(|_| Refusal::Undecodable)?;
+        let body = place::body(&message).map_err(|(outcome, _)| match outcome {
+            Outcome::Refused(refusal) => refusal,
+            _ => Refusal::Invalid,
+        })?;
         let to = Assigned { order: OrderId::default(), zone: zone.to_owned() };
         let (mut order, lines) = place::fresh(to, message.head, body, self.state.clock.engine);
         let known = self.state.skus.len();

@@ -118,8 +118,8 @@ fn value<'a>(ask: &Ask<'a>, sort: &'a Sort, node: u32) -> Option<Value<'a>> {
         Sort::WeeksOfSupply => weeks_of_supply(ask, node),
         Sort::CapacityLeft => capacity_left(ask, node),
         Sort::DeclineRate => decline_rate(ask, node),
-        Sort::TimeToClaim => place.score.claim_ms.map(Value::Number),
-        Sort::TimeToShip => place.score.ship_ms.map(Value::Number),
+        Sort::TimeToClaim => place.score.mean_claim().map(Value::Number),
+        Sort::TimeToShip => place.score.mean_ship().map(Value::Number),
         Sort::Cost(table) => cost(ask, table, node),
         Sort::Attribute { name, .. } => {
             let found = place.node.attributes.iter().find(|(known, _)| known == name);

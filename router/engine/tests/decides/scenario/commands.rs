@@ -16,7 +16,7 @@ use router_schemas::{
 };
 
 use super::{
-    expect, holds, rules,
+    expect, holds, offers, rules,
     words::{self, Words},
     world::World,
 };
@@ -65,6 +65,7 @@ impl World {
                     Some(self.name_of(f.order))
                 }
                 Command::Accepted(f) | Command::HandedOver(f) => Some(self.name_of(f.order)),
+                Command::Claim(c) => Some(self.name_of(c.order)),
                 Command::Decline(d) => Some(self.name_of(d.order)),
                 Command::CancelAnswer(a) => Some(self.name_of(a.order)),
                 _ => None,
@@ -94,7 +95,10 @@ impl World {
             "valued" => rules::valued(self, &mut words).and_then(|()| words.end()),
             _ => match expect::expect(self, &verb, words) {
                 Some(held) => held,
-                None => Err(format!("`{verb}` is not known here; allowed: {VERBS}; {}", super::work::VERBS)),
+                None => {
+                    let (work, offers) = (super::work::VERBS, offers::VERBS);
+                    Err(format!("`{verb}` is not known here; allowed: {VERBS}; {work}; {offers}"))
+                }
             },
         }
     }
@@ -216,7 +220,10 @@ impl World {
             }
             "tick" => Command::Tick,
             "continue" => Command::Continue,
-            _ => return super::work::command(self, verb, words),
+            _ => match offers::command(self, verb, words)? {
+                None => return super::work::command(self, verb, words),
+                known => return Ok(known),
+            },
         };
         Ok(Some(command))
     }
@@ -291,7 +298,6 @@ fn node(words: &mut Words) -> Result<Node, String> {
         sequence: words.number("sequence")?,
         attributes: attributes(words)?,
         area: words.number::<f64>("area")?.map(|km| chord2_of_metres(km * 1000.0)),
-        ..Node::default()
     })
 }
 
@@ -330,9 +336,11 @@ pub fn lines(words: &mut Words) -> Result<Vec<LineQty>, String> {
     words.rest().into_iter().map(line).collect()
 }
 
-/// `[NAME=]SKU[@BUCKET]:QTY[*PRICE][/GROUP][!NODE|?NODE|~NODE]`.
+/// `[NAME=]SKU[@BUCKET]:QTY[*PRICE][/GROUP][!NODE|?NODE|~NODE][%GROUP]`.
 fn order_line(word: &str) -> Result<OrderLine, String> {
     let (name, rest) = word.split_once('=').map_or((None, word), |(name, rest)| (Some(name), rest));
+    let (rest, group) =
+        rest.split_once('%').map_or((rest, None), |(rest, group)| (rest, Some(group.to_owned())));
     let (what, qty) = rest.split_once(':').ok_or_else(|| format!("`{word}` is no line; for example A:3"))?;
     let (qty, pin) = match qty.find(['!', '?', '~']) {
         Some(place) => {
@@ -345,15 +353,18 @@ fn order_line(word: &str) -> Result<OrderLine, String> {
         }
         None => (qty, None),
     };
-    let (qty, group) = qty.split_once('/').map_or((qty, None), |(qty, group)| (qty, Some(group)));
+    let (qty, group) = match qty.split_once('/') {
+        Some((qty, of)) => (qty, Some(of.to_owned())),
+        None => (qty, group),
+    };
     let (qty, price) = qty.split_once('*').unwrap_or((qty, "0"));
     let (sku, bucket) = words::sku(what);
     Ok(OrderLine {
         line: name.unwrap_or(&sku).to_owned(),
         qty: words::qty(qty)?,
         unit_price: words::number(price)?,
-        group: group.map(str::to_owned),
         pin,
+        group,
         buckets: Some(bucket).filter(|bucket| !bucket.is_empty()).into_iter().collect(),
         sku,
         ..OrderLine::default()

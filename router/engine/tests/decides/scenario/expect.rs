@@ -13,6 +13,7 @@ use serde_json::Value;
 
 use super::{
     commands::PAYMENTS,
+    offers,
     words::{self, Words},
     world::World,
 };
@@ -78,7 +79,10 @@ pub fn expect(world: &World, verb: &str, mut left: Words) -> Option<Held> {
         "forgotten" => forgotten(world, words),
         "steps" => steps(world, words),
         "quiet" => quiet(world),
-        _ => super::work::expect(world, verb, words)?,
+        _ => match offers::expect(world, verb, words) {
+            Some(held) => held,
+            None => super::work::expect(world, verb, words)?,
+        },
     };
     Some(held.and_then(|()| left.end()))
 }
@@ -381,7 +385,11 @@ fn steps(world: &World, words: &mut Words) -> Held {
 fn quiet(world: &World) -> Held {
     let said = &world.said;
     let changes: Vec<&Change> = said.changes().collect();
-    let spoken = said.assignments.len() + said.notices.len() + said.alerts.len() + said.to_intake.len();
+    let spoken = said.offers.len()
+        + said.assignments.len()
+        + said.notices.len()
+        + said.alerts.len()
+        + said.to_intake.len();
     match changes.is_empty() && spoken == 0 {
         true => Ok(()),
         false => Err(format!("there were {changes:?} and {spoken} messages")),

@@ -1,4 +1,4 @@
-//! I1 to I3 and I5 to I7 from outside: sums over the events, compared with the row images and with what the engine
+//! I1 to I7 from outside: sums over the events, compared with the row images and with what the engine
 //! answers. Nothing here knows how the engine decides.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -16,6 +16,8 @@ use router_schemas::{
     row::{CellRow, HoldRow, LineRow, OrderRow, Row},
 };
 
+use super::offer_book::Offers;
+
 /// Node, SKU, bucket.
 type Cell = (String, String, String);
 type Units = BTreeMap<Unit, i64>;
@@ -30,6 +32,7 @@ pub struct Ledger {
     enabled: BTreeMap<String, bool>,
     order_rows: BTreeMap<OrderId, OrderRow>,
     cell_rows: BTreeMap<Cell, CellRow>,
+    offers: Offers,
     /// What is held for each order, by node and SKU, as changes add up.
     holds: BTreeMap<OrderId, HeldSums>,
     hold_rows: BTreeMap<OrderId, HoldRow>,
@@ -73,6 +76,7 @@ impl Ledger {
     /// Takes in what one record did.
     pub fn record(&mut self, command: &Command, skipped: bool, events: &[Event]) -> Result<(), String> {
         self.fresh = Default::default();
+        self.offers.begin();
         self.form(command, skipped, events)?;
         if let (Command::Reference(published), false) = (command, skipped) {
             match &published.change {
@@ -102,7 +106,8 @@ impl Ledger {
                     self.hold_rows.insert(row.order, row.clone());
                     held.insert(row.order);
                 }
-                Row::Offer(_) | Row::Node(_) | Row::Pool(_) => {}
+                Row::Offer(row) => self.offers.row(row),
+                Row::Node(_) | Row::Pool(_) => {}
             }
         }
         for event in events {
@@ -191,13 +196,16 @@ impl Ledger {
                 let promised = |units: &Units| PROMISED.iter().any(|unit| count(units, *unit) > 0);
                 ensure(!sum.at.values().any(promised), || "an order with promised units is forgotten".into())
             }
+            Change::Offer(change) => self.offers.change(event, change),
             Change::GivenBack(node, ..) => {
-                let order = event.order.ok_or("work of no order is given back")?;
+                let order = event.order.ok_or("work is given back in an event about no order")?;
+                self.offers.given_back(order, node);
                 self.gave_back.insert((order, node.clone()));
                 Ok(())
             }
             Change::Steered(..) => {
                 self.gave_back.retain(|(order, _)| Some(*order) != event.order);
+                self.offers.steered(event.order);
                 Ok(())
             }
             _ => Ok(()),
@@ -324,6 +332,7 @@ impl Ledger {
         let any = |field: fn(&LineRow) -> Qty| row.lines.iter().any(|line| field(line).is_positive());
         let (open, promised) = (any(|l| l.open), any(|l| l.allocated + l.backordered));
         let legal = match &*row.state.text() {
+            "offered" => any(|l| l.held),
             "in_fulfilment" => !open && promised,
             "completed" | "shipped_after_cancel" => !open && !promised && any(|l| l.shipped),
             "cancelled" => !open && !promised && !any(|l| l.shipped),
@@ -361,6 +370,7 @@ impl Ledger {
                 format!("the last row was {row:?}, the engine has {now:?}")
             })?;
         }
+        self.offers.agree_with(engine, all)?;
         for id in &self.forgotten {
             ensure(engine.order(*id).is_none(), || format!("{id} was forgotten and is known"))?;
         }

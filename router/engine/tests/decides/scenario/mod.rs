@@ -51,14 +51,19 @@
 //! answer NODE ORDER yes|no [key K]                        where it was asked to give picked units back
 //! halt NODE [until TIME] | carry_on NODE | evacuate NODE [key K]
 //! retry ORDER [forgive] | reroute ORDER [from NODE] [same_node] [LINES] | assign ORDER NODE [LINES] | approve ORDER
+//! grab [nodes N] [rounds N] [ttl SECONDS] [widen KM,KM] [whole] [multi] [keep_groups] [partial] [only_open]
+//!      [ignore_capacity] [then allocate|QUEUE] [reasons NAME[:EFFECT][:COOL_SECONDS][:pause],...] [version N]
+//!      [stock_only]                                        a rule set of one rule that offers, and one behind it
+//! claim NODE ORDER [epoch N] [of N]                       with the epoch last heard; `of`: which offer of the order
+//! decline NODE ORDER REASON [LINES] [of N]                an offer, or work that it has
 //! time TIME | tick | ticks TIME                           `ticks` every five seconds until then
 //! continue                                                after `alone`
 //! alone COMMAND                                           the command without what it asks to continue
 //! each A..B LINE                                          the line for each number, written {n}
 //! ```
 //!
-//! A line of an order is `[NAME=]SKU:QTY[*PRICE][/GROUP][!NODE|?NODE|~NODE]`: its name is the SKU's where none is given,
-//! `!` pins it hard, `~` lets rules take it there only, `?` prefers. Lines of other commands are `NAME` or `NAME:QTY`. What
+//! A line of an order is `[NAME=]SKU:QTY[*PRICE][/GROUP][!NODE|?NODE|~NODE][%GROUP]`: its name is the SKU's where none is given,
+//! `!` pins it hard, `~` lets rules take it there only, `?` prefers, `/` and `%` put it into a group. Lines of other commands are `NAME` or `NAME:QTY`. What
 //! publishes rules stands in [`rules`].
 //!
 //! Behind `->` stands what must follow: `applied`, `repeat`, `ignored`, `refused REASON`, or for an order its state
@@ -79,6 +84,12 @@
 //! unknown ORDER                        the engine has no such order
 //! orders STATE N                       so many orders are in this state
 //!
+//! offered ORDER A,B|nobody [of N]      who may claim; of all its offers, or of one
+//! winner ORDER A,B|nobody              who has its offers
+//! offer ORDER N STATE [epoch E] [round R] [LINE:QTY ...]
+//! score NODE FIELD=N ...               offers declines lapses (thousandths) claim_ms paused
+//!
+//! heard NODE offered ORDER [LINE:QTY ...], closed ORDER REASON, ...  |  heard NODE nothing
 //! told NODE assigned|changed|withdrawn ORDER [LINE:QTY ...]  |  told NODE nothing
 //! noticed ORDER confirmed|delayed|changed|shipped|delivered|cancelled|refund_due [M]  |  noticed ORDER nothing
 //! alert oversold|drift|recovered NODE SKU [Q], ...  |  alert nothing
@@ -101,6 +112,8 @@ mod commands;
 mod expect;
 mod holds;
 pub mod ledger;
+mod offer_book;
+mod offers;
 mod rules;
 mod words;
 mod work;

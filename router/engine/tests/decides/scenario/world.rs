@@ -41,6 +41,8 @@ pub struct Said {
     pub outcome: Option<Outcome>,
     pub events: Vec<Event>,
     pub assignments: Vec<Value>,
+    /// What nodes were told of offers.
+    pub offers: Vec<Value>,
     pub notices: Vec<Value>,
     pub alerts: Vec<Value>,
     pub replies: Vec<Reply>,
@@ -70,6 +72,10 @@ pub struct World {
     /// The channel that each order came by: a part of its identity.
     pub channels: BTreeMap<String, String>,
     pub nodes: BTreeMap<String, Node>,
+    /// The last offer that a node heard of: node, order.
+    pub offers: BTreeMap<(String, String), Value>,
+    /// All that nodes heard of offers and that nobody took yet.
+    pub heard: Vec<Value>,
     /// Orders named so far, forgotten ones included.
     named: u64,
     records: Vec<Record>,
@@ -87,6 +93,8 @@ impl World {
             orders: BTreeMap::new(),
             channels: BTreeMap::new(),
             nodes: BTreeMap::new(),
+            offers: BTreeMap::new(),
+            heard: Vec::new(),
             named: 0,
             records: Vec::new(),
         };
@@ -140,7 +148,13 @@ impl World {
             let json = || serde_json::from_slice::<Value>(bytes).map_err(|e| e.to_string());
             match topic {
                 Topic::Events => events.push(read::<Event>(bytes)?),
-                Topic::Assignments => self.said.assignments.push(json()?),
+                Topic::Assignments => {
+                    let notice = json()?;
+                    match notice["type"].as_str() {
+                        Some("offer.v1") => self.hear(notice),
+                        _ => self.said.assignments.push(notice),
+                    }
+                }
                 Topic::Notifications => self.said.notices.push(json()?),
                 Topic::StockAlerts => self.said.alerts.push(json()?),
                 Topic::Availability => self.said.available.push(json()?),
@@ -158,6 +172,15 @@ impl World {
         self.said.outcome = self.said.outcome.or(events.iter().find_map(|event| event.outcome));
         self.said.events.extend(events);
         checked.and_then(|()| self.ledger.agrees_with(&self.engine, false))
+    }
+
+    fn hear(&mut self, notice: Value) {
+        let text = |field: &str| notice[field].as_str().unwrap_or_default().to_owned();
+        if notice["event"] == "offered" {
+            self.offers.insert((text("node"), text("external_id")), notice.clone());
+        }
+        self.heard.push(notice.clone());
+        self.said.offers.push(notice);
     }
 
     /// Plays all records into a fresh engine, and again over a snapshot from the middle.
