@@ -75,12 +75,14 @@ pub struct AssignedLine<'a> {
 }
 
 /// An offer to a store, or the end of one: `stores.assignments`, keyed by order.
-#[derive(Clone, PartialEq, Debug, Serialize)]
+#[derive(Clone, PartialEq, Debug, Serialize, schemars::JsonSchema)]
 pub struct OfferNotice<'a> {
     /// `offer.v1`.
     #[serde(rename = "type")]
+    #[schemars(extend("const" = "offer.v1"))]
     pub kind: &'a str,
     /// `offered` (the lines are the whole offer; again with a new epoch: it replaces the one before) or `closed`.
+    #[schemars(extend("enum" = ["offered", "closed"]))]
     pub event: &'a str,
     /// Why it is closed.
     #[serde(skip_serializing_if = "Option::is_none")]

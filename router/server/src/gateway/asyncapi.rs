@@ -2,7 +2,7 @@
 
 use axum::response::{IntoResponse, Response};
 use router_ingest::json::REGENERATE;
-use router_schemas::notice::{Assignment, Availability, Notification, StockAlert};
+use router_schemas::notice::{Assignment, Availability, Notification, OfferNotice, StockAlert};
 use schemars::{JsonSchema, Schema, SchemaGenerator, generate::SchemaSettings};
 use serde_json::{Map, Value, json};
 
@@ -35,16 +35,29 @@ const CHANNELS: &[Channel] = &[
                 work reads them at `GET /v1/orders/{id}/contact`. `GET /v1/nodes/{node}/stream` has the records of one \
                 node as server-sent events",
         key: "order and node",
-        messages: &[Message {
-            name: "assignment.v1",
-            about: "Work of a store: its whole state for the order. `withdrawn`: it has none any more",
-            schema: schema::<Assignment<'static>>,
-            example: r#"{"type": "assignment.v1", "event": "assigned", "node": "s1", "order": "o2kq9m0g4000000000000a",
+        messages: &[
+            Message {
+                name: "offer.v1",
+                about: "An offer to a store, whole: `epoch` and `offer` go into its claim. `closed`: it may not claim any more",
+                schema: schema::<OfferNotice<'static>>,
+                example: r#"{"type": "offer.v1", "event": "offered", "node": "s1", "order": "o2kq9m0g4000000000000a",
+                "offer": "f2kq9m0g40000000000000abc", "epoch": 1, "round": 1, "deadline": 1777860060000,
+                "distance_m": 1300, "channel": "web", "external_id": "1001", "number": "A-17", "day_sequence": 17,
+                "mode": "delivery", "remark": "no bag, please", "lines": [{"line": "1", "sku": "LATTE",
+                "name": "Latte", "options": ["hot", "large"], "qty": 2}], "position": "commands/3@1040",
+                "at": 1777860000000}"#,
+            },
+            Message {
+                name: "assignment.v1",
+                about: "Work of a store: its whole state for the order. `withdrawn`: it has none any more",
+                schema: schema::<Assignment<'static>>,
+                example: r#"{"type": "assignment.v1", "event": "assigned", "node": "s1", "order": "o2kq9m0g4000000000000a",
                 "channel": "web", "external_id": "1001", "number": "A-17", "day_sequence": 17, "mode": "delivery",
                 "remark": "no bag, please", "lines": [{"line": "1", "sku": "LATTE", "name": "Latte",
                 "options": ["hot", "large"], "qty": 2}], "deadline": 1777860300000, "position": "commands/3@1042",
                 "at": 1777860000000}"#,
-        }],
+            },
+        ],
     },
     Channel {
         topic: "customers.notifications",
