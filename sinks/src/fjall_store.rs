@@ -176,8 +176,11 @@ impl FjallStore {
                 (time, stated, row)
             }
         };
-        // An order never changes its name: what it stands for is looked at once.
-        if is_new && self.order_id(&kept.2.identity)?.is_none_or(|named| named < id) {
+        // An order never changes its name: what it stands for is looked at once. A part has its home's name.
+        if is_new
+            && kept.2.part_of.is_none()
+            && self.order_id(&kept.2.identity)?.is_none_or(|named| named < id)
+        {
             found::name(table, batch, &kept.2.identity, id);
         }
         found::find(table, batch, before, keys::finds_order(&kept.2));

@@ -101,6 +101,14 @@ impl Order {
             ];
             there.iter().filter(|(_, q)| !q.is_zero()).for_each(|(u, q)| self.add(at.line, node, *u, *q));
         }
+        // What left no node of home left other zones.
+        for (line, shown) in (0u16..).zip(&row.lines) {
+            let here = row.fulfilments.iter().filter(|f| f.line == line);
+            let (left, back) = here
+                .fold((shown.shipped, shown.returned), |rest, f| (rest.0 - f.shipped, rest.1 - f.returned));
+            let abroad = [(Unit::Shipped, left - back), (Unit::Returned, back)];
+            abroad.iter().filter(|(_, q)| !q.is_zero()).for_each(|(u, q)| self.add(line, NOWHERE, *u, *q));
+        }
     }
 
     /// Units of a line in these states, at all nodes.

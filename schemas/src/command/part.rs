@@ -40,10 +40,14 @@ pub struct Part {
 pub struct PartCancel {
     /// Which attempt at which part.
     pub part: PartRef,
+    /// The home zone: where reports go.
+    pub home: String,
     /// The zone that has it.
     pub zone: String,
-    /// Quantity per line that is no longer wanted.
+    /// Quantity per line that is no longer wanted, all cancels of this attempt together: the same again is a repeat.
     pub lines: Vec<(String, Qty)>,
+    /// True: nodes that have picked are asked to give the units back. False: picked units stay.
+    pub ask: bool,
 }
 
 /// The whole state of a part, per line. A higher number replaces a lower.
@@ -57,6 +61,8 @@ pub struct PartReport {
     pub report: u64,
     /// One for each line of the part.
     pub lines: Vec<PartLine>,
+    /// The carrier's number, where units left with this report.
+    pub tracking: Option<String>,
 }
 
 /// State of one line of a part.
@@ -78,6 +84,9 @@ pub struct PartLine {
     pub delivered: Qty,
     /// Of those that left, units that came back.
     pub returned: Qty,
+    /// Units that home does not want any more, as far as the zone has heard of it: what of them it did not cancel or give
+    /// back by now was too late.
+    pub unwanted: Qty,
 }
 
 /// Home asks a zone to hold stock for a leg of an order's hold, or to end that. Idempotent by (order, leg, attempt).

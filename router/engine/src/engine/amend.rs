@@ -53,7 +53,7 @@ impl Engine {
             return refuse(Refusal::Limit, "lines, with those that were picked or shipped before");
         }
         let (work, seen) = (order.work(), seen(order));
-        let (to, open) = (order.to, units_open(order));
+        let (address, open) = ((order.to, order.recipient), units_open(order));
         effects.touch_order(order.id);
         effects.change(Change::Amended(head.version));
         self.stop_waiting(order);
@@ -71,16 +71,23 @@ impl Engine {
         {
             take_payment(order, body.payment, None, effects);
         }
-        let moved = !fits_as_before || places.iter().any(|p| p.pin_changed);
-        if moved {
+        let misfits = !fits_as_before || places.iter().any(|p| p.pin_changed);
+        if misfits {
             self.release_misfits(order, effects);
         }
         // What is offered is all of it, for this place: else it is offered anew.
         let later = order.not_before.is_some_and(|at| at > self.state.clock.engine);
-        if moved || later || to != order.to || open != units_open(order) {
+        if misfits || later || address.0 != order.to || open != units_open(order) {
             self.withdraw_offers(order, effects);
         } else if texts {
             self.show_offers(order, effects);
+        }
+        if let Some(abroad) = &mut order.abroad {
+            // It is another order now: zones that gave it back may be asked again.
+            abroad.visited.clear();
+            if misfits || address != (order.to, order.recipient) {
+                order.recall_all();
+            }
         }
         self.route(order, effects);
         self.settle(order, effects);
@@ -177,14 +184,18 @@ impl Engine {
     fn set_quantity(&mut self, order: &mut Order, line: usize, qty: Qty, effects: &mut Effects<'_>) {
         let entry = &mut order.lines[line];
         let (asked, number) = (std::mem::replace(&mut entry.asked, qty), line as u16);
+        // What other zones were asked for as the order shrank is on its way out of it.
+        let ordered = entry.ordered - order.recalled(line, Unit::Outside);
         if qty > asked {
-            let more = (qty - asked.max(entry.ordered)).floor_zero();
+            let more = (qty - asked.max(ordered)).floor_zero();
+            let more = more - order.turn_recall(line, more, (Unit::Outside, Unit::Open));
             effects.shift(&mut self.state, order, number, None, (Unit::Outside, Unit::Open), more);
         } else if qty < asked {
-            let less = (entry.ordered - qty).floor_zero();
-            let cancelled = less.min(entry.cancelled);
+            let less = (ordered - qty).floor_zero();
+            let cancelled = less.min(order.lines[line].cancelled);
             let step = (Unit::Cancelled, Unit::Outside);
             effects.shift(&mut self.state, order, number, None, step, cancelled);
+            let less = less - order.turn_recall(line, less - cancelled, (Unit::Cancelled, Unit::Outside));
             let taken = self.take_back(order, line, less - cancelled, Unit::Outside, effects);
             let late = less - cancelled - taken;
             if late.is_positive() {
@@ -224,7 +235,8 @@ struct Place {
 
 /// Whether units of the line were picked or shipped: it stays, whatever an amend says.
 fn is_stuck(order: &Order, line: usize) -> bool {
-    order.at_nodes(line).any(|f| (f.picked + f.ready + f.shipped + f.returned).is_positive())
+    order.was_away(line)
+        || order.at_nodes(line).any(|f| (f.picked + f.ready + f.shipped + f.returned).is_positive())
 }
 
 fn seen(order: &Order) -> Seen {

@@ -35,7 +35,12 @@ impl Engine {
                 Err(line) => return refuse(Refusal::UnknownLine, &line),
             };
             let mut before = order.work();
+            let cancelled = |order: &Order| order.lines.iter().map(|l| l.cancelled).sum::<Qty>();
+            let known = cancelled(order);
             let (mut taken, mut asked) = (Qty::ZERO, false);
+            if let Some(abroad) = &mut order.abroad {
+                abroad.ask = cancel.ask;
+            }
             let mut nodes: SmallVec<[u32; 4]> = SmallVec::new();
             for (line, qty) in &wanted {
                 let part = engine.take_back(order, *line, *qty, Unit::Cancelled, effects);
@@ -48,6 +53,7 @@ impl Engine {
                 }
             }
             if !taken.is_positive() && !asked {
+                order.abroad.iter_mut().for_each(|abroad| abroad.ask = false);
                 let picked = |f: &super::order::Fulfilment| {
                     (f.picked + f.ready).is_positive() && wanted.iter().any(|w| w.0 == usize::from(f.line))
                 };
@@ -65,7 +71,8 @@ impl Engine {
             }
             effects.tell_nodes(&engine.state, order, &before, false);
             engine.tell_asked(order, &nodes, effects);
-            if taken.is_positive() {
+            // What other zones are asked for is cancelled when they say so.
+            if cancelled(order) > known {
                 effects.tell_cancelled(&engine.state, order);
             }
             (Outcome::Applied, Answer::Outcome(Effects::outcome(&engine.state, order)))
@@ -109,9 +116,23 @@ impl Engine {
         });
     }
 
+    /// As [`Engine::take_back_here`]; the rest is asked for in other zones, and moves when they answer. Returns how many
+    /// there were, those asked for included.
+    pub(super) fn take_back(
+        &mut self,
+        order: &mut Order,
+        line: usize,
+        qty: Qty,
+        to: Unit,
+        effects: &mut Effects<'_>,
+    ) -> Qty {
+        let here = self.take_back_here(order, line, qty, to, effects);
+        here + order.recall(line, qty.floor_zero() - here, to)
+    }
+
     /// Takes up to `qty` units of a line that nobody picked out of work, and moves them `to`: open units first,
     /// then backordered, then allocated ones in reverse plan order. Returns how many there were.
-    pub(super) fn take_back(
+    pub(super) fn take_back_here(
         &mut self,
         order: &mut Order,
         line: usize,

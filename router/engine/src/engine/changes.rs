@@ -55,6 +55,8 @@ pub struct Work {
     pub moves: Vec<Moved>,
     /// Touched, ascending.
     pub orders: Vec<router_schemas::id::OrderId>,
+    /// Touched parts, whose homes are to be told.
+    pub parts: Vec<router_schemas::id::OrderId>,
     /// Touched: SKU and node, ascending.
     pub cells: Vec<(u32, u32)>,
     /// Holds touched, ascending.
@@ -85,6 +87,7 @@ impl Work {
     pub fn emptied(mut self) -> Self {
         self.forget_changes();
         self.orders.clear();
+        self.parts.clear();
         self.cells.clear();
         self.holds.clear();
         self.pools.clear();

@@ -115,6 +115,16 @@ impl<'a> Effects<'a> {
         self.asked += nodes;
     }
 
+    /// The order is a part: its home is told when the command ends.
+    pub fn touch_part(&mut self, order: OrderId) {
+        insert_sorted(&mut self.work.parts, order);
+    }
+
+    /// The parts that the command touched, once.
+    pub fn take_parts(&mut self) -> Vec<OrderId> {
+        std::mem::take(&mut self.work.parts)
+    }
+
     /// The order left memory: it has no row to write.
     pub fn forgotten(&mut self, order: OrderId) {
         self.work.orders.retain(|touched| *touched != order);

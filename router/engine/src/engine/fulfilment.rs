@@ -111,6 +111,9 @@ impl Engine {
                 engine.state.nodes[node as usize].score.shipped(now, served - since);
                 effects.touch_node(node);
             }
+            if let (Some(duty), Unit::Shipped) = (&mut order.duty, to) {
+                duty.tracking.clone_from(&fact.tracking);
+            }
             if to == Unit::Shipped {
                 // What it shipped it knows; others may have lost work to it.
                 let others = order.with_work_of(node, before.clone());
@@ -201,6 +204,10 @@ impl Engine {
             }
             if left.is_positive() {
                 effects.exception(Exception::OverShipped(left));
+                if order.declined.contains(&node) {
+                    // It had given them back: no other zone is to send them again either.
+                    order.recall(line, left, Unit::Outside);
+                }
                 effects.shift(&mut self.state, order, number, place, (Unit::Outside, to), left);
                 left = Qty::ZERO;
             }
@@ -235,7 +242,7 @@ impl Engine {
         if !order.declined.contains(&node) || !qty.is_positive() {
             return Qty::ZERO;
         }
-        let taken = self.take_back(order, line, qty, Unit::Open, effects);
+        let taken = self.take_back_here(order, line, qty, Unit::Open, effects);
         let step = (Unit::Open, Unit::Shipped);
         effects.shift(&mut self.state, order, line as u16, Some(node), step, taken);
         taken

@@ -12,7 +12,7 @@ use router_schemas::{
     id::{Identity, OrderId},
     position::Position,
     quantity::{Currency, Qty},
-    row::{PartRow, Row},
+    row::Row,
 };
 use serde::{Serialize, Serializer};
 use serde_bytes::Bytes;
@@ -23,6 +23,7 @@ use super::{
     changes::{Decided, Moved, Noted},
     offer::{NodeImage, OfferImage},
     order::Order,
+    part::Away,
     state::{SkuState, State},
 };
 
@@ -165,7 +166,7 @@ pub struct OrderImage<'a> {
     fulfilments: Fulfilments<'a>,
     display: &'a Bytes,
     part_of: &'a Option<(PartRef, String)>,
-    parts: &'a [PartRow],
+    parts: Parts<'a>,
     declined: Names<'a>,
 }
 
@@ -194,9 +195,39 @@ impl<'a> OrderImage<'a> {
             fulfilments: Fulfilments { state, order },
             display: Bytes::new(&order.display),
             part_of: &order.part_of,
-            parts: &[],
+            parts: Parts(order),
             declined: Names { state, of: &order.declined },
         }
+    }
+}
+
+/// The present attempt at each part.
+struct Parts<'a>(&'a Order);
+
+impl Serialize for Parts<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let present: SmallVec<[PartImage<'_>; 4]> =
+            self.0.abroad.iter().flat_map(|abroad| abroad.present()).map(PartImage::of).collect();
+        present.serialize(serializer)
+    }
+}
+
+/// `row::PartRow`.
+#[derive(Serialize)]
+struct PartImage<'a> {
+    part: u32,
+    attempt: u32,
+    zone: &'a str,
+    visited: &'a [String],
+    report: u64,
+    away: SmallVec<[(u16, Qty); 8]>,
+}
+
+impl<'a> PartImage<'a> {
+    fn of(part: &'a Away) -> Self {
+        let away = part.lines.iter().filter(|l| l.away.is_positive()).map(|l| (l.line, l.away)).collect();
+        let Away { part: number, attempt, zone, visited, report, .. } = part;
+        PartImage { part: *number, attempt: *attempt, zone, visited, report: *report, away }
     }
 }
 
@@ -225,6 +256,10 @@ impl Serialize for Lines<'_> {
             for (sum, part) in sums[usize::from(f.line)].iter_mut().zip(parts) {
                 *sum += part;
             }
+        }
+        for l in self.order.away_lines() {
+            let [.., shipped, returned] = &mut sums[usize::from(l.line)];
+            (*shipped, *returned) = (*shipped + l.shipped, *returned + l.back);
         }
         serializer.collect_seq(self.order.lines.iter().zip(sums).map(|(line, sums)| {
             let SkuState { name, bucket, .. } = &self.state.skus[line.sku as usize];

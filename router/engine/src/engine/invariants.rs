@@ -41,10 +41,19 @@ impl Engine {
                 return Some("I3");
             }
         }
-        for (line, (promised, shipped, returned)) in order.lines.iter().zip(sums) {
-            let apart = line.open + line.held + line.away + line.cancelled;
-            let whole = apart + promised + shipped == line.ordered;
-            let parts = [line.open, line.held, line.away, line.cancelled, line.delivered];
+        let mut away: SmallVec<[Qty; 8]> = SmallVec::from_elem(Qty::ZERO, order.lines.len());
+        for l in order.away_lines() {
+            let (place, sum) = (usize::from(l.line), &mut sums[usize::from(l.line)]);
+            away[place] += l.away;
+            (sum.1, sum.2) = (sum.1 + l.shipped, sum.2 + l.back);
+            if l.away.0 < 0 {
+                return Some("I3");
+            }
+        }
+        for ((line, (promised, shipped, returned)), away) in order.lines.iter().zip(sums).zip(away) {
+            let nowhere = line.open + line.held + line.away + line.cancelled;
+            let whole = nowhere + promised + shipped == line.ordered && line.away == away;
+            let parts = [line.open, line.held, line.cancelled, line.delivered];
             let positive = parts.iter().all(|q| q.0 >= 0);
             if !whole || !positive || returned > shipped || line.delivered > shipped {
                 return Some("I3");

@@ -16,6 +16,8 @@ pub enum Lapse {
     Work(OrderId),
     /// The order's wait, where a rule ends it.
     Wait(OrderId),
+    /// What is remembered of a part that was cancelled before it came: home's order, part, attempt.
+    Stray(OrderId, u32, u32),
     /// A node's cool-down.
     CoolDown(u32),
 }
@@ -36,6 +38,7 @@ impl Engine {
         self.state.deadlines.remove(&(at, lapse));
         effects.begin_item();
         match lapse {
+            Lapse::Stray(order, part, attempt) => _ = self.state.strays.remove(&(order, part, attempt)),
             Lapse::Work(order) => self.lapse_work(order, effects),
             Lapse::Wait(order) => self.lapse_wait(order, effects),
             Lapse::CoolDown(node) => self.lapse_cool_down(node, effects),

@@ -12,7 +12,6 @@ mod field;
 mod fulfilment;
 mod give_back;
 mod hold;
-mod hooks;
 mod images;
 mod invariants;
 mod lapse;
@@ -21,6 +20,7 @@ mod nodes;
 mod notices;
 mod offer;
 mod order;
+mod part;
 mod pause;
 mod payment;
 mod place;
@@ -187,9 +187,9 @@ impl Engine {
                 (Outcome::Applied, Answer::Done)
             }
             Command::Continue => (Outcome::Applied, Answer::Done),
-            Command::Part(_) | Command::PartCancel(_) | Command::PartReport(_) => {
-                refuse(Refusal::Level, "parts of orders in other zones")
-            }
+            Command::Part(part) => self.take_part(part, effects),
+            Command::PartCancel(cancel) => self.cancel_part(cancel, effects),
+            Command::PartReport(report) => self.part_report(report, effects),
             Command::Reserve(asked) => self.reserve(asked, effects),
             Command::Extend(asked) => self.extend(asked, effects),
             Command::Release(asked) => self.release(asked, effects),
@@ -265,6 +265,7 @@ impl Engine {
                 Some(Outcome::Refused(if input.skipped { Refusal::Skipped } else { Refusal::Undecodable }))
             }
         };
+        self.tell_homes(&mut effects);
         // A skipped record leaves its outcome and its reply, nothing else: the next one asks.
         if !input.skipped {
             self.ask_to_continue(timers, &mut effects);

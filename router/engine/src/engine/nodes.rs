@@ -3,7 +3,6 @@
 use router_schemas::command::order::DeliveryMode;
 
 use super::{
-    hooks::is_resting,
     order::{LossKey, Order},
     state::State,
 };
@@ -168,4 +167,9 @@ pub fn note_full_day(state: &mut State, node: u32) {
         let next = local.unwrap_or(now - now.rem_euclid(86_400_000) + 86_400_000);
         state.days.insert((next, node));
     }
+}
+
+/// Whether the node gets nothing new: paused, evacuated, or cooling down after a decline.
+pub fn is_resting(state: &State, node: u32) -> bool {
+    !state.nodes[node as usize].takes_part()
 }

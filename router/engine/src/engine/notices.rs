@@ -71,6 +71,10 @@ impl Effects<'_> {
         amount: Option<i64>,
         tracking: Option<&str>,
     ) {
+        // The customer hears from home.
+        if order.part_of.is_some() {
+            return;
+        }
         let language = shown::language(&order.display);
         let (topic, partition) = self.target(Topic::Notifications);
         let notice = Notification {

@@ -15,7 +15,12 @@ use router_schemas::{
 use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
 
-use super::{cancel_request::CancelAsk, offer::Offer, work::Terms};
+use super::{
+    cancel_request::CancelAsk,
+    offer::Offer,
+    part::{Abroad, Duty},
+    work::Terms,
+};
 
 /// Most things that a routing can sort its waiting orders by.
 pub const SORTS: usize = 4;
@@ -77,6 +82,10 @@ pub struct Order {
     pub part_of: Option<(PartRef, String)>,
     /// Nodes that declined it, in the order in which they did.
     pub declined: Vec<u32>,
+    /// Parts of it in other zones, where there ever was one.
+    pub abroad: Option<Box<Abroad>>,
+    /// For a part: what its home is owed.
+    pub duty: Option<Box<Duty>>,
     /// What rules asked of nodes that have work of it.
     pub terms: Vec<Terms>,
     /// Picked units that nodes were asked to give back.
@@ -269,19 +278,23 @@ impl Order {
         waits
     }
 
+    /// Units that left nodes, those of other zones included.
     pub fn shipped(&self, line: usize) -> Qty {
-        self.at_nodes(line).map(|f| f.shipped).sum()
+        self.at_nodes(line).map(|f| f.shipped).sum::<Qty>() + self.left_abroad(line).0
     }
 
+    /// Of those, units that came back to a node.
     pub fn returned(&self, line: usize) -> Qty {
-        self.at_nodes(line).map(|f| f.returned).sum()
+        self.at_nodes(line).map(|f| f.returned).sum::<Qty>() + self.left_abroad(line).1
     }
 
     /// The state that follows from units, queue and payment, by the documented precedence.
     pub fn derive(&self, payment_ok: bool, now: i64) -> OrderState {
         let open = self.lines.iter().any(|l| l.open.is_positive());
-        let promised = self.fulfilments.iter().any(|f| f.promised().is_positive());
-        let shipped = self.fulfilments.iter().any(|f| f.shipped.is_positive());
+        let away = self.lines.iter().any(|l| l.away.is_positive());
+        let promised = away || self.fulfilments.iter().any(|f| f.promised().is_positive());
+        let shipped = self.fulfilments.iter().any(|f| f.shipped.is_positive())
+            || self.away_lines().any(|l| l.shipped.is_positive());
         let stray =
             |(i, l): (usize, &Line)| l.after_cancel.is_positive() && l.after_cancel > self.returned(i);
         if open && self.review {

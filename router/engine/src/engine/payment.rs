@@ -30,7 +30,7 @@ impl Engine {
 
     pub(super) fn delivered(&mut self, fact: Delivered, effects: &mut Effects<'_>) -> Verdict {
         self.on_fact(&fact.to, effects, |engine, order, effects| {
-            let nothing_shipped = order.fulfilments.iter().all(|f| f.shipped.is_zero());
+            let nothing_shipped = (0..order.lines.len()).all(|line| order.shipped(line).is_zero());
             for line in 0..order.lines.len() {
                 let left = (order.shipped(line) - order.lines[line].delivered).floor_zero();
                 let name = &order.lines[line].name;

@@ -4,6 +4,7 @@ use router_schemas::{
     command::{
         Assigned,
         order::{OrderBody, OrderHead, OrderLine, OrderMessage, PaymentState, Pin, PinKind},
+        part::PartRef,
     },
     event::{OrderState, Outcome, Unit},
     limits::{self, LINES, REMEMBER_MS},
@@ -16,6 +17,7 @@ use super::{
     Engine, Verdict,
     effects::Effects,
     order::{Line, Order, SORTS},
+    part::Duty,
     refuse,
 };
 
@@ -83,6 +85,8 @@ pub fn fresh(to: Assigned, head: OrderHead, body: OrderBody, now: i64) -> (Box<O
         wait: None,
         offers: Vec::new(),
         epochs: 0,
+        abroad: None,
+        duty: None,
     });
     (order, body.lines)
 }
@@ -104,14 +108,24 @@ pub fn fresh_line(line: OrderLine, sku: u32) -> Line {
 
 impl Engine {
     /// A new order: reserve stock, choose nodes.
-    pub(super) fn place(&mut self, mut message: OrderMessage, effects: &mut Effects<'_>) -> Verdict {
+    pub(super) fn place(&mut self, message: OrderMessage, effects: &mut Effects<'_>) -> Verdict {
+        self.place_order(message, None, effects)
+    }
+
+    /// A new order, or a part of one whose home is another zone.
+    pub(super) fn place_order(
+        &mut self,
+        mut message: OrderMessage,
+        part_of: Option<(PartRef, String)>,
+        effects: &mut Effects<'_>,
+    ) -> Verdict {
         let Some(to) = message.to.take() else {
             return refuse(Refusal::WrongZone, "the order did not come through intake");
         };
         if let Some(known) = self.state.orders.get(&to.order) {
             return (Outcome::Repeat, Answer::Outcome(Effects::outcome(&self.state, known)));
         }
-        if !self.state.zones.contains(&to.zone) {
+        if !self.is_own(&to.zone) {
             return refuse(Refusal::WrongZone, &to.zone);
         }
         let body = match body(&message) {
@@ -119,7 +133,14 @@ impl Engine {
             Err(verdict) => return verdict,
         };
         let now = self.state.clock.engine;
+        let of_other = part_of.is_some();
         let (mut order, lines) = fresh(to, message.head, body, now);
+        if of_other {
+            // Home has looked at its part.
+            order.review = false;
+            order.duty = Some(Duty::of(lines.len()));
+            order.part_of = part_of;
+        }
         order.billed = order.total();
         if matches!(
             order.payment,
@@ -153,7 +174,8 @@ impl Engine {
         let sku = self.sku_number(&line.sku, line.buckets.first().map_or("", String::as_str));
         let asked: Qty = line.qty;
         let is_free = |(i, l): (usize, &Line)| {
-            !l.listed && l.ordered.is_zero() && order.at_nodes(i).all(|f| f.is_empty())
+            let gone = !l.listed && l.ordered.is_zero() && order.at_nodes(i).all(|f| f.is_empty());
+            gone && !order.was_away(i)
         };
         let free = match order.lines.len() < LINES {
             true => None,

@@ -323,7 +323,7 @@ impl Engine {
 
     /// What a channel keeps back and may promise beyond stock.
     pub(super) fn channel_policy(&mut self, said: ChannelPolicy, effects: &mut Effects<'_>) -> Verdict {
-        if !self.state.zones.contains(&said.zone) {
+        if !self.is_own(&said.zone) {
             return refuse(Refusal::WrongZone, &said.zone);
         }
         let sku = self.sku_number(&said.sku, &said.bucket);

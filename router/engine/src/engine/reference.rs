@@ -35,13 +35,17 @@ impl Engine {
                     for channel in self.state.channels.keys() {
                         self.state.pools.number_of(&zone.id, channel);
                     }
-                    self.state.zones.insert(zone.id);
+                }
+                let known = zone.partition.and_then(|at| self.state.zones.insert(zone.id, at));
+                if known.is_none() {
+                    // Orders that wait may be forwarded to it.
+                    self.state.wake(None);
                 }
             }
             Reference::Node(node) => self.publish_node(*node),
             Reference::Item(item) => self.publish_item(*item),
             Reference::Channel(channel) => {
-                for zone in &self.state.zones {
+                for (zone, _) in self.state.zones.iter().filter(|(_, at)| **at == self.partition) {
                     self.state.pools.number_of(zone, &channel.id);
                 }
                 self.state.channels.insert(channel.id.clone(), channel);
@@ -51,7 +55,8 @@ impl Engine {
                 self.state.wake(None);
             }
             Reference::Rules(set) => {
-                self.state.rules.publish(*set, |zone| self.state.zones.contains(zone));
+                let (zones, here) = (&self.state.zones, self.partition);
+                self.state.rules.publish(*set, |zone| zones.get(zone) == Some(&here));
                 self.index.rules = Sets::of(&self.state.rules);
                 self.index.roster.note_rules();
                 self.state.wake(None);

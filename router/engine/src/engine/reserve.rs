@@ -43,7 +43,7 @@ impl Engine {
         let Some(to) = &asked.to else {
             return refuse(Refusal::WrongZone, "the request did not come through intake");
         };
-        if !self.state.zones.contains(&to.zone) {
+        if !self.is_own(&to.zone) {
             return refuse(Refusal::WrongZone, &to.zone);
         }
         if let Some(verdict) = self.said_before(to.order, &asked.key) {

@@ -6,8 +6,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use router_schemas::{command::order::DeliveryMode, geo::UnitVector, rules::Rule};
 
 use super::{
-    hooks::is_resting,
-    nodes::Filters,
+    nodes::{Filters, is_resting},
     order::Order,
     rules::{
         filter,

@@ -18,12 +18,12 @@ use super::{
     Engine, Verdict,
     choose::Pinned,
     effects::{self, Effects},
-    hooks::Terms,
     nodes,
     order::Order,
     refuse,
     rules::{self, Spot, plan::Shares},
     trace,
+    work::Deadlines,
 };
 
 impl Engine {
@@ -131,7 +131,7 @@ impl Engine {
         self.take(order, &now, Unit::Allocated, effects);
         self.take(order, &later, Unit::Backordered, effects);
         if !now.is_empty() {
-            self.start_work(order, node, &Terms::default());
+            self.start_work(order, node, &Deadlines::default());
         }
         whole
     }
@@ -163,6 +163,15 @@ impl Engine {
             self.keep_work(order, effects);
             effects.tell_nodes(&self.state, order, &before, false);
             next = order.derive(self.payment_ok(order), now);
+        }
+        if order.abroad.is_some() {
+            self.send_recalls(order, effects);
+        }
+        if order.part_of.is_some() {
+            effects.touch_part(order.id);
+            if self.hand_back(order, effects) {
+                next = order.derive(self.payment_ok(order), now);
+            }
         }
         self.keep_work(order, effects);
         order.changed_at = now;

@@ -14,6 +14,7 @@ use super::{
     images::{CellImage, Changes, OrderImage, RowImage},
     offer::{NodeImage, Offer, OfferImage},
     order::Order,
+    part::Away,
     state::State,
 };
 
@@ -99,12 +100,21 @@ const OFFER_BYTES: usize = 700;
 const NODE_BYTES: usize = 140;
 /// Of an entry of an offer, of one of its lines.
 const ENTRY_BYTES: usize = 6;
+const PART_BYTES: usize = 32;
+const AWAY_BYTES: usize = 13;
 
 /// An estimate of the bytes of an order's row, above what it takes; its lines' names are taken as long as may be
 /// only where there are few.
 pub fn order_weight(order: &Order) -> usize {
     let lines: usize = order.lines.iter().map(|l| l.name.len() + 96 + LINE_BYTES).sum();
-    ORDER_BYTES + order.display.len() + lines + order.fulfilments.len() * (FULFILMENT_BYTES + 32)
+    let parts = parts_weight(order);
+    ORDER_BYTES + parts + order.display.len() + lines + order.fulfilments.len() * (FULFILMENT_BYTES + 32)
+}
+
+fn parts_weight(order: &Order) -> usize {
+    let names = |part: &Away| part.zone.len() + part.visited.iter().map(|z| z.len() + 2).sum::<usize>();
+    let parts = order.abroad.iter().flat_map(|abroad| &abroad.parts);
+    parts.map(|part| PART_BYTES + names(part) + part.lines.len() * AWAY_BYTES).sum()
 }
 
 fn row_weight(state: &State, row: &Touched<'_>) -> usize {
@@ -116,7 +126,8 @@ fn row_weight(state: &State, row: &Touched<'_>) -> usize {
             });
             let fulfilments =
                 order.fulfilments.iter().map(|f| state.node_name(f.node).len() + FULFILMENT_BYTES);
-            ORDER_BYTES + order.display.len() + lines.sum::<usize>() + fulfilments.sum::<usize>()
+            let texts = order.display.len() + parts_weight(order);
+            ORDER_BYTES + texts + lines.sum::<usize>() + fulfilments.sum::<usize>()
         }
         Touched::Cell(sku, node) => {
             let sku = &state.skus[*sku as usize];
@@ -157,6 +168,7 @@ fn change_weight(state: &State, change: &Noted) -> usize {
         Noted::Other(Change::GivenBack(node, reason, lines)) => {
             64 + node.len() + reason.len() + lines.len() * 12
         }
+        Noted::Other(Change::Part(part)) => part.zone.len() + 64,
         Noted::Other(_) => 64,
     }
 }

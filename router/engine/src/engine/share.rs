@@ -19,7 +19,7 @@ impl Engine {
     /// Takes the shares of this partition's zones over.
     pub(super) fn take_shares(&mut self, quota: Quota, control: u64, effects: &mut Effects<'_>) {
         for (zone, share) in &quota.shares {
-            if !self.state.zones.contains(zone) {
+            if !self.is_own(zone) {
                 continue;
             }
             let sku = self.sku_number(&quota.sku, &quota.bucket);

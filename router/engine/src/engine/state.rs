@@ -22,6 +22,7 @@ use super::{
     names::{NameHash, SkuNumbers},
     offer::{Listed, Score},
     order::{LossKey, WaitKey},
+    part::{PartKey, Stray},
     pool::Pools,
     reference::Stale,
     roster::Roster,
@@ -36,7 +37,8 @@ pub struct State {
     pub clock: Clock,
     /// Control position of the last copy applied.
     pub control: u64,
-    pub zones: BTreeSet<String>,
+    /// Every zone and its partition of `router.commands`.
+    pub zones: BTreeMap<String, u16>,
     pub nodes: Vec<NodeState>,
     pub skus: Vec<SkuState>,
     pub channels: BTreeMap<String, Channel>,
@@ -84,6 +86,10 @@ pub struct State {
     pub feed: Feed,
     /// Open offers by node, and by what they need there.
     pub offers: Listed,
+    /// Parts of other zones' orders, and the orders that they are here.
+    pub parts: BTreeMap<PartKey, OrderId>,
+    /// Parts that were cancelled before they came.
+    pub strays: BTreeMap<PartKey, Stray>,
     /// A `continue` of ours is on its way.
     pub continuing: bool,
     /// Keys of facts, with the engine time at which they are forgotten.

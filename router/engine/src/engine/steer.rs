@@ -44,6 +44,7 @@ impl Engine {
             if what != "assign" {
                 // It goes on from the first rule, whatever it waited for.
                 order.queue = None;
+                order.abroad.iter_mut().for_each(|abroad| abroad.visited.clear());
                 engine.route(order, effects);
             }
             engine.settle(order, effects);
@@ -80,7 +81,7 @@ impl Engine {
                 None => return Err((Refusal::UnknownNode, name.to_owned())),
             },
         };
-        let mut moved: SmallVec<[u32; 4]> = SmallVec::new();
+        let (mut moved, mut recalled) = (SmallVec::<[u32; 4]>::new(), Qty::ZERO);
         let wanted = wanted(order, lines)?;
         for (line, mut left) in wanted.iter().copied() {
             for unit in [Unit::Backordered, Unit::Allocated] {
@@ -99,8 +100,11 @@ impl Engine {
                     }
                 }
             }
+            if from.is_none() {
+                recalled += order.recall(line, left, Unit::Open);
+            }
         }
-        if moved.is_empty() {
+        if moved.is_empty() && recalled.is_zero() {
             let here = |f: &super::order::Fulfilment| {
                 from.is_none_or(|from| from == f.node)
                     && wanted.iter().any(|(line, _)| *line == usize::from(f.line))

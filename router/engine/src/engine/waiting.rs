@@ -18,6 +18,7 @@ use super::{
     effects::Effects,
     nodes,
     order::{Order, WaitKey},
+    part,
 };
 
 /// Looks at waiting orders that count as one item.
@@ -110,16 +111,25 @@ impl Engine {
     /// A closed order leaves memory, here and at intake.
     fn forget(&mut self, at: i64, id: OrderId, effects: &mut Effects<'_>) {
         let due = |order: &Order| order.closed_at.is_some_and(|since| since + REMEMBER_MS == at);
+        let mut part = None;
         let identity = match self.state.orders.get(&id).is_some_and(|order| due(order)) {
             true => {
                 self.state.holds.remove(&id);
-                self.state.orders.remove(&id).map(|order| order.identity)
+                let order = self.state.orders.remove(&id);
+                part =
+                    order.as_ref().and_then(|order| order.part_of.as_ref()).map(|(part, _)| part::key(part));
+                order.map(|order| order.identity)
             }
             false => self.forget_hold(at, id),
         };
         let Some(identity) = identity else { return };
         effects.forgotten(id);
         effects.change(Change::Forgotten(id));
+        if let Some(part) = part {
+            // Intake knows home's order only.
+            self.state.parts.remove(&part);
+            return;
+        }
         let partition = identity.partition(self.topology.intake);
         let meta = Meta { carried: self.state.clock.hybrid, ..Meta::default() };
         let forgotten = Command::Forgotten(Ask { order: id, identity });

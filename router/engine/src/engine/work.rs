@@ -16,10 +16,21 @@ use router_schemas::{
 use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
 
-use super::{Engine, Verdict, effects::Effects, hooks, lapse::Lapse, order::Order};
+use super::{Engine, Verdict, effects::Effects, lapse::Lapse, order::Order};
 
 /// The reason of work that was taken back because its deadline lapsed.
 pub const LATE: &str = "late";
+
+/// What is asked of a node that gets work.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Deadlines {
+    /// Service time in which it must accept, ms.
+    pub accept_within: Option<i64>,
+    /// Service time in which it must have picked, ms.
+    pub pick_within: Option<i64>,
+    /// What happens when it is late.
+    pub late: Late,
+}
 
 /// What a rule asked of a node that it gave work of an order, and what of it is due.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -65,8 +76,8 @@ impl Due {
 impl Engine {
     /// A rule gave the node work of the order: sets the service time, ms, in which it must accept and, from then on,
     /// must have picked, and what happens where it is late. The deadlines start when the order is settled.
-    pub(super) fn start_work(&mut self, order: &mut Order, node: u32, asked: &hooks::Terms) {
-        let hooks::Terms { accept_within, pick_within, late } = *asked;
+    pub(super) fn start_work(&mut self, order: &mut Order, node: u32, asked: &Deadlines) {
+        let Deadlines { accept_within, pick_within, late } = *asked;
         let before = order.terms.iter().position(|t| t.node == node).map(|at| order.terms.remove(at));
         if accept_within.is_some() || pick_within.is_some() {
             let bounded = |within: i64| within.clamp(0, TTL_MS);

@@ -9,3 +9,4 @@ mod rules;
 mod run;
 mod scenario;
 mod work;
+mod zones;

@@ -16,6 +16,7 @@ use router_schemas::{
     id::OrderId,
     position::{Position, Topic, TopicPartition},
     refusal::Code,
+    row::Row,
     stage::{Input, Outputs, StageName},
 };
 use serde::Serialize;
@@ -62,7 +63,21 @@ pub(crate) struct Story {
     pub order: OrderId,
     /// False: the log was trimmed, earlier steps are gone.
     pub whole: bool,
+    /// Set: it is a part of another zone's order.
+    pub part_of: Option<PartOf>,
     pub steps: Vec<Step>,
+}
+
+/// Whose part an order is.
+#[derive(Debug, Serialize)]
+pub(crate) struct PartOf {
+    /// The order at home.
+    pub order: OrderId,
+    /// Number of the part, and of the attempt.
+    pub part: u32,
+    pub attempt: u32,
+    /// The home zone.
+    pub zone: String,
 }
 
 /// One event about the order.
@@ -100,13 +115,15 @@ pub(crate) fn story(
     order: OrderId,
     until: Option<&Position>,
 ) -> Result<Story, ExplainError> {
-    let mut story = Story { order, whole: true, steps: Vec::new() };
+    let mut story = Story { order, whole: true, part_of: None, steps: Vec::new() };
     for partition in 0..log.partitions(&Topic::Events).unwrap_or(0) {
         let source = TopicPartition::new(Topic::Events, partition);
         let range = log.range(&source).unwrap_or_default();
         scan(log, &source, range, Isolation::Durable, |records| {
-            let events = records.iter().filter_map(|record| about(order, record));
-            story.steps.extend(events.map(step));
+            for event in records.iter().filter_map(|record| about(order, record)) {
+                story.part_of = story.part_of.take().or_else(|| part_of(order, &event));
+                story.steps.push(step(event));
+            }
             Ok::<_, LogError>(())
         })?;
     }
@@ -141,6 +158,19 @@ fn about(order: OrderId, record: &Record) -> Option<Event> {
     // Whatever does not decode is the audit's to report.
     let (_, event) = envelope::decode::<Event>(&record.payload).ok()?;
     (event.order == Some(order)).then_some(event)
+}
+
+/// Whose part the order is, where its row says so.
+fn part_of(order: OrderId, event: &Event) -> Option<PartOf> {
+    event.rows.iter().find_map(|row| match row {
+        Row::Order(row) if row.order == order => row.part_of.as_ref().map(|(part, zone)| PartOf {
+            order: part.order,
+            part: part.part,
+            attempt: part.attempt,
+            zone: zone.clone(),
+        }),
+        _ => None,
+    })
 }
 
 fn step(event: Event) -> Step {

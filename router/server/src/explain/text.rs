@@ -6,7 +6,7 @@ use std::fmt::Write;
 
 use router_engine::engine::trace::{Choice, Considered};
 use router_schemas::{
-    event::{Change, Exception, OrderState, Outcome, StockCause, Unit, Verdict},
+    event::{Change, Exception, OrderState, Outcome, PartChange, PartStep, StockCause, Unit, Verdict},
     geo,
     quantity::Qty,
 };
@@ -21,6 +21,10 @@ pub(crate) fn page(story: &Story, why_not: Option<&str>) -> String {
     let mut page = String::new();
     // Writing to a String cannot fail.
     let _ = writeln!(page, "order {}", story.order);
+    if let Some(part) = &story.part_of {
+        let (number, attempt, zone) = (part.part, part.attempt, plain(&part.zone));
+        let _ = writeln!(page, "part {number}, attempt {attempt}, of order {} of zone {zone}", part.order);
+    }
     if !story.whole {
         let _ = writeln!(page, "(the log before this was trimmed)");
     }
@@ -119,6 +123,16 @@ fn change(change: &Change, page: &mut String) {
         Change::Exception(exception) => writeln!(page, "    exception: {}", self::exception(exception)),
         Change::Recovered(cell) => {
             writeln!(page, "    {} at {} is not oversold any more", plain(&cell.sku), plain(&cell.node))
+        }
+        Change::Part(PartChange { part, zone, what }) => {
+            let what = match what {
+                PartStep::Sent => "sent to",
+                PartStep::Cancelled => "wanted back from",
+                PartStep::Reported => "reported by",
+                PartStep::GivenBack => "given back, zone",
+            };
+            let (number, attempt) = (part.part, part.attempt);
+            writeln!(page, "    part {number}, attempt {attempt}: {what} {}", plain(zone))
         }
         other => writeln!(page, "    {}", plain(&format!("{other:?}"))),
     };

@@ -13,7 +13,7 @@ use router_schemas::{
 };
 
 use super::over::place_of;
-use crate::engine::{Engine, Verdict, effects::Effects, hooks::Terms, nodes, order::Order, refuse};
+use crate::engine::{Engine, Verdict, effects::Effects, nodes, order::Order, refuse, work::Deadlines};
 
 impl Engine {
     pub(in crate::engine) fn claim(&mut self, claim: Claim, effects: &mut Effects<'_>) -> Verdict {
@@ -112,7 +112,7 @@ impl Engine {
             self.count_held(order, line, -qty);
         }
         let (accept_within, pick_within) = (terms.accept_within, terms.pick_within);
-        self.start_work(order, node, &Terms { accept_within, pick_within, late: terms.late });
+        self.start_work(order, node, &Deadlines { accept_within, pick_within, late: terms.late });
     }
 }
 

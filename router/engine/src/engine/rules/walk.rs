@@ -14,9 +14,9 @@ use crate::engine::{
     Engine,
     changes::{By, Decided},
     effects::Effects,
-    hooks::Terms,
     order::Order,
     whole::Found,
+    work::Deadlines,
 };
 
 /// A walk for some lines of an order.
@@ -213,7 +213,7 @@ impl Engine {
         self.carry_out(order, walk, &now, Unit::Allocated, decided, effects);
         for (nth, take) in now.iter().enumerate() {
             if now[..nth].iter().all(|before| before.node != take.node) {
-                self.start_work(order, take.node, &Terms { accept_within, pick_within, late });
+                self.start_work(order, take.node, &Deadlines { accept_within, pick_within, late });
             }
         }
     }

@@ -1,6 +1,6 @@
 //! Deadlines and waits as rules set them, played record by record with a tick every five seconds.
 
-use crate::engine::hooks::Terms;
+use crate::engine::work::Deadlines;
 use router_schemas::{
     command::{
         Assigned, Command,
@@ -112,7 +112,7 @@ impl Play {
 
     fn start(&mut self, accept: Option<i64>, pick: Option<i64>, late: Late) {
         self.rule(|engine, order| {
-            engine.start_work(order, 0, &Terms { accept_within: accept, pick_within: pick, late })
+            engine.start_work(order, 0, &Deadlines { accept_within: accept, pick_within: pick, late })
         });
     }
 

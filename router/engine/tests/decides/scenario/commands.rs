@@ -23,7 +23,7 @@ use super::{
 
 const VERBS: &str = "zone, node, pause, resume, item, channel, rules, fees, policy, count, receive, adjust, block, place, amend, \
                      cancel, pay, deliver, ask, reserve, extend, release, channel_policy, quota, pick, ready, ship, \
-                     return, time, tick, ticks, continue, alone, each; order, line, at, cell, payment, held, ats, hold, \
+                     return, time, tick, ticks, continue, pass, alone, each; order, part, line, at, cell, payment, held, ats, hold, \
                      available, unknown, orders, told, noticed, alert, exception, decided, forgotten, steps, quiet, \
                      ranked, valued";
 
@@ -93,6 +93,8 @@ impl World {
             }
             "ranked" => rules::ranked(self, &mut words).and_then(|()| words.end()),
             "valued" => rules::valued(self, &mut words).and_then(|()| words.end()),
+            "pass" => self.pass(words),
+            "part" => self.part(words),
             _ => match expect::expect(self, &verb, words) {
                 Some(held) => held,
                 None => {
@@ -133,11 +135,11 @@ impl World {
                 feed: holds::feed(words)?,
                 groups: words.list("groups")?,
                 route_when: words.read("route_when", |w| words::one_of(w, &ROUTE_WHEN))?.unwrap_or_default(),
+                fallback: words.list("fallback")?,
                 default_zone: None,
                 cancel_within: words.time("cancel_within")?.map(|at| at - self.now),
                 cancel_by_default: words.flag("cancel_by_default"),
                 reroute_pinned: words.flag("reroute_pinned"),
-                ..Channel::default()
             })),
             "rules" => reference(rules::rule_set(&words.rest(), self.now)?),
             "fees" => reference(rules::fees(words)?),

@@ -363,7 +363,12 @@ fn forgotten(world: &World, words: &mut Words) -> Held {
             other => other.name().to_owned(),
         })
         .collect();
-    let noted = world.said.changes().filter(|change| matches!(change, Change::Forgotten(_))).count();
+    // Intake knows nothing of parts, which are named as their home with a zone behind.
+    let at_home = |change: &&Change| match change {
+        Change::Forgotten(order) => !world.name_of(*order).contains('/'),
+        _ => false,
+    };
+    let noted = world.said.changes().filter(at_home).count();
     same("the number of orders that an event calls forgotten", noted, said.len())?;
     only(&said, Some(name).filter(|name| name != "nothing"))
 }

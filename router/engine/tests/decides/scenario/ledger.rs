@@ -330,7 +330,7 @@ impl Ledger {
     /// I5: the state is the one that the units allow.
     fn check_state(&self, row: &OrderRow) -> Result<(), String> {
         let any = |field: fn(&LineRow) -> Qty| row.lines.iter().any(|line| field(line).is_positive());
-        let (open, promised) = (any(|l| l.open), any(|l| l.allocated + l.backordered));
+        let (open, promised) = (any(|l| l.open), any(|l| l.allocated + l.backordered + l.away));
         let legal = match &*row.state.text() {
             "offered" => any(|l| l.held),
             "in_fulfilment" => !open && promised,

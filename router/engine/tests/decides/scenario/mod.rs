@@ -27,7 +27,7 @@
 //! pause NODE | resume NODE                                the same entry, disabled or enabled
 //!           [sequence N] [attrs NAME=VALUE+VALUE,NAME=VALUE] [area KM]
 //! item SKU [step Q] [untracked] [tolerance THOUSANDTHS] [weight GRAMS]
-//! channel NAME [groups G,H] [route_when placed|authorised|captured] [cancel_within +TIME] [cancel_by_default]
+//! channel NAME [groups G,H] [route_when placed|authorised|captured] [fallback Z,Y] [cancel_within +TIME] [cancel_by_default]
 //!           [reroute_pinned] [every TIME] [low Q]           the feed with `every`
 //! policy NODE SKU [safety Q] [backorder Q|unlimited] [out_of_stock]
 //! count NODE SKU Q [basis on_hand|available] [by COUNTER] [sequence N] [seen TIME] [key K]
@@ -58,7 +58,8 @@
 //! decline NODE ORDER REASON [LINES] [of N]                an offer, or work that it has
 //! time TIME | tick | ticks TIME                           `ticks` every five seconds until then
 //! continue                                                after `alone`
-//! alone COMMAND                                           the command without what it asks to continue
+//! alone COMMAND                                           the command without what it asks to continue, or sends
+//! pass [lost]                                             the next record sent to another zone; or it is skipped
 //! each A..B LINE                                          the line for each number, written {n}
 //! ```
 //!
@@ -73,7 +74,9 @@
 //! Expectations; those below the line break are of the last command and must name all there was of the kind:
 //!
 //! ```text
-//! order ORDER [STATE] [nodes, as above]
+//! order ORDER [STATE] [nodes, as above]                   an order's part in zone Y is named ORDER/Y, the next one there
+//!                                                         ORDER/Y/2
+//! part ORDER N zone Z attempt A [visited Y,X] [LINE:QTY ...]      what is away with it
 //! line ORDER LINE FIELD=Q ...          ordered open held backordered allocated away shipped delivered returned cancelled
 //! at NODE ORDER LINE FIELD=Q ...       backordered allocated picked ready shipped returned asked
 //! cell NODE SKU FIELD=Q ...            on_hand allocated backordered blocked held safety_stock atp
@@ -114,6 +117,7 @@ mod holds;
 pub mod ledger;
 mod offer_book;
 mod offers;
+mod parts;
 mod rules;
 mod words;
 mod work;

@@ -1,6 +1,6 @@
 //! The engine as a scenario drives it: record by record, as the runner would, with all that it wrote kept.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
 use router_engine::engine::Engine;
 use router_schemas::{
@@ -68,6 +68,8 @@ pub struct World {
     pub said: Said,
     /// The engine asked to continue and nothing did so far.
     pub owes: bool,
+    /// What the engine sent to its own partition: parts of orders, and word of them.
+    pub sent: VecDeque<(Meta, Command)>,
     pub orders: BTreeMap<String, OrderId>,
     /// The channel that each order came by: a part of its identity.
     pub channels: BTreeMap<String, String>,
@@ -90,6 +92,7 @@ impl World {
             now: START,
             said: Said::default(),
             owes: false,
+            sent: VecDeque::new(),
             orders: BTreeMap::new(),
             channels: BTreeMap::new(),
             nodes: BTreeMap::new(),
@@ -119,8 +122,11 @@ impl World {
     pub fn apply(&mut self, command: &Command, follow: bool) -> Result<(), String> {
         self.said = Said::default();
         self.step(command, false)?;
-        while follow && self.owes {
-            self.step(&Command::Continue, false)?;
+        while follow && (self.owes || !self.sent.is_empty()) {
+            match self.sent.pop_front() {
+                Some((meta, command)) => self.record(&meta, &command, false)?,
+                None => self.step(&Command::Continue, false)?,
+            }
             if self.said.steps > 20_000 {
                 return Err("it asks to continue without end".into());
             }
@@ -135,7 +141,12 @@ impl World {
         let says = |text: &str| matches!(command, Command::Steer(_)).then(|| text.to_owned());
         let reply = reply.filter(|_| asked);
         let meta = Meta { reply, actor: says("ada"), reason: says("call"), ..Meta::default() };
-        let payload = envelope::to_vec(None, &meta, command);
+        self.record(&meta, command, skipped)
+    }
+
+    /// Applies a record; what it said is added to what was said.
+    pub fn record(&mut self, meta: &Meta, command: &Command, skipped: bool) -> Result<(), String> {
+        let payload = envelope::to_vec(None, meta, command);
         self.owes &= !matches!(command, Command::Continue);
         let mut record = Record { at: self.now, skipped, payload, wrote: Vec::new() };
         apply(&mut self.engine, self.records.len() as u64, &mut record);
@@ -162,12 +173,16 @@ impl World {
                 Topic::Replies => self.said.replies.push(read(bytes)?),
                 Topic::DeadLetter(_) => self.said.dead_letters += 1,
                 Topic::Intake => self.said.to_intake.push(read(bytes)?),
-                Topic::Commands if self.owes => return Err("two continues are under way".into()),
-                Topic::Commands => self.owes = read::<Command>(bytes)? == Command::Continue,
+                Topic::Commands => match read::<Command>(bytes)? {
+                    Command::Continue if self.owes => return Err("two continues are under way".into()),
+                    Command::Continue => self.owes = true,
+                    command => self.sent.push_back((meta_of(bytes)?, command)),
+                },
                 other => return Err(format!("nothing is written to {other} at this level")),
             }
         }
         self.records.push(record);
+        self.name_parts(&events);
         let checked = self.ledger.record(command, skipped, &events);
         self.said.outcome = self.said.outcome.or(events.iter().find_map(|event| event.outcome));
         self.said.events.extend(events);
@@ -271,6 +286,10 @@ fn apply(engine: &mut Engine, offset: u64, record: &mut Record) {
         (o.target.topic.clone(), o.target.partition, out.bytes(o).to_vec())
     };
     record.wrote = out.iter().map(wrote).collect();
+}
+
+fn meta_of(bytes: &[u8]) -> Result<Meta, String> {
+    postcard::take_from_bytes(bytes).map(|(meta, _)| meta).map_err(|e| e.to_string())
 }
 
 fn read<T: serde::de::DeserializeOwned>(bytes: &[u8]) -> Result<T, String> {
