@@ -79,7 +79,12 @@ async fn taken(kind: &'static Kind, gateway: &Gateway, request: Request) -> Resu
         }
     } else {
         let place = matches!(command, Command::Place(_));
-        match router.send_with(&command, wait.is_some(), meta) {
+        // Of these only the engine knows what became of them.
+        let decides = matches!(
+            command,
+            Command::Reserve(_) | Command::Extend(_) | Command::Release(_) | Command::Steer(_)
+        );
+        match router.send_with(&command, wait.is_some() || decides, meta) {
             Ok(answering) => match answering.wait(wait.unwrap_or(WAIT)).await {
                 Ok(reply) => (status(&reply, place), show::reply(&reply)),
                 Err(error) => failure(&error),
