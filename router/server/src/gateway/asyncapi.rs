@@ -110,7 +110,8 @@ pub(super) fn text() -> String {
 }
 
 fn document() -> Value {
-    let settings = SchemaSettings::draft07().with(|s| s.definitions_path = "/components/schemas".into());
+    let settings =
+        SchemaSettings::draft07().for_serialize().with(|s| s.definitions_path = "/components/schemas".into());
     let mut generator = settings.into_generator();
     let (mut channels, mut operations) = (Map::new(), Map::new());
     let (mut messages, mut schemas) = (Map::new(), Map::new());
