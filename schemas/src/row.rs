@@ -340,6 +340,8 @@ pub struct FulfilmentRow {
     pub due: Option<i64>,
     /// Of those picked and ready, units that the node was asked to give back.
     pub asked: Qty,
+    /// Engine time of its next deadline if nothing interrupts, ms: for a countdown.
+    pub deadline: Option<i64>,
 }
 
 /// A cell as it stands.

@@ -8,9 +8,14 @@ mod control;
 mod demo;
 mod dlq;
 mod explain;
+mod hold;
 mod log;
+mod named;
 mod node;
+mod offer;
 mod order;
+mod queue;
+mod resting;
 mod rules;
 mod run;
 mod simulate;
@@ -20,6 +25,8 @@ mod stock;
 mod text;
 mod token;
 mod validate;
+mod watch;
+mod work;
 
 use std::{path::PathBuf, process::ExitCode};
 
@@ -156,7 +163,7 @@ enum Verb {
     /// Make tokens for callers of the gateway.
     #[command(subcommand)]
     Token(token::Token),
-    /// Check, send, show and list orders.
+    /// Check, send, show, list and steer orders.
     #[command(subcommand)]
     Order(order::Order),
     /// Show and change stock.
@@ -168,6 +175,26 @@ enum Verb {
     /// Check, show, compare and publish rule sets.
     #[command(subcommand)]
     Rules(rules::Rules),
+    /// List, claim and decline what stores are offered.
+    #[command(subcommand)]
+    Offer(offer::Offer),
+    /// List what nodes have to do, and say what they did: accepted, picked, ready, shipped, handed over.
+    #[command(subcommand)]
+    Work(work::Work),
+    /// List orders that wait, have them tried again, or give them to a node.
+    #[command(subcommand)]
+    Queue(queue::Queue),
+    /// Keep stock for an order for a time.
+    #[command(subcommand)]
+    Hold(hold::Hold),
+    /// List what channels may sell.
+    #[command(subcommand)]
+    Pool(hold::Pool),
+    /// Print what a node is told, as it happens.
+    #[command(after_help = "Examples:
+  router watch berlin-1
+  router watch berlin-1 --count 1 --format json")]
+    Watch(watch::Watch),
     /// Look into the log.
     #[command(subcommand)]
     Log(log::LogVerb),
@@ -337,6 +364,12 @@ fn perform(Arguments { flags, verb }: Arguments) -> Result<(), CliError> {
         Verb::Stock(stock) => stock.run(common),
         Verb::Node(node) => node.run(common),
         Verb::Rules(rules) => rules.run(common),
+        Verb::Offer(offer) => offer.run(common),
+        Verb::Work(work) => work.run(common),
+        Verb::Queue(queue) => queue.run(common),
+        Verb::Hold(hold) => hold.run(common),
+        Verb::Pool(pool) => pool.run(common),
+        Verb::Watch(watch) => watch.run(common),
         Verb::Log(log) => log.run(common),
         Verb::Dlq(dlq) => dlq.run(common),
         Verb::Skip(decision) => decision.skip(common),

@@ -40,7 +40,7 @@ struct Declined {
 impl Engine {
     pub(in crate::engine) fn decline(&mut self, decline: Decline, effects: &mut Effects<'_>) -> Verdict {
         if !self.state.orders.contains_key(&decline.order) {
-            return refuse(Refusal::UnknownOrder, &decline.order.to_string());
+            return refuse(Refusal::NotOffered, &decline.node);
         }
         let Some(node) = self.index.nodes.get(&decline.node).copied() else {
             return refuse(Refusal::UnknownNode, &decline.node);

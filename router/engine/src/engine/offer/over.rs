@@ -247,6 +247,7 @@ impl Engine {
             let result = change(engine, order, effects);
             let moved = before != order.work() || held != self::held(order);
             if moved {
+                engine.keep_work(order, effects);
                 effects.tell_nodes(&engine.state, order, &before, false);
                 engine.settle(order, effects);
                 effects.tell_delay(&engine.state, order, &waited);
