@@ -88,19 +88,22 @@ impl Engine {
         }
     }
 
-    /// Part of settling an order: one that does not wait any more is not cancelled for it.
+    /// Part of settling an order: one that does not wait any more is not cancelled for it. What was still offered when
+    /// its time was over is cancelled as soon as it is open again.
     pub(super) fn keep_wait(&mut self, order: &mut Order) {
-        let waits = order.lines.iter().any(|l| (l.open + l.held).is_positive());
-        if let Some(at) = order.wait.filter(|_| !waits) {
+        let Some(at) = order.wait else { return };
+        if order.lines.iter().all(|l| (l.open + l.held).is_zero()) {
             self.state.deadlines.remove(&(at, Lapse::Wait(order.id)));
             order.wait = None;
+        } else if order.lines.iter().any(|l| l.open.is_positive()) {
+            self.state.deadlines.insert((at, Lapse::Wait(order.id)));
         }
     }
 
-    /// The order waited too long: what is open of it is cancelled.
+    /// The order waited too long: what is open of it is cancelled. What is offered may still be taken.
     pub(super) fn lapse_wait(&mut self, id: OrderId, effects: &mut Effects<'_>) {
         self.with_order(id, |engine, order| {
-            order.wait = None;
+            order.wait = order.wait.filter(|_| order.has_open_offers());
             let before = order.work();
             for line in 0..order.lines.len() {
                 let open = order.lines[line].open;

@@ -19,6 +19,7 @@ use super::{
     changes::{Decided, Noted, Work, insert_sorted},
     images::{Changes, EventImage, RowImage},
     nodes,
+    offer::Offer,
     order::{Fulfilment, Order},
     rows::{self, Touched},
     state::{Standing, State},
@@ -171,6 +172,11 @@ impl<'a> Effects<'a> {
     /// Counts what is told of a hold: so many moves of it.
     pub fn weigh_hold(&mut self, moves: usize) {
         self.bytes += moves * rows::HELD_BYTES;
+    }
+
+    /// Counts the row that the offer will need.
+    pub fn weigh_offer(&mut self, offer: &Offer) {
+        self.bytes += rows::offer_weight(offer);
     }
 
     /// Whether the command has no room left for further due items.

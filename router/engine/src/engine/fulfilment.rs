@@ -195,6 +195,7 @@ impl Engine {
             let open = Qty(order.lines[line].open.0.min(left.0));
             effects.shift(&mut self.state, order, number, place, (Unit::Open, to), open);
             left -= open;
+            left -= self.take_offered(order, line, left, node, effects);
             left -= self.take_over(order, line, left, node, effects);
             let cancelled = Qty(order.lines[line].cancelled.0.min(left.0));
             if cancelled.is_positive() {
@@ -227,6 +228,25 @@ impl Engine {
             effects.shift(&mut self.state, order, number, None, (Unit::Shipped, Unit::Delivered), here);
         }
         stated.floor_zero() - left
+    }
+
+    /// Units of a line that were offered, and that the node shipped without a claim: nobody else is to send them. What
+    /// is left of those offers is routed anew. Returns how many there were.
+    fn take_offered(
+        &mut self,
+        order: &mut Order,
+        line: usize,
+        qty: Qty,
+        node: u32,
+        effects: &mut Effects<'_>,
+    ) -> Qty {
+        if !qty.is_positive() || order.lines[line].held.is_zero() {
+            return Qty::ZERO;
+        }
+        self.withdraw_line(order, line, qty, effects);
+        let part = order.lines[line].open.min(qty);
+        effects.shift(&mut self.state, order, line as u16, Some(node), (Unit::Open, Unit::Shipped), part);
+        part
     }
 
     /// A node that lost its work of the order has shipped it all the same: nobody else is to send these units again.

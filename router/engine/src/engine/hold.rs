@@ -149,6 +149,9 @@ impl Engine {
                 Some(node) => effects.hold_cell(&mut self.state, sku, node, delta),
                 None => {
                     self.state.hold_unpinned(&zone, &channel, sku, delta);
+                    if delta < Qty::ZERO {
+                        self.state.mark(sku, false);
+                    }
                     let pool = self.state.pools.number_of(&zone, &channel);
                     effects.touch_pool(sku, pool);
                 }

@@ -49,8 +49,9 @@ impl Engine {
     /// The node takes part again, whatever kept it from it.
     pub(super) fn resume_node(&mut self, node: u32, effects: &mut Effects<'_>) {
         let held = &mut self.state.nodes[node as usize];
-        held.paused = false;
+        (held.paused, held.evacuates) = (false, false);
         let (until, cool) = (held.paused_until.take(), held.cool_until.take());
+        self.state.evacuations.remove(&node);
         until.into_iter().for_each(|at| _ = self.state.pauses.remove(&(at, node)));
         cool.into_iter().for_each(|at| _ = self.state.deadlines.remove(&(at, Lapse::CoolDown(node))));
         self.stands(node, NodeChange::Resumed, effects);
@@ -78,6 +79,7 @@ impl Engine {
     /// A node's cool-down is over.
     pub(super) fn lapse_cool_down(&mut self, node: u32, effects: &mut Effects<'_>) {
         self.state.nodes[node as usize].cool_until = None;
+        effects.touch_node(node);
         if self.state.nodes[node as usize].takes_part() {
             self.stands(node, NodeChange::Resumed, effects);
         }
@@ -93,6 +95,7 @@ impl Engine {
         effects.begin_item();
         let held = &mut self.state.nodes[node as usize];
         (held.paused, held.paused_until) = (false, None);
+        effects.touch_node(node);
         if held.takes_part() {
             self.stands(node, NodeChange::Resumed, effects);
         }

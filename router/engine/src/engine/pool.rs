@@ -148,7 +148,8 @@ impl Pools {
 }
 
 impl State {
-    /// Adds to what is held without a node for orders of this zone and channel.
+    /// Adds to what is held without a node for orders of this zone and channel. Who frees some of it has orders looked
+    /// at that may use it: a hold all that wait, an offer those that wanted more than was free (`offer/over.rs`).
     pub fn hold_unpinned(&mut self, zone: &str, channel: &str, sku: u32, delta: Qty) {
         let pool = self.pools.number_of(zone, channel);
         let of_sku = self.pools.held.entry(sku).or_default();
@@ -165,14 +166,6 @@ impl State {
             self.pools.held.remove(&sku);
         }
         self.feed_changed(sku, true);
-        if delta < Qty::ZERO {
-            self.unpinned_freed(sku);
-        }
-    }
-
-    /// Orders that wait for a SKU may find more in their pools.
-    fn unpinned_freed(&mut self, sku: u32) {
-        self.mark(sku, false);
     }
 
     /// Of a SKU, what is held without a node for others than this order, as far as it counts against the order's pool.

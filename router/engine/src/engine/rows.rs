@@ -111,6 +111,11 @@ pub fn order_weight(order: &Order) -> usize {
     ORDER_BYTES + parts + order.display.len() + lines + order.fulfilments.len() * (FULFILMENT_BYTES + 32)
 }
 
+/// An estimate of the bytes of an offer's row; names of nodes are taken half as long as may be.
+pub fn offer_weight(offer: &Offer) -> usize {
+    OFFER_BYTES + offer.entries.len() * (ENTRY_BYTES + 32) + offer.lines.len() * 2 * ENTRY_BYTES
+}
+
 fn parts_weight(order: &Order) -> usize {
     let names = |part: &Away| part.zone.len() + part.visited.iter().map(|z| z.len() + 2).sum::<usize>();
     let parts = order.abroad.iter().flat_map(|abroad| &abroad.parts);
@@ -169,6 +174,11 @@ fn change_weight(state: &State, change: &Noted) -> usize {
             64 + node.len() + reason.len() + lines.len() * 12
         }
         Noted::Other(Change::Part(part)) => part.zone.len() + 64,
-        Noted::Other(_) => 64,
+        // One name, or who asked for something and why.
+        Noted::Other(Change::Steered(what, actor, reason)) => {
+            let texts = [actor, reason].map(|text| text.as_ref().map_or(0, String::len));
+            64 + what.len() + texts.iter().sum::<usize>()
+        }
+        Noted::Other(_) => 128,
     }
 }

@@ -165,6 +165,7 @@ impl Engine {
         }
         self.withdraw_offers(order, effects);
         order.declined.retain(|declined| *declined != node);
+        self.take_over_hold(order, effects);
         for (line, qty) in takes {
             let step = (Unit::Open, Unit::Allocated);
             effects.shift(&mut self.state, order, line as u16, Some(node), step, qty);
@@ -179,7 +180,9 @@ impl Engine {
             return true;
         }
         let enabled = self.state.nodes[node as usize].node.enabled;
-        if !enabled || !held.in_whole_steps(qty) || held.cell(node).is_none_or(|c| c.atp() < qty) {
+        // What is held for the order there is its own.
+        let own = self.state.holds.get(&order.id).map_or(Qty::ZERO, |hold| hold.at(Some(node), sku));
+        if !enabled || !held.in_whole_steps(qty) || held.cell(node).is_none_or(|c| c.atp() + own < qty) {
             return false;
         }
         let others = self.state.unpinned_of_others(order, sku);
@@ -188,7 +191,7 @@ impl Engine {
         }
         let filters = Filters::of(&self.state, order);
         let pool = held.cells.iter().filter(|c| c.node == node || filters.is_of_channel(c.node));
-        pool.map(|c| c.atp()).sum::<Qty>() - others >= qty
+        pool.map(|c| c.atp()).sum::<Qty>() + own - others >= qty
     }
 }
 

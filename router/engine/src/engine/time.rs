@@ -33,7 +33,7 @@ impl Clock {
 impl Clock {
     /// Service time of the last record, ms: engine time without the time in which nobody served. Never goes back, and
     /// stands still from [`OUTAGE_MS`] after a tick until the next one, so that what was written into an outage
-    /// finds nothing lapsed. Before the first tick it is engine time. Nothing is kept in it yet.
+    /// finds nothing lapsed. Before the first tick it is engine time. What lapses is kept in it (`lapse.rs`).
     pub fn service(&self) -> i64 {
         let served = match self.last_tick {
             0 => self.engine,

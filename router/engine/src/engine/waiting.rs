@@ -194,7 +194,8 @@ impl Engine {
 
     /// Looks at a waiting order again. One that changes nothing leaves no trace.
     fn retry(&mut self, order: &mut Order, sku: Option<u32>, effects: &mut Effects<'_>) {
-        let rests = self.state.resting.contains(&order.id);
+        // It rests while others are served; its own time comes all the same.
+        let rests = sku.is_some() && self.state.resting.contains(&order.id);
         let before = order.work();
         if let Some(sku) = sku {
             self.turn_on_hand(order, sku, effects);

@@ -78,8 +78,9 @@ impl Engine {
     /// must have picked, and what happens where it is late. The deadlines start when the order is settled.
     pub(super) fn start_work(&mut self, order: &mut Order, node: u32, asked: &Deadlines) {
         let Deadlines { accept_within, pick_within, late } = *asked;
-        let before = order.terms.iter().position(|t| t.node == node).map(|at| order.terms.remove(at));
+        // More work without a deadline leaves those of what it had.
         if accept_within.is_some() || pick_within.is_some() {
+            let before = order.terms.iter().position(|t| t.node == node).map(|at| order.terms.remove(at));
             let bounded = |within: i64| within.clamp(0, TTL_MS);
             let (accept_within, pick_within) = (accept_within.map(bounded), pick_within.map(bounded));
             // More work does not give more time for what it had; what was late before is not late for this.
@@ -172,10 +173,13 @@ impl Engine {
                     }
                 }
             }
+            let mut opened = false;
             for (node, deadline, late) in late {
-                engine.be_late(order, node, deadline, late, effects);
+                opened |= engine.be_late(order, node, deadline, late, effects);
             }
-            engine.route(order, effects);
+            if opened {
+                engine.route(order, effects);
+            }
             engine.settle(order, effects);
             effects.tell_nodes(&engine.state, order, &before, false);
             effects.tell_delay(&engine.state, order, &waited);
@@ -184,7 +188,8 @@ impl Engine {
         });
     }
 
-    /// The node did not keep its deadline. Who must send a line and nobody else may keeps it: someone has to look.
+    /// The node did not keep its deadline. Who must send a line and nobody else may keeps it: someone has to look. True:
+    /// something was opened that is to be routed.
     fn be_late(
         &mut self,
         order: &mut Order,
@@ -192,7 +197,7 @@ impl Engine {
         deadline: Deadline,
         late: Late,
         effects: &mut Effects<'_>,
-    ) {
+    ) -> bool {
         let name = self.state.node_name(node).to_owned();
         effects.change(Change::Late(name.clone(), deadline));
         let mut back = self.unpicked(order, node);
@@ -205,13 +210,14 @@ impl Engine {
         if back.len() < all {
             effects.exception(Exception::Escalated(name));
         }
-        if !back.is_empty() {
-            let reason = Reason { id: LATE.into(), ..Reason::default() };
-            let given = self.give_back(order, node, &back, &reason, effects);
-            self.state.nodes[node as usize].score.declined(self.state.clock.engine);
-            // What it had claimed is offered to the others; the rest is routed with all that is late.
-            self.offer_again(order, node, &given, effects);
+        if back.is_empty() {
+            return false;
         }
+        let reason = Reason { id: LATE.into(), ..Reason::default() };
+        let given = self.give_back(order, node, &back, &reason, effects);
+        self.state.nodes[node as usize].score.declined(self.state.clock.engine);
+        // What it had claimed is offered to the others; the rest is routed with all that is late.
+        self.offer_again(order, node, &given, effects)
     }
 
     /// What the node has of the order and has not picked: line and quantity.

@@ -306,7 +306,13 @@ impl Engine {
     }
 
     /// Offers open units as the offer says; where nobody can be asked, the order goes on behind its action.
-    fn offer_part(&mut self, order: &mut Order, offer: Offer, effects: &mut Effects<'_>) {
+    fn offer_part(&mut self, order: &mut Order, mut offer: Offer, effects: &mut Effects<'_>) {
+        // An offer before it that nobody could be asked for let the order go on, with all that was open.
+        offer.lines.iter_mut().for_each(|(line, qty)| *qty = order.lines[usize::from(*line)].open.min(*qty));
+        offer.lines.retain(|(_, qty)| qty.is_positive());
+        if offer.lines.is_empty() {
+            return;
+        }
         let open = order.offers.iter().filter(|o| o.is_open()).count();
         let (round, behind) = (offer.round, offer.behind.clone());
         let ranked = if open < OFFERS { self.ranked_at(order, &behind, &offer.lines, effects) } else { None };

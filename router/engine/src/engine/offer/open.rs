@@ -295,6 +295,7 @@ impl Effects<'_> {
     pub(super) fn offer(&mut self, order: &Order, at: usize, what: OfferStep) {
         let offer = &order.offers[at];
         self.touch_offer(order.id, offer.id);
+        self.weigh_offer(offer);
         let (offer, epoch) = (offer.id, offer.epoch);
         self.change(router_schemas::event::Change::Offer(OfferChange { offer, epoch, what }));
     }

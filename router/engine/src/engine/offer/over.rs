@@ -193,7 +193,7 @@ impl Engine {
     /// Closes offers that a cell cannot fill any more, as far as the budget goes.
     pub(in crate::engine) fn close_short(&mut self, budget: &mut usize, effects: &mut Effects<'_>) {
         let Some((sku, node)) = self.state.offers.short.first().copied() else { return };
-        while self.closes_short(node) {
+        while self.closes_short(node) && !self.state.skus[sku as usize].untracked() {
             let atp = self.state.standing(sku, node).atp;
             let Some((id, offer)) = self.state.offers.first_short(sku, node, atp) else { break };
             if *budget == 0 || effects.is_full() {

@@ -215,8 +215,7 @@ impl Engine {
     fn pin(&self, order: &Order, line: usize) -> Pin {
         let here = |name: &String| Pin::At(self.index.nodes.get(name).copied());
         match order.pin_of(line) {
-            Some((name, PinKind::Only)) => here(name),
-            Some((name, PinKind::Hard)) if self.is_hard(order, line) => here(name),
+            Some((name, PinKind::Hard | PinKind::Only)) if !self.may_leave(order, name) => here(name),
             _ => Pin::Anywhere,
         }
     }
@@ -226,8 +225,13 @@ impl Engine {
     /// Whether the waterfall leaves the line alone: it is pinned hard, and may not leave a node that declined.
     pub(super) fn is_hard(&self, order: &Order, line: usize) -> bool {
         let Some((name, PinKind::Hard)) = order.pin_of(line) else { return false };
+        !self.may_leave(order, name)
+    }
+
+    /// Whether lines that are pinned to the node may go elsewhere: it declined, and the channel allows it.
+    fn may_leave(&self, order: &Order, name: &str) -> bool {
         let declined = || self.index.nodes.get(name).is_some_and(|node| order.declined.contains(node));
-        !(self.may_leave_pin(order) && declined())
+        self.may_leave_pin(order) && declined()
     }
 }
 
