@@ -2,6 +2,7 @@
 //! `notices.rs`.
 
 use router_schemas::{
+    command::Command,
     envelope::Meta,
     event::{
         Change, Decision, Event, Exception, HoldCause, HoldChange, OrderState, Outcome, StockCause,
@@ -47,6 +48,8 @@ pub struct Effects<'a> {
     /// Offers that it made, and nodes that it told of offers.
     offers: u16,
     asked: usize,
+    /// What is sent to zones behind all else.
+    last: Vec<(String, Command)>,
     /// What each choice looked at, where somebody asks.
     pub trace: Option<Vec<Choice>>,
 }
@@ -66,6 +69,7 @@ impl<'a> Effects<'a> {
             outcomes: 0,
             offers: 0,
             asked: 0,
+            last: Vec::new(),
             trace: None,
         }
     }
@@ -118,6 +122,15 @@ impl<'a> Effects<'a> {
     /// The order is a part: its home is told when the command ends.
     pub fn touch_part(&mut self, order: OrderId) {
         insert_sorted(&mut self.work.parts, order);
+    }
+
+    /// To be sent to a zone behind all else that the command sends.
+    pub fn send_last(&mut self, zone: String, command: Command) {
+        self.last.push((zone, command));
+    }
+
+    pub fn take_last(&mut self) -> Vec<(String, Command)> {
+        std::mem::take(&mut self.last)
     }
 
     /// The parts that the command touched, once.
