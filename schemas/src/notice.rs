@@ -129,7 +129,8 @@ pub struct Notification<'a> {
     #[serde(rename = "type")]
     pub kind: &'a str,
     /// `confirmed`, `delayed`, `changed`, `shipped`, `delivered`, `cancelled`, `cancel_denied` (a store that has picked
-    /// the goods will send them) `refund_due` or `hold_lapses`.
+    /// the goods will send them) `refund_due`, `hold_lapses`, or
+    /// of a hold over several zones `hold_confirmed` or `hold_failed`.
     pub event: &'a str,
     /// The order.
     pub order: OrderId,

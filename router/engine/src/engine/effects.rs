@@ -49,7 +49,7 @@ pub struct Effects<'a> {
     offers: u16,
     asked: usize,
     /// What is sent to zones behind all else.
-    last: Vec<(String, Command)>,
+    pub last: Vec<(String, Command)>,
     /// What each choice looked at, where somebody asks.
     pub trace: Option<Vec<Choice>>,
 }
@@ -122,15 +122,6 @@ impl<'a> Effects<'a> {
     /// The order is a part: its home is told when the command ends.
     pub fn touch_part(&mut self, order: OrderId) {
         insert_sorted(&mut self.work.parts, order);
-    }
-
-    /// To be sent to a zone behind all else that the command sends.
-    pub fn send_last(&mut self, zone: String, command: Command) {
-        self.last.push((zone, command));
-    }
-
-    pub fn take_last(&mut self) -> Vec<(String, Command)> {
-        std::mem::take(&mut self.last)
     }
 
     /// The parts that the command touched, once.

@@ -78,7 +78,11 @@ impl Engine {
                 }
                 (Outcome::Applied, Answer::Done)
             }
-            Ok(_) => (Outcome::Applied, Answer::Done),
+            Ok(_) => {
+                // A zone's word may have been lost.
+                self.ask_legs_again(order, effects);
+                (Outcome::Applied, Answer::Done)
+            }
             Err((refusal, detail)) => refuse(refusal, &detail),
         };
         self.note_said(order, asked.key, &verdict);

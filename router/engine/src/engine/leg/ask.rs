@@ -130,6 +130,19 @@ impl Engine {
         any
     }
 
+    /// Asks once more for what zones did not answer.
+    pub(in crate::engine) fn ask_legs_again(&mut self, order: OrderId, effects: &mut Effects<'_>) {
+        let legs = self.state.holds.get(&order).map_or(0, |hold| hold.legs.len());
+        for number in 0..legs {
+            let act = match self.state.holds[&order].legs[number].stands {
+                Stands::Asked => LegAct::Hold,
+                Stands::Confirmed => LegAct::Confirm,
+                Stands::Held | Stands::Kept | Stands::Over => continue,
+            };
+            self.tell_leg(order, number, act, effects);
+        }
+    }
+
     /// The legs are to lapse at another time.
     pub(in crate::engine) fn extend_legs(&mut self, order: OrderId, effects: &mut Effects<'_>) {
         let legs = self.state.holds.get(&order).map_or(0, |hold| hold.legs.len());
@@ -167,14 +180,14 @@ impl Engine {
         });
         match act {
             // A part of the order that goes to the zone with this command finds it held.
-            LegAct::Release => effects.send_last(leg.zone.clone(), command),
+            LegAct::Release => effects.last.push((leg.zone.clone(), command)),
             _ => _ = self.send(&leg.zone, &command, effects),
         }
     }
 
     /// Sends what was to be sent behind all else.
     pub(in crate::engine) fn send_last(&mut self, effects: &mut Effects<'_>) {
-        for (zone, command) in effects.take_last() {
+        for (zone, command) in std::mem::take(&mut effects.last) {
             self.send(&zone, &command, effects);
         }
     }
