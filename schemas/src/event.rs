@@ -161,6 +161,8 @@ pub enum HoldCause {
     Converted,
     /// Another zone could not hold its leg.
     Failed,
+    /// All zones hold their legs.
+    Confirmed,
 }
 
 /// A change of an offer.

@@ -134,8 +134,9 @@ pub struct Notification<'a> {
     #[schemars(extend("const" = "notification.v1"))]
     pub kind: &'a str,
     /// `confirmed`, `delayed`, `changed`, `shipped`, `delivered`, `cancelled`, `cancel_denied` (a store that has picked
-    /// the goods will send them) `refund_due` or `hold_lapses`.
-    #[schemars(extend("enum" = ["confirmed", "delayed", "changed", "shipped", "delivered", "cancelled", "cancel_denied", "refund_due", "hold_lapses"]))]
+    /// the goods will send them) `refund_due`, `hold_lapses`, or
+    /// of a hold over several zones `hold_confirmed` or `hold_failed`.
+    #[schemars(extend("enum" = ["confirmed", "delayed", "changed", "shipped", "delivered", "cancelled", "cancel_denied", "refund_due", "hold_lapses", "hold_confirmed", "hold_failed"]))]
     pub event: &'a str,
     /// The order.
     pub order: OrderId,

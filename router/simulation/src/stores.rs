@@ -265,6 +265,7 @@ impl Stores {
                 buckets: Vec::new(),
                 qty: Qty::units((*qty).max(1)),
                 node: chance.one_in(12).then(|| name(chance.below(NODES as u64))),
+                zone: None,
             };
             return Command::Reserve(Reserve {
                 to: None,

@@ -2,6 +2,7 @@
 //! `notices.rs`.
 
 use router_schemas::{
+    command::Command,
     envelope::Meta,
     event::{
         Change, Decision, Event, Exception, HoldCause, HoldChange, OrderState, Outcome, StockCause,
@@ -48,6 +49,8 @@ pub struct Effects<'a> {
     /// Offers that it made, and nodes that it told of offers.
     offers: u16,
     asked: usize,
+    /// What is sent to zones behind all else.
+    pub last: Vec<(String, Command)>,
     /// What each choice looked at, where somebody asks.
     pub trace: Option<Trace>,
 }
@@ -67,6 +70,7 @@ impl<'a> Effects<'a> {
             outcomes: 0,
             offers: 0,
             asked: 0,
+            last: Vec::new(),
             trace: None,
         }
     }

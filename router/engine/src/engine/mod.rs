@@ -15,6 +15,7 @@ mod hold;
 mod images;
 mod invariants;
 mod lapse;
+mod leg;
 mod names;
 mod nodes;
 mod notices;
@@ -206,7 +207,8 @@ impl Engine {
             Command::Extend(asked) => self.extend(asked, effects),
             Command::Release(asked) => self.release(asked, effects),
             Command::ChannelPolicy(policy) => self.channel_policy(policy, effects),
-            Command::Leg(_) | Command::LegReport(_) => refuse(Refusal::Level, "not yet"),
+            Command::Leg(leg) => self.take_leg(leg, effects),
+            Command::LegReport(report) => self.leg_report(report, effects),
             Command::ShareKept(_) | Command::Skip(_) | Command::Accept(_) | Command::Forgotten(_) => {
                 refuse(Refusal::WrongZone, "this command is not for a zone")
             }
@@ -279,6 +281,7 @@ impl Engine {
         };
         self.note_rises(&mut effects);
         self.tell_homes(&mut effects);
+        self.send_last(&mut effects);
         // A skipped record leaves its outcome and its reply, nothing else: the next one asks.
         if !input.skipped {
             self.ask_to_continue(timers, &mut effects);

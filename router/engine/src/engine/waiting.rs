@@ -128,6 +128,7 @@ impl Engine {
     fn forget(&mut self, at: i64, id: OrderId, effects: &mut Effects<'_>) {
         let due = |order: &Order| order.closed_at.is_some_and(|since| since + REMEMBER_MS == at);
         let mut part = None;
+        let is_leg = self.state.holds.get(&id).is_some_and(|hold| hold.leg_of.is_some());
         let identity = match self.state.orders.get(&id).is_some_and(|order| due(order)) {
             true => {
                 self.state.holds.remove(&id);
@@ -144,6 +145,9 @@ impl Engine {
         if let Some(part) = part {
             // Intake knows home's order only.
             self.state.parts.remove(&part);
+            return;
+        }
+        if is_leg {
             return;
         }
         let partition = identity.partition(self.topology.intake);

@@ -257,7 +257,9 @@ pub(crate) struct HoldLine {
 }
 
 pub(crate) fn hold(row: &HoldRow) -> Hold {
-    let lines = row.lines.iter().cloned();
+    let far = row.legs.iter().flat_map(|leg| leg.lines.iter().cloned());
+    let far = far.map(|(line, node, sku, bucket, qty)| (line, Some(node), sku, bucket, qty));
+    let lines = row.lines.iter().cloned().chain(far);
     Hold {
         order: row.order,
         channel: row.identity.channel.clone(),
