@@ -25,8 +25,9 @@ impl Engine {
     pub(super) fn steer(&mut self, meta: &Meta, steer: Steer, effects: &mut Effects<'_>) -> Verdict {
         self.on_order(&steer.to, &steer.identity, |engine, order| {
             let (before, waited) = (order.work(), order.waiting_lines());
+            // What is refused changes nothing: offers are taken back once it is certain that it is done.
             let (what, done) = match &steer.act {
-                Steering::Retry { forgive } => ("retry", engine.retry_order(order, *forgive)),
+                Steering::Retry { forgive } => ("retry", engine.retry_order(order, *forgive, effects)),
                 Steering::Reroute { node, lines, same_node } => {
                     ("reroute", engine.reroute(order, node.as_deref(), lines, *same_node, effects))
                 }
@@ -35,10 +36,6 @@ impl Engine {
             };
             if let Err((refusal, detail)) = done {
                 return refuse(refusal, &detail);
-            }
-            // Not before: what is refused leaves them as they are.
-            if !matches!(steer.act, Steering::Approve) {
-                engine.withdraw_offers(order, effects);
             }
             effects.touch_order(order.id);
             effects.change(Change::Steered(what.to_owned(), meta.actor.clone(), meta.reason.clone()));
@@ -55,18 +52,24 @@ impl Engine {
         })
     }
 
-    fn retry_order(&self, order: &mut Order, forgive: bool) -> Result<(), (Refusal, String)> {
+    fn retry_order(
+        &mut self,
+        order: &mut Order,
+        forgive: bool,
+        effects: &mut Effects<'_>,
+    ) -> Result<(), (Refusal, String)> {
         let forgives = forgive && !order.declined.is_empty();
-        if !forgives && order.lines.iter().all(|l| l.open.is_zero() && l.held.is_zero()) {
+        if !forgives && order.lines.iter().all(|l| (l.open + l.held).is_zero()) {
             return Err((Refusal::Closed, order.state.text().into_owned()));
         }
+        self.withdraw_offers(order, effects);
         if forgive {
             order.declined.clear();
         }
         Ok(())
     }
 
-    /// Opens what is not picked, at one node or at all; what is offered too, where no node is named.
+    /// Opens what is not picked, at one node or at all; what is offered is taken back, of one node where it may claim.
     fn reroute(
         &mut self,
         order: &mut Order,
@@ -84,6 +87,8 @@ impl Engine {
         };
         let (mut moved, mut recalled) = (SmallVec::<[u32; 4]>::new(), Qty::ZERO);
         let wanted = wanted(order, lines)?;
+        let asked = from.is_none_or(|from| order.may_be_claimed_by(from));
+        let withdrawn = asked && self.withdraw_offers(order, effects);
         for (line, mut left) in wanted.iter().copied() {
             for unit in [Unit::Backordered, Unit::Allocated] {
                 for place in (0..order.fulfilments.len()).rev() {
@@ -105,8 +110,7 @@ impl Engine {
                 recalled += order.recall(line, left, Unit::Open);
             }
         }
-        let offered = from.is_none() && order.has_open_offers();
-        if moved.is_empty() && recalled.is_zero() && !offered {
+        if moved.is_empty() && recalled.is_zero() && !withdrawn {
             let here = |f: &super::order::Fulfilment| {
                 from.is_none_or(|from| from == f.node)
                     && wanted.iter().any(|(line, _)| *line == usize::from(f.line))
@@ -121,7 +125,7 @@ impl Engine {
         Ok(())
     }
 
-    /// Gives open units to a node, all or none; offered ones too.
+    /// Gives open units to a node, all or none.
     fn assign_to(
         &mut self,
         order: &mut Order,
@@ -165,7 +169,6 @@ impl Engine {
         }
         self.withdraw_offers(order, effects);
         order.declined.retain(|declined| *declined != node);
-        self.take_over_hold(order, effects);
         for (line, qty) in takes {
             let step = (Unit::Open, Unit::Allocated);
             effects.shift(&mut self.state, order, line as u16, Some(node), step, qty);
@@ -180,9 +183,7 @@ impl Engine {
             return true;
         }
         let enabled = self.state.nodes[node as usize].node.enabled;
-        // What is held for the order there is its own.
-        let own = self.state.holds.get(&order.id).map_or(Qty::ZERO, |hold| hold.at(Some(node), sku));
-        if !enabled || !held.in_whole_steps(qty) || held.cell(node).is_none_or(|c| c.atp() + own < qty) {
+        if !enabled || !held.in_whole_steps(qty) || held.cell(node).is_none_or(|c| c.atp() < qty) {
             return false;
         }
         let others = self.state.unpinned_of_others(order, sku);
@@ -191,7 +192,7 @@ impl Engine {
         }
         let filters = Filters::of(&self.state, order);
         let pool = held.cells.iter().filter(|c| c.node == node || filters.is_of_channel(c.node));
-        pool.map(|c| c.atp()).sum::<Qty>() + own - others >= qty
+        pool.map(|c| c.atp()).sum::<Qty>() - others >= qty
     }
 }
 
