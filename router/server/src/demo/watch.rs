@@ -144,16 +144,19 @@ impl Seen {
             Row::Offer(row) if Some(row.order) == event.order => Some(row.identity.external_id.clone()),
             _ => None,
         };
-        let name = || event.rows.iter().find_map(name).unwrap_or_else(|| "?".into());
+        // A due item's rows may stand in another event; then it has no name here, and is only counted.
+        let name = event.rows.iter().find_map(name);
         for change in &event.changes {
-            if let Some(claim) = self.offers.note(event.at, change) {
-                self.tell(format!("{:>10} → {claim}", name()));
+            if let (Some(claim), Some(name)) = (self.offers.note(event.at, change), &name) {
+                self.tell(format!("{name:>10} → {claim}"));
             }
             let (Change::Decided(decision), Some(order)) = (change, event.order) else { continue };
             if !self.by_rows {
                 self.stands(order, Standing::Decided(decision.verdict));
             }
-            self.tell(said(&name(), decision));
+            if let Some(name) = &name {
+                self.tell(said(name, decision));
+            }
         }
     }
 
