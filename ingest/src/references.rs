@@ -13,8 +13,8 @@ use router_schemas::{
 
 use crate::{
     bounds::{
-        At, ROOT, few, language, maybe_external, maybe_name, maybe_text, money, name, names,
-        place, positive, region, text, zero_or_more,
+        At, ROOT, few, language, maybe_external, maybe_name, maybe_text, money, name, names, place, positive,
+        region, text, zero_or_more,
     },
     calendar,
     decode::{LIMIT, Rejected, VALUE, reject},
