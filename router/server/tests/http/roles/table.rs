@@ -241,8 +241,9 @@ pub(super) const ROWS: &[Row] = &[
     ),
     post(
         "/v1/releases",
-        (r#"{"channel":"web","id":"held","lines":[{"line":"2"}],"key":"@n"}"#, CHANNEL),
-        (r#"{"channel":"shop","id":"held","lines":[{"line":"2"}],"key":"@n"}"#, CHANNEL_OTHER),
+        // Nothing is held of that line.
+        (r#"{"channel":"web","id":"held","lines":[{"line":"2"}],"key":"@n"}"#, but(AGAINST, CONNECTOR, 409)),
+        (r#"{"channel":"shop","id":"held","lines":[{"line":"2"}],"key":"@n"}"#, AGAINST),
     ),
     post(
         "/v1/stock/channel_policies",
