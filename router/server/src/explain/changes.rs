@@ -172,6 +172,7 @@ fn hold(change: &HoldChange, step: &Step, page: &mut String) {
         HoldCause::Released => "the hold is released",
         HoldCause::Lapsed => "the hold's time was over",
         HoldCause::Converted => "the order takes over what was held for it",
+        HoldCause::Confirmed => "every zone holds its leg",
         HoldCause::Failed => "another zone could not hold its leg",
     };
     let until = step.held_until.filter(|_| matches!(change.cause, HoldCause::Reserved | HoldCause::Extended));

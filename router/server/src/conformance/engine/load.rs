@@ -159,6 +159,7 @@ impl EngineSubject {
                     buckets: Vec::new(),
                     qty: Qty(hold.qty.0),
                     node: Some(node.id.clone()),
+                    zone: None,
                 };
                 let (identity, key) = (self.identity(&hold.order), self.fresh_key());
                 self.tell(&Command::Reserve(Reserve {

@@ -92,6 +92,7 @@ impl EngineSubject {
             buckets: Vec::new(),
             qty: Qty(line.qty.0),
             node: None,
+            zone: None,
         };
         let command = Command::Reserve(Reserve {
             to: Some(self.assigned(&reserve.order)),
