@@ -3,17 +3,17 @@
 
 use std::process::ExitCode;
 
-use router_benches::all;
+use router_benches::{all, cells};
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let (Some(name), Some(Ok(count))) = (arguments.first(), arguments.get(1).map(|n| n.parse::<usize>()))
     else {
-        let names: Vec<_> = all().into_iter().map(|(name, _)| name).collect();
+        let names: Vec<_> = all(cells()).into_iter().map(|(name, _)| name).collect();
         eprintln!("usage: router-benches STEP COUNT [prepare]; steps: {}", names.join(" "));
         return ExitCode::FAILURE;
     };
-    let Some((_, make)) = all().into_iter().find(|(known, _)| known == name) else {
+    let Some((_, make)) = all(cells()).into_iter().find(|(known, _)| known == name) else {
         eprintln!("router-benches: there is no step {name}");
         return ExitCode::FAILURE;
     };

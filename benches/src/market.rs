@@ -1,4 +1,5 @@
 //! A small world for the steps: keys, stages that know zones and nodes and stock, and orders as every step gets them.
+//! What the engine's own steps get is in `engine.rs`.
 
 use router_engine::engine::Engine;
 use router_ingest::{
@@ -8,9 +9,14 @@ use router_ingest::{
 };
 use router_loadtest::orders::Orders;
 use router_schemas::{
-    command::{Command, order::Arrival},
+    command::{
+        Command,
+        order::Arrival,
+        stock::{CellName, Count},
+    },
     envelope::{self, Meta, Origin, ReplyTo},
     position::{LogId, Topic},
+    quantity::Qty,
     stage::{Input, Outputs, Stage, Topology},
 };
 
@@ -24,6 +30,7 @@ pub(crate) struct Market {
     pub intake: Intake,
     pub engine: Engine,
     outputs: Outputs,
+    muted: Outputs,
     /// Number of the next order.
     number: u64,
     /// Offsets of the next records of intake and engine.
@@ -41,6 +48,7 @@ impl Market {
             intake: Intake::new(TOPOLOGY, 0),
             engine: Engine::new(TOPOLOGY, 0),
             outputs: Outputs::default(),
+            muted: Outputs::muted(),
             number: 0,
             offsets: (0, 0),
             _folder: folder,
@@ -56,9 +64,14 @@ impl Market {
         }
         for sku in 0..skus {
             for node in 0..nodes {
-                market.know("count.v1", &format!(
-                    r#"{{"node":"node-{node:05}","sku":"sku-{sku:06}","qty":500000000,"source":"c","sequence":1}}"#
-                ));
+                let cell = CellName {
+                    node: format!("node-{node:05}"),
+                    sku: format!("sku-{sku:06}"),
+                    bucket: String::new(),
+                };
+                let qty = Qty::units(500_000_000);
+                let count = Count { cell, qty, counter: "c".into(), sequence: Some(1), ..Count::default() };
+                market.engine(&record(&Command::Count(count)));
             }
         }
         market
@@ -107,23 +120,6 @@ impl Market {
             .collect()
     }
 
-    /// Cancels of orders, as the engine reads them.
-    pub fn cancels(&mut self, placed: &[Vec<u8>]) -> Vec<Vec<u8>> {
-        let cancels = placed.iter().map(|record| {
-            let (meta, command) = envelope::decode::<Command>(record).expect("records made here decode");
-            let Command::Place(message) = command else { unreachable!("only orders were made") };
-            let id = &message.head.identity.external_id;
-            let Command::Cancel(mut cancel) =
-                self.decode("cancel.v1", format!(r#"{{"channel":"load","id":"{id}"}}"#).as_bytes())
-            else {
-                unreachable!("a cancel is a cancel")
-            };
-            cancel.to = message.to;
-            envelope::to_vec(None, &meta, &Command::Cancel(cancel))
-        });
-        cancels.collect()
-    }
-
     /// Events of orders that the engine decides.
     pub fn events(&mut self, count: usize) -> Vec<Vec<u8>> {
         let records = self.for_engine(count);
@@ -161,16 +157,25 @@ impl Market {
     /// The engine alone.
     pub fn engine(&mut self, payload: &[u8]) {
         self.outputs.clear();
+        let input = self.next(payload);
+        self.engine.apply(input, &mut self.outputs);
+    }
+
+    /// The engine alone, without what it writes.
+    pub fn decide(&mut self, payload: &[u8]) {
+        let input = self.next(payload);
+        self.engine.apply(input, &mut self.muted);
+    }
+
+    fn next<'a>(&mut self, payload: &'a [u8]) -> Input<'a> {
         let offset = self.offsets.1;
         self.offsets.1 += 1;
-        self.engine.apply(
-            Input { offset, at: START + offset as i64 / 100, skipped: false, payload },
-            &mut self.outputs,
-        );
+        Input { offset, at: START + offset as i64 / 100, skipped: false, payload }
     }
 }
 
-fn record(command: &Command) -> Vec<u8> {
+/// A record whose sender waits for the answer.
+pub(crate) fn record(command: &Command) -> Vec<u8> {
     let reply = Some(ReplyTo { partition: 0, correlation: [1; 16], outcome: false });
     envelope::to_vec(None, &Meta { reply, ..Meta::default() }, command)
 }

@@ -11,7 +11,7 @@ use router_schemas::{
 };
 use router_sinks::{FjallStore, Store};
 
-use crate::market::Market;
+use crate::{engine, market::Market};
 
 /// A step over prepared input.
 pub trait Step {
@@ -23,17 +23,26 @@ pub trait Step {
 }
 
 /// A step's name, and how it is made.
-pub type Named = (&'static str, fn() -> Box<dyn Step>);
+pub type Named = (String, Box<dyn Fn() -> Box<dyn Step>>);
 
-/// Every step, in the order in which an order goes through them.
-pub fn all() -> Vec<Named> {
+/// Every step, in the order in which an order goes through them. `cells`: that the engine's markets have.
+pub fn all(cells: u32) -> Vec<Named> {
+    let mut steps = before();
+    steps.extend(engine::all(cells));
+    steps.push(("journal".into(), Box::new(|| Box::new(Append::new()))));
+    steps.push(("rows".into(), Box::new(|| Box::new(Rows::new()))));
+    steps
+}
+
+/// What comes before the engine.
+fn before() -> Vec<Named> {
     vec![
-        ("decode", || {
+        named("decode", || {
             Over::new(Market::new(1, 50), Market::messages, |market, message| {
                 black_box(market.decode("order.v1", message));
             })
         }),
-        ("seal", || {
+        named("seal", || {
             Over::new(Market::new(1, 3), Market::messages, |market, message| {
                 // Bytes 24 to 36 are the order's number.
                 let external_id = String::from_utf8_lossy(&message[24..36]).into_owned();
@@ -41,27 +50,23 @@ pub fn all() -> Vec<Named> {
                 black_box(market.keys.seal(&identity, &message[200..350])).expect("keys are made");
             })
         }),
-        ("encode", || {
+        named("encode", || {
             Over::new(Market::new(1, 50), commands, |_, command| {
                 black_box(envelope::to_vec(None, &Meta::default(), command));
             })
         }),
-        ("intake", || {
+        named("intake", || {
             Over::new(Market::new(1, 50), Market::for_intake, |market, record| market.intake(record))
         }),
-        ("engine_place_10_nodes", || place(10)),
-        ("engine_place_200_nodes", || place(200)),
-        ("engine_place_10000_nodes", || place(10_000)),
-        ("engine_cancel_200_nodes", || {
-            Over::new(market(200), cancels, |market, record| market.engine(record))
-        }),
-        ("journal", || Box::new(Append::new())),
-        ("rows", || Box::new(Rows::new())),
     ]
 }
 
+pub(crate) fn named(name: impl Into<String>, make: impl Fn() -> Box<dyn Step> + 'static) -> Named {
+    (name.into(), Box::new(make))
+}
+
 /// A step that takes one thing after the other.
-struct Over<T> {
+pub(crate) struct Over<T> {
     market: Market,
     make: fn(&mut Market, usize) -> Vec<T>,
     take: fn(&mut Market, &T),
@@ -70,7 +75,7 @@ struct Over<T> {
 
 impl<T: 'static> Over<T> {
     #[allow(clippy::new_ret_no_self)]
-    fn new(
+    pub fn new(
         market: Market,
         make: fn(&mut Market, usize) -> Vec<T>,
         take: fn(&mut Market, &T),
@@ -91,26 +96,9 @@ impl<T> Step for Over<T> {
     }
 }
 
-/// A market of a million cells; `ROUTER_BENCH_CELLS` says how many instead.
-fn market(nodes: u32) -> Market {
-    let cells =
-        std::env::var("ROUTER_BENCH_CELLS").ok().and_then(|cells| cells.parse().ok()).unwrap_or(1_000_000);
-    Market::new(nodes, (cells / nodes).max(3))
-}
-
-fn place(nodes: u32) -> Box<dyn Step> {
-    Over::new(market(nodes), Market::for_engine, |market, record| market.engine(record))
-}
-
 fn commands(market: &mut Market, count: usize) -> Vec<router_schemas::command::Command> {
     let messages = market.messages(count);
     messages.iter().map(|message| market.decode("order.v1", message)).collect()
-}
-
-fn cancels(market: &mut Market, count: usize) -> Vec<Vec<u8>> {
-    let placed = market.for_engine(count);
-    placed.iter().for_each(|record| market.engine(record));
-    market.cancels(&placed)
 }
 
 /// Appends orders, a thousand in a transaction, and waits for the disk.

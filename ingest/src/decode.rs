@@ -19,6 +19,8 @@ use crate::{
     told, work,
 };
 
+pub use crate::work::code as pickup_code;
+
 /// The codes of this module.
 pub const CODES: &[Code] = &[JSON, VALUE, LIMIT, KIND, KEYS];
 const JSON: Code = Code {
@@ -195,7 +197,7 @@ fn plain(kind: &str, bytes: &[u8], context: &Context<'_>) -> Result<Command, Rej
         "shipped.v1" => orders::shipped(read(bytes)?, context),
         "returned.v1" => orders::returned(read(bytes)?, context),
         "accepted.v1" => orders::accepted(read(bytes)?, context),
-        "handed_over.v1" => orders::at_node(read(bytes)?, context, kind).map(Command::HandedOver),
+        "handed_over.v1" => work::handed_over(read(bytes)?, context),
         "claim.v1" => work::claim(read(bytes)?, context),
         "decline.v1" => work::decline(read(bytes)?, context),
         "cancel_answer.v1" => work::cancel_answer(read(bytes)?, context),

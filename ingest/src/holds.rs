@@ -43,7 +43,7 @@ pub(crate) fn reserve(said: json::Reserve, context: &Context<'_>) -> Result<Comm
         maybe_name(at.member("node"), line.node.as_ref())?;
         let qty = zero_or_more(at.member("qty"), line.qty)?;
         let json::ReserveLine { line, sku, buckets, node, .. } = line;
-        lines.push(hold::HoldLine { line, sku, buckets, qty, node });
+        lines.push(hold::HoldLine { line, sku, buckets, qty, node, zone: None });
     }
     let (to, node, region, beyond_stock) = (None, said.node, said.region, said.beyond_stock);
     let ttl = ttl(said.ttl_s)?;

@@ -140,6 +140,7 @@ pub(crate) fn order(order: json::Order, context: &Context<'_>) -> Result<o::Orde
     let mut bytes = Vec::with_capacity(2 * USUAL);
     write_postcard(&body, &mut bytes);
     let head = o::OrderHead {
+        elsewhere: bound_to(&body.lines),
         identity,
         version: order.version,
         updated_at: ms(order.updated_at),
@@ -230,6 +231,15 @@ fn line(
         o::OrderLine { line: id, sku, qty, unit_price, discount, group, pin, substitution, buckets };
     let (external_id, name, unit) = (line.external_id, line.name, line.unit);
     Ok((ordered, o::LineDisplay { external_id, name, options, unit, travellers }))
+}
+
+/// The nodes that lines are bound to: intake knows their zones.
+fn bound_to(lines: &[o::OrderLine]) -> Vec<(String, String)> {
+    let bound = |line: &o::OrderLine| line.pin.as_ref().filter(|p| p.kind == o::PinKind::Hard).cloned();
+    let mut nodes: Vec<_> = lines.iter().filter_map(bound).map(|pin| (pin.node, String::new())).collect();
+    nodes.sort_unstable();
+    nodes.dedup();
+    nodes
 }
 
 fn check_travellers(at: At<'_>, travellers: &[json::Traveller], qty: Qty) -> Result<(), Rejected> {

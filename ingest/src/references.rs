@@ -13,10 +13,10 @@ use router_schemas::{
 
 use crate::{
     bounds::{
-        At, ROOT, few, language, maybe_external, maybe_name, maybe_text, money, name, name_or_none, names,
-        place, positive, region, text, zero_or_more,
+        At, ROOT, few, language, maybe_external, maybe_name, maybe_text, money, name, names, place, positive,
+        region, text, zero_or_more,
     },
-    calendar, cells,
+    calendar,
     decode::{LIMIT, Rejected, VALUE, reject},
     json::{self, GROUPS},
     rules,

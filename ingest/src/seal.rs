@@ -26,7 +26,7 @@ use chacha20poly1305::{
 };
 use router_schemas::{
     command::{Hash16, order::Sealed},
-    id::Identity,
+    id::{Identity, OrderId},
     refusal::Code,
 };
 
@@ -219,6 +219,13 @@ impl Keys {
             hash.copy_from_slice(&whole.as_bytes()[..16]);
             hash
         })
+    }
+
+    /// The code of six digits that a customer says where the order is handed over: whoever has these keys can make it
+    /// from the order's id, and nobody else.
+    pub fn pickup_code(&self, order: OrderId) -> String {
+        let hash = self.hash("pick-up code", order.to_string().as_bytes());
+        format!("{:06}", u128::from_le_bytes(hash) % 1_000_000)
     }
 
     /// Seals `plain` under the data key of the order, making the key where there is none. The key is on disk

@@ -1,12 +1,13 @@
 //! What is said of offers, of the work of nodes, and of nodes; what operations ask.
 
 use router_schemas::command::{Command, Hash16, offer, steer};
+use serde::Deserialize;
 
 use crate::{
     bounds::{ROOT, maybe_key, ms, name},
     decode::{Context, Rejected, VALUE, reject},
     json,
-    orders::{identity, line_qtys},
+    orders::{self, identity, line_qtys},
 };
 
 pub(crate) fn claim(said: json::Claim, context: &Context<'_>) -> Result<Command, Rejected> {
@@ -23,6 +24,34 @@ pub(crate) fn decline(said: json::Decline, context: &Context<'_>) -> Result<Comm
     let lines = line_qtys(said.lines)?;
     let json::Decline { order, offer, node, reason, .. } = said;
     Ok(Command::Decline(offer::Decline { order, offer, node, reason, lines, key }))
+}
+
+pub(crate) fn handed_over(said: json::HandedOver, context: &Context<'_>) -> Result<Command, Rejected> {
+    let json::HandedOver { order, node, lines, occurred_at, key, code } = said;
+    if code.is_some_and(|code| code.len() != 6 || !code.bytes().all(|b| b.is_ascii_digit())) {
+        return Err(reject(VALUE, ROOT.member("code"), "expected six digits".into()));
+    }
+    // The code is no part of the fact: with it or without, it is the same.
+    let fact = json::AtNode { order, node, lines, occurred_at, key };
+    orders::at_node(fact, context, "handed_over.v1").map(Command::HandedOver)
+}
+
+/// The pick-up code in a `handed_over.v1` message that was read: it is checked where it comes in, and goes no further.
+pub fn code(bytes: &[u8]) -> Option<String> {
+    #[derive(Deserialize)]
+    struct Said {
+        code: Option<String>,
+    }
+    #[derive(Deserialize)]
+    struct Event {
+        specversion: Option<serde::de::IgnoredAny>,
+        data: Option<Said>,
+    }
+    let event: Option<Event> = serde_json::from_slice(bytes).ok();
+    match event.filter(|event| event.specversion.is_some()) {
+        Some(event) => event.data?.code,
+        None => serde_json::from_slice::<Said>(bytes).ok()?.code,
+    }
 }
 
 pub(crate) fn cancel_answer(said: json::CancelAnswer, context: &Context<'_>) -> Result<Command, Rejected> {

@@ -161,6 +161,8 @@ pub enum HoldCause {
     Converted,
     /// Another zone could not hold its leg.
     Failed,
+    /// All zones hold their legs.
+    Confirmed,
 }
 
 /// A change of an offer.
@@ -194,7 +196,9 @@ pub enum OfferStep {
 }
 
 /// Why an offer is over for a node.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize, schemars::JsonSchema,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum OfferClosed {
     /// Another node has it.

@@ -107,5 +107,7 @@ pub const SUBSETS: u32 = 20_000;
 pub const DECLINES: usize = 400;
 /// Zones that an order may be forwarded to.
 pub const FORWARDS: usize = 32;
+/// Time that another zone keeps its leg of a hold longer than home does, which tells it in time: 1 day.
+pub const LEG_GRACE_MS: i64 = 86_400_000;
 /// Longest time that a hold, an offer or a deadline may be given, in milliseconds: 400 days.
 pub const TTL_MS: i64 = 400 * 86_400_000;

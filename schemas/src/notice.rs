@@ -11,13 +11,15 @@ use crate::{
 };
 
 /// Work given to a store, or taken back: `stores.assignments`, keyed by order.
-#[derive(Clone, PartialEq, Debug, Serialize)]
+#[derive(Clone, PartialEq, Debug, Serialize, schemars::JsonSchema)]
 pub struct Assignment<'a> {
     /// `assignment.v1`.
     #[serde(rename = "type")]
+    #[schemars(extend("const" = "assignment.v1"))]
     pub kind: &'a str,
     /// `assigned`, `changed` (the lines are the whole new state), `withdrawn`, or `cancel_requested`: the node has until
     /// `deadline` to say whether it gives the units `asked` back.
+    #[schemars(extend("enum" = ["assigned", "changed", "withdrawn", "cancel_requested"]))]
     pub event: &'a str,
     /// The store.
     pub node: &'a str,
@@ -50,7 +52,7 @@ pub struct Assignment<'a> {
 }
 
 /// A line of an assignment.
-#[derive(Clone, PartialEq, Debug, Serialize)]
+#[derive(Clone, PartialEq, Debug, Serialize, schemars::JsonSchema)]
 pub struct AssignedLine<'a> {
     /// Name of the line.
     pub line: &'a str,
@@ -73,12 +75,14 @@ pub struct AssignedLine<'a> {
 }
 
 /// An offer to a store, or the end of one: `stores.assignments`, keyed by order.
-#[derive(Clone, PartialEq, Debug, Serialize)]
+#[derive(Clone, PartialEq, Debug, Serialize, schemars::JsonSchema)]
 pub struct OfferNotice<'a> {
     /// `offer.v1`.
     #[serde(rename = "type")]
+    #[schemars(extend("const" = "offer.v1"))]
     pub kind: &'a str,
     /// `offered` (the lines are the whole offer; again with a new epoch: it replaces the one before) or `closed`.
+    #[schemars(extend("enum" = ["offered", "closed"]))]
     pub event: &'a str,
     /// Why it is closed.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -123,13 +127,16 @@ pub struct OfferNotice<'a> {
 }
 
 /// What happened to a customer's order: `customers.notifications`, keyed by order.
-#[derive(Clone, PartialEq, Debug, Serialize)]
+#[derive(Clone, PartialEq, Debug, Serialize, schemars::JsonSchema)]
 pub struct Notification<'a> {
     /// `notification.v1`.
     #[serde(rename = "type")]
+    #[schemars(extend("const" = "notification.v1"))]
     pub kind: &'a str,
     /// `confirmed`, `delayed`, `changed`, `shipped`, `delivered`, `cancelled`, `cancel_denied` (a store that has picked
-    /// the goods will send them) `refund_due` or `hold_lapses`.
+    /// the goods will send them) `refund_due`, `hold_lapses`, or
+    /// of a hold over several zones `hold_confirmed` or `hold_failed`.
+    #[schemars(extend("enum" = ["confirmed", "delayed", "changed", "shipped", "delivered", "cancelled", "cancel_denied", "refund_due", "hold_lapses", "hold_confirmed", "hold_failed"]))]
     pub event: &'a str,
     /// The order.
     pub order: OrderId,
@@ -155,12 +162,14 @@ pub struct Notification<'a> {
 }
 
 /// Something about stock that someone should look at: `stock.alerts`, keyed by cell.
-#[derive(Clone, PartialEq, Debug, Serialize)]
+#[derive(Clone, PartialEq, Debug, Serialize, schemars::JsonSchema)]
 pub struct StockAlert<'a> {
     /// `stock_alert.v1`.
     #[serde(rename = "type")]
+    #[schemars(extend("const" = "stock_alert.v1"))]
     pub kind: &'a str,
     /// `oversold`, `drift` or `recovered`; of a channel's pool `low` or `low_recovered`.
+    #[schemars(extend("enum" = ["oversold", "drift", "recovered", "low", "low_recovered"]))]
     pub event: &'a str,
     /// The node; empty where it is about a channel's pool.
     pub node: &'a str,
@@ -182,10 +191,11 @@ pub struct StockAlert<'a> {
 
 /// What a channel may sell of a SKU in a zone: `channels.availability`, keyed by SKU. A platform sums over the zones, for
 /// display only.
-#[derive(Clone, PartialEq, Debug, Serialize)]
+#[derive(Clone, PartialEq, Debug, Serialize, schemars::JsonSchema)]
 pub struct Availability<'a> {
     /// `availability.v1`.
     #[serde(rename = "type")]
+    #[schemars(extend("const" = "availability.v1"))]
     pub kind: &'a str,
     /// The channel.
     pub channel: &'a str,

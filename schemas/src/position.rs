@@ -277,6 +277,17 @@ impl<'de> Deserialize<'de> for Position {
     }
 }
 
+impl schemars::JsonSchema for Position {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Position".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({"description": "Where a record lies in the log: topic/partition@offset",
+            "type": "string", "pattern": "^[A-Za-z0-9._-]+/[0-9]+@[0-9]+$"})
+    }
+}
+
 /// The text is no topic or position.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(

@@ -195,6 +195,38 @@ pub struct HoldRow {
     pub deadline: Option<i64>,
     /// Name of the line, node where pinned, SKU, bucket, quantity.
     pub lines: Vec<(String, Option<String>, String, String, Qty)>,
+    /// What is held of it in other zones.
+    pub legs: Vec<LegRow>,
+    /// Of which hold this one is a leg; absent: it is an order's own.
+    pub leg_of: Option<LegOf>,
+}
+
+/// A leg of a hold, as its home knows it.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub struct LegRow {
+    /// Its number within the hold, from 1.
+    pub leg: u32,
+    /// Number of the attempt, from 1.
+    pub attempt: u32,
+    /// The other zone.
+    pub zone: String,
+    /// The zone keeps it until home says otherwise.
+    pub confirmed: bool,
+    /// Name of the line, node, SKU, bucket, quantity.
+    pub lines: Vec<(String, String, String, String, Qty)>,
+}
+
+/// Which leg of which order a hold is.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub struct LegOf {
+    /// The order, as home knows it.
+    pub order: OrderId,
+    /// Number of the leg within the order's hold.
+    pub leg: u32,
+    /// Number of the attempt.
+    pub attempt: u32,
+    /// The home zone.
+    pub home: String,
 }
 
 /// How a hold stands.
@@ -340,6 +372,8 @@ pub struct FulfilmentRow {
     pub due: Option<i64>,
     /// Of those picked and ready, units that the node was asked to give back.
     pub asked: Qty,
+    /// Engine time of its next deadline if nothing interrupts, ms: for a countdown.
+    pub deadline: Option<i64>,
 }
 
 /// A cell as it stands.

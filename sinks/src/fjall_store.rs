@@ -5,7 +5,7 @@
 //! had it), of a platform's name the order that was named last.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeMap,
     path::{Path, PathBuf},
     sync::{PoisonError, RwLock},
 };
@@ -19,7 +19,7 @@ use router_schemas::{
 };
 use serde::de::DeserializeOwned;
 
-use crate::{OrderFilter, Page, Store, StoreError, keys};
+use crate::{OrderFilter, Page, Store, StoreError, found, keys};
 
 /// Values of so many bytes lie beside the table: orders do, cells and names do not.
 const APART: u32 = 256;
@@ -181,28 +181,11 @@ impl FjallStore {
             && kept.2.part_of.is_none()
             && self.order_id(&kept.2.identity)?.is_none_or(|named| named < id)
         {
-            let name = keys::identity(&kept.2.identity);
-            batch.insert(table, name, id.to_bits().to_be_bytes());
+            found::name(table, batch, &kept.2.identity, id);
         }
-        find(table, batch, before, keys::finds_order(&kept.2));
+        found::find(table, batch, before, keys::finds_order(&kept.2));
         batch.insert(table, key, postcard::to_stdvec(&kept)?);
         Ok(())
-    }
-}
-
-/// Brings the keys up to date by which a row is found.
-fn find(
-    table: &Keyspace,
-    batch: &mut fjall::OwnedWriteBatch,
-    before: Option<BTreeSet<Vec<u8>>>,
-    now: BTreeSet<Vec<u8>>,
-) {
-    let before = before.unwrap_or_default();
-    for key in before.difference(&now) {
-        batch.remove(table, key.clone());
-    }
-    for key in now.difference(&before) {
-        batch.insert(table, key.clone(), []);
     }
 }
 
@@ -251,10 +234,17 @@ impl Store for FjallStore {
                 Row::Reference(reference) => postcard::to_stdvec(&(time, reference))?,
                 Row::Offer(row) => {
                     let before = self.get::<(u64, OfferRow)>(&key)?.map(|(_, row)| keys::finds_offer(&row));
-                    find(&table, &mut batch, before, keys::finds_offer(row));
+                    found::find(&table, &mut batch, before, keys::finds_offer(row));
                     postcard::to_stdvec(&(time, row))?
                 }
-                Row::Hold(row) => postcard::to_stdvec(&(time, row))?,
+                Row::Hold(row) => {
+                    // Who reserves before there is an order knows it by its name only.
+                    if known.is_none() && self.order_id(&row.identity)?.is_none_or(|named| named < row.order)
+                    {
+                        found::name(&table, &mut batch, &row.identity, row.order);
+                    }
+                    postcard::to_stdvec(&(time, row))?
+                }
                 Row::Node(row) => postcard::to_stdvec(&(time, row))?,
                 Row::Pool(row) => postcard::to_stdvec(&(time, row))?,
                 Row::Order(_) => continue,

@@ -3,6 +3,7 @@
 
 mod fjall_store;
 pub mod follow;
+mod found;
 mod keys;
 
 use std::{collections::BTreeSet, sync::Arc};

@@ -6,7 +6,7 @@ use router_schemas::{
     command::{
         Command, Hash16,
         hold::Reserve,
-        order::{OrderHead, Pin, PinKind},
+        order::{OrderHead, OrderMessage, Pin, PinKind},
         reference::{Published, Reference},
     },
     envelope::{Meta, Source},
@@ -241,6 +241,32 @@ impl State {
         };
         let channel = || self.channels.get(&head.identity.channel)?.as_ref();
         pinned.or_else(region).or_else(channel).filter(|zone| self.zones.contains_key(*zone)).cloned()
+    }
+
+    /// Says of nodes that a command names in which zones they are, as far as these are others than the home zone.
+    pub fn name_zones(&self, command: &mut Command, home: &str) {
+        let zone_of = |node: &String| self.nodes.get(node).filter(|zone| *zone != home);
+        match command {
+            Command::Reserve(reserve) => {
+                for line in &mut reserve.lines {
+                    let node = line.node.as_ref().or(reserve.node.as_ref());
+                    line.zone = node.and_then(zone_of).cloned();
+                }
+            }
+            Command::Place(OrderMessage { head, .. }) | Command::Amend(OrderMessage { head, .. }) => {
+                let bound = head.pin.as_ref().filter(|pin| pin.kind == PinKind::Hard);
+                if head.elsewhere.is_empty() && bound.is_none() {
+                    return;
+                }
+                head.elsewhere.extend(bound.map(|pin| (pin.node.clone(), String::new())));
+                head.elsewhere.retain_mut(|(node, zone)| {
+                    zone.clear();
+                    zone.push_str(zone_of(node).map_or("", String::as_str));
+                    !zone.is_empty()
+                });
+            }
+            _ => {}
+        }
     }
 
     /// Whether this message of a source was taken before; remembers it otherwise, where there is room for its source.

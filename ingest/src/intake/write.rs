@@ -26,6 +26,7 @@ impl Intake {
         let entry = &self.state.orders[identity];
         let Some(zone) = entry.zone.clone() else { return };
         let partition = self.state.zones.get(&zone).copied().unwrap_or(0);
+        self.state.name_zones(&mut command, &zone);
         let to = Some(Assigned { order: entry.order, zone });
         match &mut command {
             Command::Place(m) | Command::Amend(m) => m.to = to,

@@ -215,7 +215,7 @@ impl Default for Backorder {
 }
 
 /// `picked.v1`: units are off the shelf; `ready.v1`: they wait for the carrier or the customer; `accepted.v1`: the node
-/// will send them; `handed_over.v1`: the customer collected them at the node.
+/// will send them.
 #[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
 pub struct AtNode {
     /// Our id of the order.

@@ -156,8 +156,8 @@ pub const KINDS: [Kind; 32] = [
     kind!(
         "handed_over.v1",
         "/v1/fulfilments/handed_over",
-        AtNode,
-        r#"{"order": "o2kq9m0g4000000000000a", "node": "s1", "lines": [{"line": "1", "qty": 2}]}"#
+        HandedOver,
+        r#"{"order": "o2kq9m0g4000000000000a", "node": "s1", "lines": [{"line": "1", "qty": 2}], "code": "504213"}"#
     ),
     kind!(
         "claim.v1",

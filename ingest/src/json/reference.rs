@@ -10,7 +10,7 @@ use router_schemas::{
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, de};
 
-use super::{Backorder, LocalDate, LocalTime, Span};
+use super::{LocalDate, LocalTime, Span};
 
 /// What a region's name looks like.
 pub const REGION: &str = "^[0-9A-Za-z][0-9A-Za-z ._-]*$";

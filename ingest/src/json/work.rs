@@ -48,6 +48,27 @@ pub struct Decline {
     pub key: Option<String>,
 }
 
+/// `handed_over.v1`: the customer collected the units at the node.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+pub struct HandedOver {
+    /// Our id of the order.
+    pub order: OrderId,
+    /// The node that states it.
+    #[schemars(length(min = 1, max = NAME_BYTES))]
+    pub node: String,
+    /// Lines and quantities; absent: all that the node has of the order.
+    #[schemars(length(min = 1, max = LINES))]
+    pub lines: Option<Vec<LineQty>>,
+    /// When.
+    pub occurred_at: Option<Instant>,
+    /// Names this fact: the same again is a repeat. The content does where it is absent.
+    #[schemars(length(min = 1, max = EXTERNAL_ID_BYTES))]
+    pub key: Option<String>,
+    /// The pick-up code that the customer said. A wrong one is refused; it is checked here and never kept.
+    #[schemars(regex(pattern = "^[0-9]{6}$"))]
+    pub code: Option<String>,
+}
+
 /// `cancel_answer.v1`: the node was asked to give back units that it has picked, and answers.
 #[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
 pub struct CancelAnswer {

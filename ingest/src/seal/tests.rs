@@ -89,3 +89,21 @@ fn a_master_key_that_was_being_made_at_a_crash_is_made_again() {
     assert_eq!(fs::read(folder.path().join("master.key")).unwrap().len(), 32);
     assert!(!folder.path().join("master.new").exists(), "no second copy of a key lies about");
 }
+
+#[test]
+fn a_pickup_code_is_the_orders_own_and_needs_the_master_key() {
+    let (folder, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let order = |number: u128| OrderId::from_bits(number << 20);
+    let keys = Keys::open(folder.path()).unwrap();
+    let codes: Vec<_> = (0..200).map(|number| keys.pickup_code(order(number))).collect();
+    assert!(codes.iter().all(|code| code.len() == 6 && code.bytes().all(|b| b.is_ascii_digit())));
+    let different: std::collections::BTreeSet<_> = codes.iter().collect();
+    assert!(different.len() > 190, "{}", different.len());
+    drop(keys);
+    let keys = Keys::open(folder.path()).unwrap();
+    assert_eq!(keys.pickup_code(order(7)), codes[7], "after a restart too");
+    let foreign = Keys::open(other.path()).unwrap();
+    let same =
+        (0..200).filter(|number| foreign.pickup_code(order(*number)) == codes[*number as usize]).count();
+    assert!(same < 5, "{same}");
+}

@@ -1,5 +1,6 @@
 //! What nodes and operations say of work, and what of it is not taken.
 
+use router_ingest::decode::pickup_code;
 use router_schemas::{
     command::{Command, offer::NodeAct, order::LineQty, steer::Steering},
     quantity::Qty,
@@ -43,6 +44,18 @@ fn what_a_node_says_of_its_work_arrives_whole() {
     };
     assert_eq!(handed(""), handed(""), "its content names it, as that of a shipment does");
     assert_ne!(handed(""), handed(r#","lines":[{"line":"1"}]"#));
+    assert_eq!(handed(""), handed(r#","code":"000017""#), "the code is no part of it");
+    let event = |data: &str| format!(r#"{{"specversion":"1.0","type":"handed_over.v1","data":{data}}}"#);
+    for (message, code) in [
+        (of_node(""), None),
+        (of_node(r#","code":"000017""#), Some("000017")),
+        (event(&of_node(r#","code":"000017""#)), Some("000017")),
+        (event(&of_node(r#","c\u006fde":"000017""#)), Some("000017")),
+        (event(&of_node("")), None),
+    ] {
+        assert!(reader.read("handed_over.v1", &message).is_ok(), "{message}");
+        assert_eq!(pickup_code(message.as_bytes()).as_deref(), code, "{message}");
+    }
     let cancel = |rest: &str| match reader.read("cancel.v1", steer(rest)) {
         Ok(Command::Cancel(cancel)) => cancel.ask,
         other => panic!("{other:?}"),
@@ -88,6 +101,9 @@ fn what_contradicts_itself_names_its_place() {
         ("cancel_answer.v1", of_node(""), "/granted"),
         ("accepted.v1", of_node(r#","lines":[{"line":"1","qty":0}]"#), "/lines/0/qty"),
         ("handed_over.v1", of_node(r#","key":"""#), "/key"),
+        ("handed_over.v1", of_node(r#","code":"12345""#), "/code"),
+        ("handed_over.v1", of_node(r#","code":"12345x""#), "/code"),
+        ("handed_over.v1", of_node(r#","code":123456"#), "/code"),
         ("node_request.v1", r#"{"node":"s1","act":"burn"}"#.into(), "/act"),
         ("node_request.v1", r#"{"node":"","act":"pause"}"#.into(), "/node"),
         (

@@ -15,6 +15,11 @@ pub(crate) struct Part {
     pub status: fn(&str) -> &'static str,
 }
 
+/// Refusals of messages that are right.
+fn conflicts() -> impl Iterator<Item = Code> {
+    Refusal::ALL.iter().copied().filter(|refusal| gateway::is_conflict(*refusal)).map(Refusal::code)
+}
+
 /// Every code, by where it comes from.
 pub(crate) fn parts() -> Vec<Part> {
     let part = |title, codes: &[Code], status| Part { title, codes: codes.to_vec(), status };
@@ -27,6 +32,7 @@ pub(crate) fn parts() -> Vec<Part> {
         part("Rule sets", router_ingest::rules::CODES, |_| "422, exit 1; a warning: exit 0"),
         part("Requests that are refused", &refusals, |id| match id {
             "E1101" => "409 (on a raw topic 202: kept as a dead letter), exit 1",
+            id if conflicts().any(|code| code.id == id) => "409, exit 1",
             _ => "422, exit 1",
         }),
         part("The log", router_log::CODES, |id| match id {
@@ -48,6 +54,7 @@ pub(crate) fn parts() -> Vec<Part> {
             "E3005" => "exit 1",
             _ => "exit 69",
         }),
+        part("Conformance", cli::conformance::CODES, |_| "exit 74"),
         part("Explanation", explain::CODES, |_| "404, exit 1"),
         part("Simulation", simulate::CODES, |id| match id {
             "E3030" => "422, exit 1",
@@ -61,7 +68,9 @@ pub(crate) fn parts() -> Vec<Part> {
             "E4003" => "503, exit 1",
             "E4004" => "404, exit 1",
             "E4006" => "401",
-            "E4016" | "E4017" => "403",
+            "E4016" | "E4017" | "E4023" => "403",
+            "E4020" | "E4022" => "429, exit 1",
+            "E4021" => "422, exit 1",
             "E4007" => "413, exit 1",
             _ => "400, exit 1",
         }),

@@ -15,7 +15,7 @@ use serde::Deserialize;
 use tokio::sync::broadcast;
 
 /// Records kept for a listener that is behind; one that is further behind starts anew.
-const KEPT: usize = 4096;
+const KEPT: usize = 1024;
 /// Records and bytes of one look.
 const LOOK: (usize, usize) = (1024, 1 << 20);
 /// How long a look waits for something new.
@@ -46,7 +46,8 @@ impl Told {
         }
         let head: Head<'_> = serde_json::from_slice(payload).ok()?;
         let (node, event) = (head.node.as_ref().into(), head.event.as_ref().into());
-        Some(Told { partition, offset, node, event, payload: payload.clone() })
+        // A copy: what is kept for those who are behind does not keep all that was read with it.
+        Some(Told { partition, offset, node, event, payload: Bytes::copy_from_slice(payload) })
     }
 }
 

@@ -3,7 +3,6 @@
 mod cli;
 mod codes;
 mod config;
-#[cfg(test)]
 mod conformance;
 mod demo;
 mod explain;

@@ -90,6 +90,9 @@ fn node(engine: &Engine, name: &str) -> Option<Value> {
     };
     shown["orders"] = json!(view.orders);
     shown["assigned_today"] = json!(view.assigned);
+    if let Some(row) = engine.node(name) {
+        shown["standing"] = show::json(&show::stores::standing(&row));
+    }
     shown["cells_known"] = json!(view.cells);
     shown["cells"] = json!(cells);
     Some(shown)

@@ -172,7 +172,7 @@ fn verbs_say_the_same_of_a_router_and_of_its_folder_at_rest() {
     }
     assert!(files(&data.join("journal")) == before, "a verb that reads wrote into the log");
 
-    let paused = printed(&router(&["node", "pause", "s"], &data));
+    let paused = printed(&router(&["node", "disable", "s"], &data));
     assert_eq!(paused["answer"], "published", "{paused}");
     assert_eq!(lines(&router(&["node", "show", "s"], &data))[0]["enabled"], false);
 }

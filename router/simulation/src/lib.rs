@@ -8,4 +8,5 @@ pub mod ledger;
 pub mod log;
 pub mod owner;
 pub mod stores;
+pub mod trail;
 pub mod world;

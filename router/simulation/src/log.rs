@@ -101,6 +101,11 @@ impl Log {
         self.partitions.get(source).map_or(0, |p| p.committed)
     }
 
+    /// All partitions.
+    pub fn sources(&self) -> Vec<TopicPartition> {
+        self.partitions.keys().cloned().collect()
+    }
+
     /// Offset behind the last record.
     pub fn end(&self, source: &TopicPartition) -> u64 {
         self.partitions.get(source).map_or(0, |p| p.first + p.records.len() as u64)

@@ -1,6 +1,11 @@
 //! `router-simulation --records 3000000 --seed 1`: a run of that length, and what happened in it.
 
-use std::{process::ExitCode, time::Instant};
+use std::{
+    any::Any,
+    panic::{self, AssertUnwindSafe},
+    process::ExitCode,
+    time::Instant,
+};
 
 use clap::Parser;
 use router_simulation::world::{Trouble, World};
@@ -53,9 +58,19 @@ fn run(seed: u64, records: u64) -> Result<String, String> {
             eprintln!("seed {seed}: {done} of {records}");
         }
     };
-    let told = world.run(records, &mut progress);
+    let told = panic::catch_unwind(AssertUnwindSafe(|| world.run(records, &mut progress)));
     let at = world.applied;
-    told.map_err(|why| format!("record {at}: {why}; `--seed {seed} --records {records}` shows it again"))?;
+    let told = told.unwrap_or_else(|panicked| Err(format!("a stage broke: {}", said(&*panicked))));
+    told.map_err(|why| {
+        let trail = world.trail(&why);
+        format!("{trail}seed {seed}, record {at}: {why}\n`--seed {seed} --records {records}` shows it again")
+    })?;
     let counts: Vec<_> = world.counts.iter().map(|(what, n)| format!("{n} {what}")).collect();
     Ok(format!("{at} records, {}", counts.join(", ")))
+}
+
+/// What a panic says.
+fn said(panicked: &(dyn Any + Send)) -> String {
+    let text = panicked.downcast_ref::<String>().map(String::as_str);
+    text.or(panicked.downcast_ref::<&str>().copied()).unwrap_or("it did not say why").to_owned()
 }

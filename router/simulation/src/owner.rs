@@ -81,7 +81,7 @@ impl Owner {
         partition: u16,
         epoch: u32,
         snapshot: &Snapshot,
-    ) -> Owner {
+    ) -> Result<Owner, String> {
         let state = &snapshot.state;
         let said = "a snapshot of ours reads back";
         let machine = match stage {
@@ -103,8 +103,10 @@ impl Owner {
             machine,
             numbers: snapshot.numbers.clone(),
         };
-        assert_eq!(owner.hash(), snapshot.hash, "{}: a snapshot gives another state", owner.source);
-        owner
+        match owner.hash() == snapshot.hash {
+            true => Ok(owner),
+            false => Err(format!("{}: a snapshot gives another state", owner.source)),
+        }
     }
 
     /// The whole state, as of the record before `next`.
@@ -112,6 +114,12 @@ impl Owner {
         let mut state = Vec::new();
         self.machine.stage().snapshot(&mut state);
         Snapshot { next: self.next, state: state.into(), numbers: self.numbers.clone(), hash: self.hash() }
+    }
+
+    /// Another owner of the same right, by way of a snapshot.
+    pub fn clone_by_snapshot(&mut self) -> Result<Owner, String> {
+        let snapshot = self.snapshot();
+        Owner::restore(self.stage, self.topology, self.source.partition, self.epoch, &snapshot)
     }
 
     /// Hash of the state.
@@ -128,7 +136,7 @@ impl Owner {
     }
 
     /// Applies up to `most` records.
-    pub fn apply(&mut self, log: &Log, most: u64) -> Transaction {
+    pub fn apply(&mut self, log: &Log, most: u64) -> Result<Transaction, String> {
         let mut transaction = Transaction {
             source: self.source.clone(),
             next: self.next,
@@ -141,7 +149,7 @@ impl Owner {
             let Some(record) = log.record(&self.source, self.next).cloned() else { break };
             let offset = self.next;
             self.next += 1;
-            if self.is_repeat(&record.payload) {
+            if self.is_repeat(&record.payload)? {
                 continue;
             }
             transaction.applied.push(offset);
@@ -164,23 +172,22 @@ impl Owner {
             }
         }
         transaction.next = self.next;
-        transaction
+        Ok(transaction)
     }
 
     /// Whether a record was applied before, by its origin. A gap is a lost record.
-    fn is_repeat(&mut self, payload: &[u8]) -> bool {
-        let Some(origin) = envelope::origin(payload).ok().flatten() else { return false };
+    fn is_repeat(&mut self, payload: &[u8]) -> Result<bool, String> {
+        let Some(origin) = envelope::origin(payload).ok().flatten() else { return Ok(false) };
         let last = self.numbers.seen.entry((origin.topic, origin.partition)).or_default();
-        assert!(
-            origin.sequence <= *last + 1,
-            "{}: record {} of {}/{} is missing",
-            self.source,
-            *last + 1,
-            origin.topic,
-            origin.partition
-        );
+        if origin.sequence > *last + 1 {
+            let (source, next) = (&self.source, *last + 1);
+            return Err(format!(
+                "{source}: record {next} of {}/{} is missing",
+                origin.topic, origin.partition
+            ));
+        }
         let repeat = origin.sequence <= *last;
         *last = origin.sequence.max(*last);
-        repeat
+        Ok(repeat)
     }
 }

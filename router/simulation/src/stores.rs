@@ -12,7 +12,7 @@ use router_schemas::{
         order::{DeliveryMode, LineQty},
         reference::{Channel, Item, Node, Published, Reference, Region, RouteWhen, Zone},
         steer::{Steer, Steering},
-        stock::{AdjustTarget, Adjustment, Allowance, CellName, CellPolicy, Count, Movement},
+        stock::{AdjustTarget, Adjustment, Allowance, Basis, CellName, CellPolicy, Count, Movement},
     },
     event::{Change, Event, OfferStep},
     geo::UnitVector,
@@ -62,6 +62,11 @@ fn zone_of(node: usize) -> (&'static str, u16) {
     }
 }
 
+/// The partition of a zone.
+pub fn partition_of(zone: &str) -> u16 {
+    ZONES.iter().find(|(id, _)| *id == zone).map_or(0, |(_, partition)| *partition)
+}
+
 impl Stores {
     /// Stores of a seed.
     pub fn new(chance: Chance) -> Stores {
@@ -103,7 +108,7 @@ impl Stores {
     pub fn partition(&self, command: &Command) -> u16 {
         let of_node = |node: &str| node[1..].parse::<usize>().map_or(0, |n| zone_of(n).1);
         match command.zone() {
-            Some(zone) => ZONES.iter().find(|(id, _)| *id == zone).map_or(0, |(_, partition)| *partition),
+            Some(zone) => partition_of(zone),
             None => command.node().map_or(0, of_node),
         }
     }
@@ -265,6 +270,7 @@ impl Stores {
                 buckets: Vec::new(),
                 qty: Qty::units((*qty).max(1)),
                 node: chance.one_in(12).then(|| name(chance.below(NODES as u64))),
+                zone: None,
             };
             return Command::Reserve(Reserve {
                 to: None,
@@ -389,6 +395,7 @@ impl Stores {
                 qty: Qty::units(chance.within(0, 12)),
                 counter: "wms".into(),
                 sequence: Some(sequence - chance.below(3).min(sequence - 1)),
+                basis: if chance.one_in(4) { Basis::Available } else { Basis::OnHand },
                 key,
                 ..Count::default()
             }),

@@ -17,12 +17,16 @@ use crate::{
     ledger::Ledger,
     log::{Log, Transaction, Written},
     owner::{Owner, Snapshot},
+    stores,
+    trail::Trail,
 };
 
 /// Partitions are few, so that orders meet.
 pub const TOPOLOGY: Topology = Topology { log: LogId([0x51; 16]), intake: 2, commands: 2, events: 2 };
-/// Steps between two looks at everything.
+/// Records between two looks at everything.
 const LOOK: u64 = 10_000;
+/// Rounds after which what is under way must have come to rest.
+const SETTLES: u64 = 100_000;
 /// When the world begins: 2026-03-01T08:00Z.
 const BEGINNING: i64 = 1_772_352_000_000;
 
@@ -59,6 +63,9 @@ pub struct World {
     callers: Callers,
     trouble: Trouble,
     bend: Option<Bend>,
+    trail: Trail,
+    /// Owners that were taken over and do not know it.
+    stale: Vec<Owner>,
     next_look: u64,
     /// Records that the stages applied for good.
     pub applied: u64,
@@ -81,6 +88,8 @@ impl World {
             callers,
             trouble,
             bend: None,
+            trail: Trail::default(),
+            stale: Vec::new(),
             next_look: LOOK,
             applied: 0,
             counts: BTreeMap::new(),
@@ -130,22 +139,47 @@ impl World {
         self.look()
     }
 
-    /// Everything is compared: sums with rows, rows with what the engines hold.
+    /// What led to a failure.
+    pub fn trail(&self, why: &str) -> String {
+        self.trail.about(why, &self.log)
+    }
+
+    /// Everything is compared: sums with rows, rows with what the engines hold, and once nothing is under way, homes with
+    /// parts.
     fn look(&mut self) -> Result<(), String> {
         self.next_look = self.applied + LOOK;
+        self.settle()?;
         self.ledger.check_all()?;
-        for owner in self.owners.values().filter(|owner| owner.next == self.log.committed(&owner.source)) {
+        self.ledger.check_parts()?;
+        for owner in self.owners.values() {
             let Some(engine) = owner.engine() else { continue };
             for row in self.ledger.rows() {
-                if let Some(held) = engine.order(row.order) {
-                    let same = held == *row;
-                    if !same {
-                        return Err(format!("the last row is {row:?}, the engine holds {held:?}"));
-                    }
+                if let Some(held) = engine.order(row.order).filter(|held| held != row) {
+                    return Err(format!("the last row is {row:?}, the engine holds {held:?}"));
+                }
+            }
+            for ((zone, channel, sku, bucket), held) in self.ledger.pools() {
+                let known = engine.pool(channel, zone, sku, bucket).map(|row| row.held.0);
+                if stores::partition_of(zone) == owner.source.partition && known.is_some_and(|k| k != held) {
+                    return Err(format!("I2: the pool {zone}/{channel}/{sku} holds {known:?}, not {held}"));
                 }
             }
         }
         Ok(())
+    }
+
+    /// Serves until nothing is under way.
+    fn settle(&mut self) -> Result<(), String> {
+        let sources: Vec<TopicPartition> = self.owners.keys().cloned().collect();
+        for _ in 0..SETTLES {
+            if sources.iter().all(|source| self.log.committed(source) == self.log.end(source)) {
+                return Ok(());
+            }
+            for source in &sources {
+                self.serve(source)?;
+            }
+        }
+        Err("the stages never come to rest".into())
     }
 
     fn step(&mut self) -> Result<(), String> {
@@ -165,6 +199,20 @@ impl World {
         for _ in 0..3 {
             let source = self.chance.pick(&sources).clone();
             self.serve(&source)?;
+        }
+        self.serve_stale()
+    }
+
+    /// Who was taken over goes on, and nothing of it is taken in.
+    fn serve_stale(&mut self) -> Result<(), String> {
+        let stale = self.chance.below(64) as usize;
+        let Some(owner) = self.stale.get_mut(stale) else { return Ok(()) };
+        let batch = owner.apply(&self.log, 4)?;
+        if !batch.applied.is_empty() && self.log.commit(&batch) {
+            return Err(format!("{}: two owners wrote", batch.source));
+        }
+        if self.chance.one_in(4) {
+            self.stale.swap_remove(stale);
         }
         Ok(())
     }
@@ -213,7 +261,7 @@ impl World {
         }
         let most = 1 + self.chance.below(8);
         let Some(mut owner) = self.owners.remove(source) else { return Ok(()) };
-        let mut transaction = owner.apply(&self.log, most);
+        let mut transaction = owner.apply(&self.log, most)?;
         if let Some(bend) = &mut self.bend {
             bend(&mut self.chance, &mut transaction.outputs);
         }
@@ -227,12 +275,25 @@ impl World {
             if inside {
                 self.commit(&transaction)?;
             }
-            owner = self.restored(source);
+            owner = self.replaced(owner, &transaction)?;
         } else if self.chance.one_in(self.trouble.stolen) {
             count(&mut self.counts, "partitions taken over");
-            owner = self.restored(source);
+            let lost = owner.next;
+            let epoch = self.log.own(source);
             if self.log.commit(&transaction) {
                 return Err(format!("{source}: two owners wrote"));
+            }
+            let handed = self.chance.one_in(3);
+            let mut other = self.restored(source, epoch)?;
+            if handed {
+                // It was handed over in order: its state is the other's start.
+                let snapshot = other.snapshot();
+                other = Owner::restore(other.stage, TOPOLOGY, source.partition, epoch, &snapshot)?;
+            }
+            let mut stale = std::mem::replace(&mut owner, other);
+            stale.next = lost;
+            if self.stale.len() < 4 {
+                self.stale.push(stale);
             }
         } else if self.chance.one_in(self.trouble.unknown) {
             count(&mut self.counts, "commits without an answer");
@@ -259,24 +320,41 @@ impl World {
         Ok(())
     }
 
+    /// The next owner after `lost`, which had applied this batch: from then on both are the same, to the byte.
+    fn replaced(&mut self, mut lost: Owner, batch: &Transaction) -> Result<Owner, String> {
+        let source = lost.source.clone();
+        let epoch = self.log.own(&source);
+        let mut owner = self.restored(&source, epoch)?;
+        if self.log.committed(&source) < lost.next {
+            // The batch was lost with its owner: it is made again.
+            let mut again = owner.clone_by_snapshot()?;
+            let most = lost.next - again.next;
+            let made = again.apply(&self.log, most)?;
+            let same = made.outputs.len() == batch.outputs.len()
+                && made.outputs.iter().zip(&batch.outputs).all(|(a, b)| a.payload == b.payload);
+            if self.bend.is_none() && (!same || again.hash() != lost.hash()) {
+                return Err(format!("{source}: an owner that came back does not decide as the lost one did"));
+            }
+        } else if owner.hash() != lost.hash() {
+            return Err(format!("{source}: an owner that came back is not as the lost one was"));
+        }
+        owner.epoch = epoch;
+        Ok(owner)
+    }
+
     /// A new owner, from the newest snapshot and what the log has behind it.
-    fn restored(&mut self, source: &TopicPartition) -> Owner {
-        let stage = match source.topic {
-            Topic::Intake => StageName::Intake,
-            Topic::Control => StageName::Control,
-            _ => StageName::Engine,
-        };
-        let epoch = self.log.own(source);
+    fn restored(&mut self, source: &TopicPartition, epoch: u32) -> Result<Owner, String> {
+        let stage = stage_of(source);
         let committed = self.log.committed(source);
         let snapshot = self.snapshots.get(source).and_then(|kept| kept.last());
         let mut owner = match snapshot {
-            Some(snapshot) => Owner::restore(stage, TOPOLOGY, source.partition, epoch, snapshot),
+            Some(snapshot) => Owner::restore(stage, TOPOLOGY, source.partition, epoch, snapshot)?,
             None => Owner::new(stage, TOPOLOGY, source.partition, epoch),
         };
         while owner.next < committed {
-            owner.apply(&self.log, committed - owner.next);
+            owner.apply(&self.log, committed - owner.next)?;
         }
-        owner
+        Ok(owner)
     }
 
     /// Takes a transaction in, and everybody hears of it.
@@ -284,11 +362,8 @@ impl World {
         if !self.log.commit(transaction) {
             return Err(format!("{}: its owner may not write", transaction.source));
         }
-        let stage = match transaction.source.topic {
-            Topic::Intake => StageName::Intake,
-            Topic::Control => StageName::Control,
-            _ => StageName::Engine,
-        };
+        self.trail.note(&self.log, transaction);
+        let stage = stage_of(&transaction.source);
         let mut outputs = transaction.outputs.iter().peekable();
         for offset in &transaction.applied {
             let mut events = Vec::new();
@@ -322,5 +397,13 @@ impl World {
             _ => {}
         }
         Ok(())
+    }
+}
+
+fn stage_of(source: &TopicPartition) -> StageName {
+    match source.topic {
+        Topic::Intake => StageName::Intake,
+        Topic::Control => StageName::Control,
+        _ => StageName::Engine,
     }
 }

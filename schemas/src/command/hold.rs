@@ -39,6 +39,8 @@ pub struct HoldLine {
     pub qty: Qty,
     /// A node of its own, which may be in another zone: then the hold is confirmed when all zones have confirmed.
     pub node: Option<String>,
+    /// Set by INTAKE: the zone of the node, where that is not the home zone.
+    pub zone: Option<String>,
 }
 
 /// Request: a hold lapses later.

@@ -40,6 +40,9 @@ pub struct OrderHead {
     pub region: Option<String>,
     /// How it came: decides what the same id with other content means.
     pub arrival: Arrival,
+    /// Nodes that lines are bound to, each with its zone: INTAKE sets it, and keeps those of other zones than the home
+    /// zone.
+    pub elsewhere: Vec<(String, String)>,
 }
 
 /// A node named by the order or by a line.

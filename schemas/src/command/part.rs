@@ -106,7 +106,7 @@ pub struct Leg {
     pub zone: String,
     /// What is asked.
     pub act: LegAct,
-    /// What is held, of nodes of this zone.
+    /// What is to be held, of nodes of this zone; with a release, what of it stays held.
     pub lines: Vec<HoldLine>,
     /// Accepted beyond stock.
     pub beyond_stock: bool,
@@ -124,6 +124,8 @@ pub enum LegAct {
     Confirm,
     /// Another leg failed, or the hold ended: give it back.
     Release,
+    /// It lapses at another time.
+    Extend,
 }
 
 /// How a leg stands.
@@ -139,6 +141,8 @@ pub struct LegReport {
     pub home: String,
     /// True: held. False: it could not be held, lapsed, or was given back.
     pub held: bool,
+    /// What is answered.
+    pub act: LegAct,
 }
 
 /// What a zone keeps of a channel's share that was made smaller: what is in use cannot be taken away.

@@ -33,6 +33,7 @@ fn hold_line() -> HoldLine {
         buckets: vec!["2026-05-04".into(), "2026-05-05".into()],
         qty: Qty(2_500),
         node: Some("store-7".into()),
+        zone: Some("west".into()),
     }
 }
 
@@ -123,7 +124,7 @@ pub fn leg(act: LegAct) -> Leg {
 }
 
 pub fn leg_report() -> LegReport {
-    LegReport { order: order(), leg: 2, attempt: 1, home: "east".into(), held: true }
+    LegReport { order: order(), leg: 2, attempt: 1, home: "east".into(), held: true, act: LegAct::Confirm }
 }
 
 pub fn share_kept() -> ShareKept {

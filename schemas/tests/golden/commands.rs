@@ -73,6 +73,7 @@ pub fn entries() -> Vec<Entry> {
         "leg-hold": Command::Leg(_) => Command::Leg(asked::leg(LegAct::Hold)),
         "leg-confirm": Command::Leg(_) => Command::Leg(asked::leg(LegAct::Confirm)),
         "leg-release": Command::Leg(_) => Command::Leg(asked::leg(LegAct::Release)),
+        "leg-extend": Command::Leg(_) => Command::Leg(asked::leg(LegAct::Extend)),
         "leg-report": Command::LegReport(_) => Command::LegReport(asked::leg_report()),
         "share-kept": Command::ShareKept(_) => Command::ShareKept(asked::share_kept()),
     });

@@ -263,6 +263,7 @@ fn fulfilment_row() -> FulfilmentRow {
         accepted: true,
         due: Some(1_777_889_060_000),
         asked: Qty::units(1),
+        deadline: Some(1_777_889_061_000),
     }
 }
 

@@ -146,6 +146,7 @@ pub fn message(to: Option<Assigned>) -> OrderMessage {
             pin: Some(Pin { node: "store-7".into(), kind: PinKind::Prefer }),
             region: Some("CN-200040".into()),
             arrival: Arrival::Raw,
+            elsewhere: vec![("store-9".into(), "west".into())],
         },
         body: bytes,
     }

@@ -7,7 +7,10 @@ use router_schemas::{
         PartStep,
     },
     quantity::Qty,
-    row::{Ats, HoldRow, HoldState, NodeRow, OfferEntry, OfferRow, OfferState, PartRow, PoolRow, Row},
+    row::{
+        Ats, HoldRow, HoldState, LegOf, LegRow, NodeRow, OfferEntry, OfferRow, OfferState, PartRow, PoolRow,
+        Row,
+    },
 };
 
 use crate::{
@@ -137,6 +140,14 @@ fn hold_row() -> HoldRow {
         expires: Some(1_777_889_060_000),
         deadline: Some(1_777_889_061_000),
         lines: vec![("1".into(), Some("store-7".into()), "85123A".into(), "2026-05-04".into(), Qty(2_500))],
+        legs: vec![LegRow {
+            leg: 1,
+            attempt: 2,
+            zone: "west".into(),
+            confirmed: true,
+            lines: vec![("2".into(), "store-9".into(), "85123A".into(), String::new(), Qty(1_000))],
+        }],
+        leg_of: Some(LegOf { order: order(), leg: 1, attempt: 2, home: "east".into() }),
     }
 }
 
@@ -200,5 +211,6 @@ pub fn hold_causes() -> Vec<(&'static str, HoldCause)> {
         "hold-cause-lapsed": HoldCause::Lapsed => HoldCause::Lapsed,
         "hold-cause-converted": HoldCause::Converted => HoldCause::Converted,
         "hold-cause-failed": HoldCause::Failed => HoldCause::Failed,
+        "hold-cause-confirmed": HoldCause::Confirmed => HoldCause::Confirmed,
     })
 }

@@ -67,6 +67,34 @@ fn a_reserve_gives_the_order_its_id_and_zone() {
 }
 
 #[test]
+fn nodes_of_other_zones_are_named_with_them() {
+    let mut run = Run::new();
+    let node = |line: &str, node: &str| HoldLine {
+        line: line.into(),
+        node: Some(node.into()),
+        ..reserve("1", 1).lines.remove(0)
+    };
+    let lines = vec![node("1", "n-east"), node("2", "n-west"), node("3", "n-nowhere")];
+    let wrote = run.tell(Command::Reserve(Reserve { lines, ..reserve("1", 1) }));
+    let zones = wrote.commands().into_iter().find_map(|(_, _, command)| match command {
+        Command::Reserve(reserve) => Some(reserve.lines.iter().map(|l| l.zone.clone()).collect::<Vec<_>>()),
+        _ => None,
+    });
+    assert_eq!(zones, Some(vec![None, Some("west".to_owned()), None]));
+    // Lines of an order that are bound to nodes; a zone that a stranger names counts for nothing.
+    let mut order = http("1", 9);
+    order.head.elsewhere = [("n-east", ""), ("n-west", "north"), ("n-nowhere", "west")]
+        .map(|(n, z)| (n.into(), z.into()))
+        .to_vec();
+    let wrote = run.tell(Command::Place(order));
+    let bound = wrote.commands().into_iter().find_map(|(_, _, command)| match command {
+        Command::Place(message) => Some(message.head.elsewhere.clone()),
+        _ => None,
+    });
+    assert_eq!(bound, Some(vec![("n-west".to_owned(), "west".to_owned())]));
+}
+
+#[test]
 fn without_a_zone_nothing_is_reserved() {
     let mut run = Run::bare();
     let wrote = run.ask(true, Command::Reserve(reserve("1", 1)));

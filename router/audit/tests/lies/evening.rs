@@ -191,6 +191,8 @@ fn held(h: &mut History) -> OrderId {
         expires,
         deadline: expires,
         lines,
+        legs: Vec::new(),
+        leg_of: None,
     };
     let pool = |held: i64| {
         let [channel, zone, sku] = ["web", "z", "k2"].map(str::to_owned);

@@ -121,6 +121,9 @@ impl Engine {
     fn replace_head(&mut self, order: &mut Order, head: OrderHead, body: &OrderBody) -> bool {
         let pin = pinned(head.pin);
         let as_before = order.mode == body.mode && order.pin == pin;
+        if !head.elsewhere.is_empty() || order.abroad.is_some() {
+            order.abroad.get_or_insert_default().pins = head.elsewhere;
+        }
         order.version = head.version.or(order.version);
         order.placed_at = head.placed_at.or(order.placed_at);
         (order.promise, order.not_before) = (body.promise, body.not_before);

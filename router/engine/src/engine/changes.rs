@@ -67,6 +67,8 @@ pub struct Work {
     pub offers: Vec<(router_schemas::id::OrderId, router_schemas::id::OfferId)>,
     /// Touched nodes, ascending.
     pub nodes: Vec<u32>,
+    /// Each change of what a cell could give: SKU, node, what it was before, in order.
+    pub gave: Vec<(u32, u32, router_schemas::quantity::Qty)>,
 }
 
 impl Work {
@@ -93,6 +95,7 @@ impl Work {
         self.pools.clear();
         self.offers.clear();
         self.nodes.clear();
+        self.gave.clear();
         self
     }
 }

@@ -2,6 +2,7 @@
 //! `units.rs`; what others are told is in `notices.rs`.
 
 use router_schemas::{
+    command::Command,
     envelope::Meta,
     event::{Change, Decision, Event, Exception, HoldCause, HoldChange, OrderState, Outcome},
     id::{OfferId, OrderId},
@@ -19,7 +20,7 @@ use super::{
     order::Order,
     rows::{self, Touched},
     state::{Standing, State},
-    trace::Choice,
+    trace::{Choice, Trace},
 };
 
 /// Orders and cells that one command may touch while working off what is due: bounds the rows it writes.
@@ -44,8 +45,10 @@ pub struct Effects<'a> {
     /// Offers that it made, and nodes that it told of offers.
     offers: u16,
     asked: usize,
+    /// What is sent to zones behind all else.
+    pub last: Vec<(String, Command)>,
     /// What each choice looked at, where somebody asks.
-    pub trace: Option<Vec<Choice>>,
+    pub trace: Option<Trace>,
 }
 
 impl<'a> Effects<'a> {
@@ -63,6 +66,7 @@ impl<'a> Effects<'a> {
             outcomes: 0,
             offers: 0,
             asked: 0,
+            last: Vec::new(),
             trace: None,
         }
     }
@@ -228,13 +232,14 @@ impl<'a> Effects<'a> {
             held.shelf.set(node, now.atp);
             // A platform is told at once where nothing is left, or something is again.
             state.feed_changed(sku, now.atp.is_zero() || before.atp.is_zero());
+            if !untracked {
+                self.work.gave.push((sku, node, before.atp));
+            }
         }
         if now.atp < before.atp {
             state.offers.note_less(sku, node, now.atp);
         }
-        if now.atp > before.atp {
-            state.mark_rise(sku);
-        } else if more {
+        if more {
             state.mark(sku, false);
         }
         if now_over > before.over {
@@ -252,17 +257,22 @@ impl<'a> Effects<'a> {
     }
 
     /// Keeps what a choice looks at, where somebody asks.
-    pub fn explain(&mut self, look: impl FnOnce() -> Choice) {
-        if let Some(trace) = &mut self.trace {
-            trace.push(Choice { item: self.item, ..look() });
+    pub fn explain(&mut self, order: OrderId, look: impl FnOnce() -> Choice) {
+        let asked = self.trace.as_mut().filter(|trace| trace.of.is_none_or(|of| of == order));
+        if let Some(trace) = asked {
+            trace.choices.push(Choice { item: self.item, ..look() });
         }
     }
 
-    /// Keeps what the last choice decided, where somebody asks.
-    pub fn explained(&mut self, decision: impl FnOnce() -> Decision) {
-        if let Some(choice) = self.trace.as_mut().and_then(|trace| trace.last_mut()) {
-            choice.close(&decision());
-        }
+    /// Keeps what the last choice for the order decided, where somebody asks.
+    pub fn explained(&mut self, order: OrderId, decision: impl FnOnce() -> Decision) {
+        self.explained_more(order, |choice| choice.close(&decision()));
+    }
+
+    /// Adds to what is kept of the last choice for the order, where somebody asks.
+    pub fn explained_more(&mut self, order: OrderId, add: impl FnOnce(&mut Choice)) {
+        let last = self.trace.as_mut().and_then(|trace| trace.choices.last_mut());
+        last.filter(|choice| choice.order == order && choice.item == self.item).map(add);
     }
 
     pub fn decided(&mut self, decided: Decided) {
@@ -280,7 +290,7 @@ impl<'a> Effects<'a> {
         if self.is_quiet() {
             // The next one may have the number, and nobody is told of this one's choices.
             let item = self.item;
-            self.trace.iter_mut().for_each(|trace| trace.retain(|choice| choice.item != item));
+            self.trace.iter_mut().for_each(|trace| trace.choices.retain(|choice| choice.item != item));
             self.items -= 1;
         } else {
             self.write(state, None, &[]);

@@ -22,6 +22,7 @@ use super::{
     Engine, Verdict,
     effects::Effects,
     lapse::Lapse,
+    leg::{Far, Leg, LegHere},
     order::Order,
     refuse,
     reserve::{places, times},
@@ -38,6 +39,10 @@ pub struct Hold {
     pub zone: String,
     pub state: HoldState,
     pub lines: Vec<Held>,
+    /// What is held in other zones, by the leg's number from 1.
+    pub legs: Vec<Leg>,
+    /// It is itself a leg of another zone's hold.
+    pub leg_of: Option<LegHere>,
     /// Engine time since when nothing is held.
     pub ended: Option<i64>,
     /// When it is looked at next, and when the first line is void; service time.
@@ -70,6 +75,8 @@ impl Hold {
             zone: to.zone.clone(),
             state: HoldState::Held,
             lines: Vec::new(),
+            legs: Vec::new(),
+            leg_of: None,
             ended: None,
             timer: None,
             void: None,
@@ -85,7 +92,7 @@ impl Hold {
 
     /// When its first line lapses, service time.
     pub fn expires(&self) -> Option<i64> {
-        self.lines.iter().filter_map(|l| l.expires).min()
+        self.lines.iter().map(|l| l.expires).chain(self.far().map(|l| l.expires)).flatten().min()
     }
 }
 
@@ -104,12 +111,15 @@ impl Engine {
             return verdict;
         }
         let now = self.state.clock.service();
-        let verdict = match self.state.holds.get_mut(&id).filter(|hold| !hold.lines.is_empty()) {
+        let verdict = match self.state.holds.get_mut(&id).filter(|hold| !hold.is_over()) {
             _ if asked.ttl.is_some_and(|ttl| !(1..=TTL_MS).contains(&ttl)) => refuse(Refusal::Invalid, "ttl"),
             None => refuse(Refusal::NoHold, &asked.identity.to_string()),
             Some(hold) => {
                 for line in &mut hold.lines {
                     (line.expires, line.alert) = times(now, asked.ttl);
+                }
+                for far in hold.legs.iter_mut().flat_map(|leg| &mut leg.lines) {
+                    (far.expires, far.alert) = times(now, asked.ttl);
                 }
                 effects.touch_hold(id);
                 effects.change(Change::Hold(HoldChange {
@@ -117,6 +127,7 @@ impl Engine {
                     cause: HoldCause::Extended,
                     moves: Vec::new(),
                 }));
+                self.extend_legs(id, effects);
                 self.schedule(id);
                 (Outcome::Applied, Answer::Done)
             }
@@ -171,21 +182,28 @@ impl Engine {
         effects.weigh_hold(moves_count);
         let Some(hold) = self.state.holds.get_mut(&order) else { return };
         hold.state = match cause {
-            _ if !hold.lines.is_empty() => HoldState::Held,
+            // That all zones have confirmed is told below.
+            _ if !hold.is_over() && hold.state == HoldState::Confirming && hold.leg_of.is_none() => {
+                hold.state
+            }
+            _ if !hold.is_over() => hold.standing(),
             HoldCause::Lapsed => HoldState::Lapsed,
             HoldCause::Converted => HoldState::Converted,
             HoldCause::Failed => HoldState::Failed,
-            HoldCause::Reserved | HoldCause::Extended | HoldCause::Released => HoldState::Released,
+            HoldCause::Reserved | HoldCause::Extended | HoldCause::Released | HoldCause::Confirmed => {
+                HoldState::Released
+            }
         };
         self.end_hold(order);
         self.schedule(order);
+        self.further(order, effects);
     }
 
     /// Notes since when nothing is held, or that something is again.
     pub(super) fn end_hold(&mut self, order: OrderId) {
         let now = self.state.clock.engine;
         let Some(hold) = self.state.holds.get_mut(&order) else { return };
-        match (hold.lines.is_empty(), hold.ended) {
+        match (hold.is_over(), hold.ended) {
             (true, None) => {
                 hold.ended = Some(now);
                 self.state.counts.holds -= 1;
@@ -203,7 +221,8 @@ impl Engine {
     /// Keeps when the hold is looked at next.
     fn schedule(&mut self, order: OrderId) {
         let Some(hold) = self.state.holds.get_mut(&order) else { return };
-        let timer = hold.lines.iter().filter_map(|l| l.alert.or(l.expires)).min();
+        let far = hold.far().map(|l| l.alert.or(l.expires));
+        let timer = hold.lines.iter().map(|l| l.alert.or(l.expires)).chain(far).flatten().min();
         let old = std::mem::replace(&mut hold.timer, timer);
         let void = hold.expires();
         let voided = std::mem::replace(&mut hold.void, void);
@@ -240,23 +259,33 @@ impl Engine {
         let Some(hold) = self.state.holds.get_mut(&order) else { return };
         // The entry that led here may be gone already.
         hold.timer = None;
-        let is_over = |l: &Held| l.expires.is_some_and(|at| at <= now);
+        let is_over = |at: Option<i64>| at.is_some_and(|at| at <= now);
         let mut soon = None;
-        for line in hold.lines.iter_mut().filter(|l| l.alert.is_some_and(|at| at <= now)) {
-            line.alert = None;
-            if !is_over(line) {
-                soon = soon.min(line.expires).or(line.expires);
+        let far = hold.legs.iter_mut().flat_map(|leg| &mut leg.lines).map(|l| (&mut l.alert, l.expires));
+        let here = hold.lines.iter_mut().map(|l| (&mut l.alert, l.expires));
+        for (alert, expires) in here.chain(far).filter(|(alert, _)| is_over(**alert)) {
+            *alert = None;
+            if !is_over(expires) {
+                soon = soon.min(expires).or(expires);
             }
         }
-        let left: Vec<Held> = hold.lines.iter().filter(|l| !is_over(l)).cloned().collect();
-        let lapsed = left.len() < hold.lines.len();
+        let left: Vec<Held> = hold.lines.iter().filter(|l| !is_over(l.expires)).cloned().collect();
+        let lapsed = left.len() < hold.lines.len() || hold.far().any(|l| is_over(l.expires));
+        let confirming = hold.state == HoldState::Confirming && hold.leg_of.is_none();
         if let Some(at) = soon {
             effects.touch_hold(order);
             effects.exception(Exception::HoldLapses(at));
-            effects.hold_lapses(&self.state, order);
+            effects.hold_notice(&self.state, order, "hold_lapses");
         }
         match lapsed {
-            true => self.set_hold(order, left, HoldCause::Lapsed, effects),
+            // Not all of it was held in time.
+            true if confirming => self.fail_hold(order, effects),
+            true => {
+                let keep = |far: &Far| if is_over(far.expires) { Qty::ZERO } else { far.qty };
+                self.shrink_legs(order, keep, effects);
+                self.set_hold(order, left, HoldCause::Lapsed, effects);
+                self.lapse_leg(order, effects);
+            }
             false => self.schedule(order),
         }
     }
@@ -267,30 +296,37 @@ impl Engine {
             // Looked up by number from here on.
             self.state.pools.number_of(&order.zone, &order.identity.channel);
         }
-        if self.state.holds.get(&order.id).is_some_and(|hold| !hold.lines.is_empty()) {
+        if self.state.holds.get(&order.id).is_some_and(|hold| !hold.is_over()) {
+            // Zones that get parts of it have them held until then.
+            self.shrink_legs(order.id, |_| Qty::ZERO, effects);
             self.set_hold(order.id, Vec::new(), HoldCause::Converted, effects);
+            // It is being routed: what it gives back is no reason to do it again.
+            self.state.resting.insert(order.id);
         }
     }
 
     /// Of an order that waits no more is held than is open of it.
     pub(super) fn trim_hold(&mut self, order: &Order, effects: &mut Effects<'_>) {
-        let Some(hold) = self.state.holds.get(&order.id).filter(|hold| !hold.lines.is_empty()) else {
-            return;
-        };
+        let Some(hold) = self.state.holds.get(&order.id).filter(|hold| !hold.is_over()) else { return };
         let mut lines = hold.lines.clone();
         let mut open: BTreeMap<u32, Qty> = BTreeMap::new();
         for line in &order.lines {
             *open.entry(line.sku).or_default() += line.open;
         }
-        for line in &mut lines {
-            let fits = line.skus.iter().map(|sku| open.get(sku).copied().unwrap_or_default()).min();
-            line.qty = line.qty.min(fits.unwrap_or_default());
-            for sku in &line.skus {
-                *open.entry(*sku).or_default() -= line.qty;
+        let mut fit = |skus: &[u32], qty: Qty| {
+            let fits = skus.iter().map(|sku| open.get(sku).copied().unwrap_or_default()).min();
+            let qty = qty.min(fits.unwrap_or_default());
+            for sku in skus {
+                *open.entry(*sku).or_default() -= qty;
             }
+            qty
+        };
+        for line in &mut lines {
+            line.qty = fit(&line.skus, line.qty);
         }
         lines.retain(|line| line.qty.is_positive());
-        if lines != hold.lines {
+        let less = lines != hold.lines;
+        if self.shrink_legs(order.id, |far| fit(&far.skus, far.qty), effects) || less {
             self.set_hold(order.id, lines, HoldCause::Released, effects);
         }
     }
@@ -302,17 +338,16 @@ impl Engine {
         wanted: &[(&str, Qty)],
         effects: &mut Effects<'_>,
     ) -> bool {
-        let Some(hold) = self.state.holds.get(&order).filter(|hold| !hold.lines.is_empty()) else {
-            return false;
+        let Some(hold) = self.state.holds.get(&order).filter(|hold| !hold.is_over()) else { return false };
+        let left = |name: &str, qty: Qty| {
+            let asked = wanted.iter().find(|(line, _)| *line == name).map(|(_, qty)| *qty);
+            (qty - asked.unwrap_or(if wanted.is_empty() { qty } else { Qty::ZERO })).floor_zero()
         };
         let mut lines = hold.lines.clone();
-        for line in &mut lines {
-            let asked = wanted.iter().find(|(name, _)| *name == line.line).map(|(_, qty)| *qty);
-            let part = asked.unwrap_or(if wanted.is_empty() { line.qty } else { Qty::ZERO });
-            line.qty = (line.qty - part).floor_zero();
-        }
+        lines.iter_mut().for_each(|line| line.qty = left(&line.line, line.qty));
         lines.retain(|line| line.qty.is_positive());
-        if lines == hold.lines {
+        let less = lines != hold.lines;
+        if !self.shrink_legs(order, |far| left(&far.line, far.qty), effects) && !less {
             return false;
         }
         self.set_hold(order, lines, HoldCause::Released, effects);
@@ -324,6 +359,10 @@ impl Engine {
         let ended = self.state.holds.get(&order).and_then(|hold| hold.ended);
         ended.filter(|since| since + REMEMBER_MS == at)?;
         let hold = self.state.holds.remove(&order)?;
+        if let Some(here) = hold.leg_of {
+            self.state.legs.remove(&(here.of.order, here.of.leg));
+            return Some(hold.identity);
+        }
         (!self.state.orders.contains_key(&order)).then_some(hold.identity)
     }
 
@@ -374,6 +413,8 @@ impl State {
             expires,
             deadline: expires.map(|at| at + self.clock.engine - self.clock.service()),
             lines: lines.collect(),
+            legs: self.leg_rows(hold),
+            leg_of: hold.leg_of.as_ref().map(|here| here.of.clone()),
         })
     }
 }

@@ -324,6 +324,7 @@ impl Serialize for Fulfilments<'_> {
             accepted: f.accepted,
             due: f.due,
             asked: asked(self.order, f.node, f.line),
+            deadline: f.due.map(|due| due + self.state.clock.engine - self.state.clock.service()),
         }))
     }
 }
@@ -342,6 +343,7 @@ struct FulfilmentImage<'a> {
     accepted: bool,
     due: Option<i64>,
     asked: Qty,
+    deadline: Option<i64>,
 }
 
 /// `command::stock::CellName`.

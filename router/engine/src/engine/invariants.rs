@@ -69,7 +69,8 @@ impl Engine {
                 order.not_before.is_some_and(|at| self.state.timed.contains(&(at, order.id)))
             }
             OrderState::Offered => order.has_open_offers(),
-            OrderState::Routing | OrderState::Confirming => false,
+            OrderState::Confirming => self.is_confirming(order.id),
+            OrderState::Routing => false,
             closed if closed.is_closed() => order.closed_at.is_some(),
             _ => true,
         };

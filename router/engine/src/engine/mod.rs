@@ -15,6 +15,7 @@ mod hold;
 mod images;
 mod invariants;
 mod lapse;
+mod leg;
 mod names;
 mod nodes;
 mod notices;
@@ -52,7 +53,7 @@ use router_schemas::{
     command::{Command, Genesis},
     dead_letter::DeadLetter,
     envelope::{self, Meta},
-    event::Outcome,
+    event::{Outcome, Queue},
     id::OrderId,
     position::{Position, Topic},
     refusal::Refusal,
@@ -68,6 +69,7 @@ use self::{
     changes::Work,
     effects::Effects,
     state::{Index, State},
+    trace::Trace,
 };
 
 /// The state machine of one partition of `router.commands`.
@@ -104,6 +106,11 @@ impl Engine {
         self.state.orders.get(&id).map(|order| rows::order_row(&self.state, order))
     }
 
+    /// The queue in which what is open of an order is parked, whatever else goes on with it; `None`: nothing is.
+    pub fn queue(&self, id: OrderId) -> Option<&Queue> {
+        self.state.orders.get(&id).and_then(|order| order.queue.as_ref())
+    }
+
     /// The offers of an order, open or over, as far as they are kept.
     pub fn offers(&self, id: OrderId) -> Vec<OfferRow> {
         let order = self.state.orders.get(&id);
@@ -126,9 +133,14 @@ impl Engine {
     }
 
     /// Applies a record exactly as [`Stage::apply`] does, and tells what every choice made by it looked at, in
-    /// the order of the choices: those of due work first.
-    pub fn apply_traced(&mut self, input: Input<'_>, out: &mut Outputs) -> Vec<trace::Choice> {
-        self.run(input, out, Some(Vec::new())).unwrap_or_default()
+    /// the order of the choices: those of due work first. `of`: for this order only.
+    pub fn apply_traced(
+        &mut self,
+        input: Input<'_>,
+        out: &mut Outputs,
+        of: Option<OrderId>,
+    ) -> Vec<trace::Choice> {
+        self.run(input, out, Some(Trace { of, choices: Vec::new() })).unwrap_or_default()
     }
 
     fn decide(&mut self, meta: &Meta, command: Command, effects: &mut Effects<'_>) -> Verdict {
@@ -196,7 +208,8 @@ impl Engine {
             Command::Extend(asked) => self.extend(asked, effects),
             Command::Release(asked) => self.release(asked, effects),
             Command::ChannelPolicy(policy) => self.channel_policy(policy, effects),
-            Command::Leg(_) | Command::LegReport(_) => refuse(Refusal::Level, "not yet"),
+            Command::Leg(leg) => self.take_leg(leg, effects),
+            Command::LegReport(report) => self.leg_report(report, effects),
             Command::ShareKept(_) | Command::Skip(_) | Command::Accept(_) | Command::Forgotten(_) => {
                 refuse(Refusal::WrongZone, "this command is not for a zone")
             }
@@ -226,7 +239,7 @@ impl Engine {
         &mut self,
         input: Input<'_>,
         out: &mut Outputs,
-        trace: Option<Vec<trace::Choice>>,
+        trace: Option<Trace>,
     ) -> Option<Vec<trace::Choice>> {
         let position = Position::new(Topic::Commands, self.partition, input.offset);
         let decoded = envelope::decode::<Command>(input.payload);
@@ -267,13 +280,15 @@ impl Engine {
                 Some(Outcome::Refused(if input.skipped { Refusal::Skipped } else { Refusal::Undecodable }))
             }
         };
+        self.note_rises(&mut effects);
         self.tell_homes(&mut effects);
+        self.send_last(&mut effects);
         // A skipped record leaves its outcome and its reply, nothing else: the next one asks.
         if !input.skipped {
             self.ask_to_continue(timers, &mut effects);
         }
         self.check_touched(&effects);
-        let trace = effects.trace.take();
+        let trace = effects.trace.take().map(|trace| trace.choices);
         self.work = effects.finish(&self.state, outcome);
         trace
     }

@@ -93,14 +93,14 @@ impl Effects<'_> {
         self.out.push_json(topic, partition, &notice);
     }
 
-    /// Tells who reserved that it is about to lapse.
-    pub fn hold_lapses(&mut self, state: &State, order: OrderId) {
+    /// Tells who reserved what became of it, or is about to.
+    pub fn hold_notice(&mut self, state: &State, order: OrderId, event: &str) {
         let Some(hold) = state.holds.get(&order) else { return };
         let placed = state.orders.get(&order);
         let (topic, partition) = self.target(Topic::Notifications);
         let notice = Notification {
             kind: "notification.v1",
-            event: "hold_lapses",
+            event,
             order,
             channel: &hold.identity.channel,
             external_id: &hold.identity.external_id,

@@ -75,6 +75,8 @@ pub struct Order {
     pub sort: [i64; SORTS],
     /// Somebody has to look first: placed longer ago than orders are remembered.
     pub review: bool,
+    /// Its hold waits for other zones.
+    pub confirming: bool,
     /// The customer was told that it is confirmed.
     pub confirmed: bool,
     pub first: Option<reply::Outcome>,
@@ -303,6 +305,8 @@ impl Order {
             OrderState::Scheduled
         } else if open && !payment_ok {
             OrderState::AwaitingPayment
+        } else if open && self.confirming {
+            OrderState::Confirming
         } else if open && self.queue.is_none() {
             OrderState::Routing
         } else if self.has_open_offers() {

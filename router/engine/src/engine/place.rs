@@ -17,7 +17,7 @@ use super::{
     Engine, Verdict,
     effects::Effects,
     order::{Line, Order, SORTS},
-    part::Duty,
+    part::{Abroad, Duty},
     refuse,
 };
 
@@ -75,6 +75,7 @@ pub fn fresh(to: Assigned, head: OrderHead, body: OrderBody, now: i64) -> (Box<O
         waits: false,
         sort: [0; SORTS],
         review: head.placed_at.is_some_and(|t| t < now - REMEMBER_MS),
+        confirming: false,
         confirmed: false,
         first: None,
         part_of: None,
@@ -85,7 +86,7 @@ pub fn fresh(to: Assigned, head: OrderHead, body: OrderBody, now: i64) -> (Box<O
         wait: None,
         offers: Vec::new(),
         epochs: 0,
-        abroad: None,
+        abroad: Abroad::with_pins(head.elsewhere),
         duty: None,
     });
     (order, body.lines)

@@ -254,7 +254,10 @@ impl State {
     pub fn reach(&self, pool: u32, sku: u32) -> Option<Reach> {
         let of_sku = &self.skus[sku as usize];
         let policy = self.pools.policies.get(&(sku, pool)).copied().unwrap_or_default();
-        let boundless = of_sku.untracked() || policy.backorder == Allowance::Unlimited;
+        let words = &self.shape().nodes[pool as usize];
+        // What has no stock is wherever a node is.
+        let service = || of_sku.untracked() && words.iter().any(|word| *word != 0);
+        let boundless = policy.backorder == Allowance::Unlimited || service();
         let beyond = || {
             let mut cells = of_sku.cells.iter();
             cells.any(|c| {
@@ -269,7 +272,6 @@ impl State {
             Allowance::Limited(limit) => limit,
             _ => Qty::ZERO,
         };
-        let words = &self.shape().nodes[pool as usize];
         let (stock, threshold) = (of_sku.shelf.sum(words), policy.threshold);
         Some(Reach { stock, threshold, held: self.unpinned_against(zone, channel, sku), limit })
     }

@@ -85,8 +85,9 @@ impl Engine {
     }
 
     fn held_of(&self, id: OrderId, line: &str) -> Qty {
-        let lines = self.state.holds.get(&id).map_or(&[][..], |hold| &hold.lines);
-        lines.iter().filter(|l| l.line == line).map(|l| l.qty).sum()
+        let Some(hold) = self.state.holds.get(&id) else { return Qty::ZERO };
+        let far = hold.far().filter(|l| l.line == line).map(|l| l.qty);
+        hold.lines.iter().filter(|l| l.line == line).map(|l| l.qty).chain(far).sum()
     }
 
     /// Money came for an order whose hold had lapsed before: what of it could not be promised any more is short. Where

@@ -17,12 +17,21 @@ use super::{
     Engine, Verdict,
     effects::Effects,
     hold::{Held, Hold},
+    leg::Leg,
     refuse,
 };
 
 /// Who holds is told that it ends a tenth of its time before, but at least so long before, where half of its time is
 /// longer.
 const ALERT_MS: i64 = 60_000;
+
+/// A hold as it would be.
+pub struct Wanted {
+    pub lines: Vec<Held>,
+    /// Those in other zones.
+    pub legs: Vec<Leg>,
+    pub changed: bool,
+}
 
 /// What is held where: node or pool, SKU.
 pub type Places = BTreeMap<(Option<u32>, u32), Qty>;
@@ -53,18 +62,27 @@ impl Engine {
         self.state.counts.holds += u64::from(!self.state.holds.contains_key(&order));
         self.state.holds.entry(order).or_insert_with(|| Hold::new(to, &asked.identity));
         self.end_hold(order);
-        let said = self.wanted(order, &zone, &asked).and_then(|(lines, changed)| {
-            if changed {
-                self.check(order, &zone, &asked, &lines)?;
+        let said = self.wanted(order, &zone, &asked).and_then(|wanted| {
+            if wanted.changed {
+                self.check(order, &zone, &asked, &wanted.lines)?;
             }
-            Ok((lines, changed))
+            Ok(wanted)
         });
         let verdict = match said {
-            Ok((lines, true)) => {
-                self.set_hold(order, lines, HoldCause::Reserved, effects);
+            Ok(wanted) if wanted.changed => {
+                self.ask_legs(order, wanted.legs, asked.beyond_stock, effects);
+                self.set_hold(order, wanted.lines, HoldCause::Reserved, effects);
+                match self.is_confirming(order) {
+                    true => _ = self.with_order(order, |engine, order| engine.settle(order, effects)),
+                    false => self.go_on_confirmed(order, effects),
+                }
                 (Outcome::Applied, Answer::Done)
             }
-            Ok((_, false)) => (Outcome::Applied, Answer::Done),
+            Ok(_) => {
+                // A zone's word may have been lost.
+                self.ask_legs_again(order, effects);
+                (Outcome::Applied, Answer::Done)
+            }
             Err((refusal, detail)) => refuse(refusal, &detail),
         };
         self.note_said(order, asked.key, &verdict);
@@ -72,12 +90,12 @@ impl Engine {
     }
 
     /// The hold as it would be, and whether anything of it is new.
-    fn wanted(
+    pub(super) fn wanted(
         &mut self,
         order: OrderId,
         zone: &str,
         asked: &Reserve,
-    ) -> Result<(Vec<Held>, bool), (Refusal, String)> {
+    ) -> Result<Wanted, (Refusal, String)> {
         let invalid = |why: &str| Err((Refusal::Invalid, why.to_owned()));
         if asked.lines.is_empty() || asked.ttl.is_some_and(|ttl| !(1..=TTL_MS).contains(&ttl)) {
             return invalid("no lines, or a time that is none");
@@ -86,7 +104,8 @@ impl Engine {
             return Err((Refusal::Limit, "lines or buckets of a hold".into()));
         }
         let times = times(self.state.clock.service(), asked.ttl);
-        let mut lines = self.state.holds[&order].lines.clone();
+        let hold = &self.state.holds[&order];
+        let (mut lines, mut legs) = (hold.lines.clone(), hold.legs.clone());
         let mut changed = false;
         for (n, said) in asked.lines.iter().enumerate() {
             if asked.lines[..n].iter().any(|l| l.line == said.line) {
@@ -96,7 +115,12 @@ impl Engine {
                 return invalid("a quantity");
             }
             let place = lines.iter().position(|l| l.line == said.line);
-            let fresh = self.held_line(order, zone, asked, said, times)?;
+            let far = self.far_line(order, asked, said, times)?;
+            let fresh = match said.zone {
+                None => self.held_line(order, zone, asked, said, times)?,
+                Some(_) => None,
+            };
+            changed |= Self::put_far(&mut legs, &said.line, far)?;
             if self.is_same(place.map(|p| &lines[p]), fresh.as_ref()) {
                 continue;
             }
@@ -108,10 +132,41 @@ impl Engine {
                 (None, None) => {}
             }
         }
-        if lines.len() > HOLD_LINES || lines.iter().map(|l| l.skus.len()).sum::<usize>() > HOLD_CELLS {
+        let size = Hold::size(&lines, &legs);
+        if size.0 > HOLD_LINES || size.1 > HOLD_CELLS {
             return Err((Refusal::Limit, "lines and buckets of a hold".into()));
         }
-        Ok((lines, changed))
+        Ok(Wanted { lines, legs, changed })
+    }
+
+    /// The SKU of a line in each of its buckets.
+    pub(super) fn line_skus(&mut self, said: &HoldLine) -> Result<SmallVec<[u32; 1]>, (Refusal, String)> {
+        let mut buckets: Vec<&str> = said.buckets.iter().map(String::as_str).collect();
+        buckets.sort_unstable();
+        if buckets.windows(2).any(|two| two[0] == two[1]) {
+            return Err((Refusal::Invalid, format!("line {} names a bucket twice", said.line)));
+        }
+        if buckets.is_empty() {
+            buckets.push("");
+        }
+        Ok(buckets.iter().map(|b| self.sku_number(&said.sku, b)).collect())
+    }
+
+    /// Of an order that is there only what is open can be held.
+    pub(super) fn check_open(
+        &self,
+        order: OrderId,
+        said: &HoldLine,
+        skus: &[u32],
+    ) -> Result<(), (Refusal, String)> {
+        let Some(placed) = self.state.orders.get(&order).filter(|_| !said.qty.is_zero()) else {
+            return Ok(());
+        };
+        let found = placed.line(&said.line).map(|place| &placed.lines[place]);
+        match found.is_some_and(|l| *skus == [l.sku] && l.open >= said.qty) {
+            true => Ok(()),
+            false => Err((Refusal::Invalid, format!("line {} has not so much open", said.line))),
+        }
     }
 
     /// A line as it would be held; `None`: nothing is to be held for it.
@@ -123,33 +178,20 @@ impl Engine {
         said: &HoldLine,
         (expires, alert): (Option<i64>, Option<i64>),
     ) -> Result<Option<Held>, (Refusal, String)> {
-        let mut buckets: Vec<&str> = said.buckets.iter().map(String::as_str).collect();
-        buckets.sort_unstable();
-        if buckets.windows(2).any(|two| two[0] == two[1]) {
-            return Err((Refusal::Invalid, format!("line {} names a bucket twice", said.line)));
-        }
-        if buckets.is_empty() {
-            buckets.push("");
-        }
-        let skus: SmallVec<[u32; 1]> = buckets.iter().map(|b| self.sku_number(&said.sku, b)).collect();
+        let skus = self.line_skus(said)?;
         let node = match said.node.as_ref().or(asked.node.as_ref()) {
             Some(name) => {
                 let known = self.index.nodes.get(name).copied();
                 let here = |n: &u32| {
                     let node = &self.state.nodes[*n as usize];
-                    node.known && node.node.zone == zone
+                    let takes = node.node.enabled || said.qty.is_zero();
+                    node.known && takes && node.node.zone == zone
                 };
                 Some(known.filter(here).ok_or_else(|| (Refusal::Invalid, format!("no node {name} here")))?)
             }
             None => None,
         };
-        if let Some(placed) = self.state.orders.get(&order).filter(|_| !said.qty.is_zero()) {
-            // Of an order that is there only what is open can be held.
-            let found = placed.line(&said.line).map(|place| &placed.lines[place]);
-            if !found.is_some_and(|l| skus[..] == [l.sku] && l.open >= said.qty) {
-                return Err((Refusal::Invalid, format!("line {} has not so much open", said.line)));
-            }
-        }
+        self.check_open(order, said, &skus)?;
         let pool = self.state.pools.number_of(zone, &asked.identity.channel);
         let boundless = match node {
             Some(_) => self.state.skus[skus[0] as usize].untracked(),
@@ -201,7 +243,7 @@ impl Engine {
     }
 
     /// Whether the lines can be held. Where no more is asked than the order holds there already, they can.
-    fn check(
+    pub(super) fn check(
         &self,
         order: OrderId,
         zone: &str,

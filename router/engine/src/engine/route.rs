@@ -1,5 +1,7 @@
 //! Routing of what is open in an order, and what follows from any change of its units.
 
+use std::collections::BTreeMap;
+
 use router_schemas::{
     command::{
         Assigned,
@@ -55,7 +57,9 @@ impl Engine {
     /// Routes what is open, from a place of the waterfall on where one is given.
     pub(super) fn go_on(&mut self, order: &mut Order, from: Option<&Spot>, effects: &mut Effects<'_>) {
         self.sort_anew(order);
+        order.confirming = !self.state.holds.is_empty() && self.is_confirming(order.id);
         let waits = order.review
+            || order.confirming
             || order.not_before.is_some_and(|t| t > self.state.clock.engine)
             || !self.payment_ok(order);
         if waits || order.lines.iter().all(|l| l.open.is_zero()) {
@@ -83,17 +87,25 @@ impl Engine {
         pins.sort_unstable();
         pins.dedup();
         let mut short = false;
+        let mut away: BTreeMap<String, Vec<usize>> = BTreeMap::new();
         for pin in pins {
             let mine: SmallVec<[usize; 8]> = (0..order.lines.len())
                 .filter(|line| order.lines[*line].open.is_positive() && self.is_hard(order, *line))
                 .filter(|line| order.pin_of(*line).is_some_and(|(name, _)| *name == pin))
                 .collect();
+            if let Some(zone) = self.zone_elsewhere(order, &pin) {
+                away.entry(zone.to_owned()).or_default().extend(mine);
+                continue;
+            }
             let Some(node) = self.index.nodes.get(&pin).copied() else { continue };
             if order.declined.contains(&node) {
                 short = true;
                 continue;
             }
             short |= !self.route_to(order, &mine, node, effects);
+        }
+        for (zone, lines) in away {
+            short |= !self.forward_bound(order, zone, &lines, effects);
         }
         short
     }
@@ -106,7 +118,7 @@ impl Engine {
         let mut first = order.open_nodes();
         first.push(node);
         let pinned = Pinned { only: Some(node), first: &first };
-        effects.explain(|| {
+        effects.explain(order.id, || {
             let eligible = self.index.roster.eligible(&self.state, order);
             trace::look(&self.state, eligible, order, &demands, &pinned)
         });
@@ -120,7 +132,7 @@ impl Engine {
         let by = Some((self.index.rules.built_in().clone(), 0, rule));
         let Shares { now, later } = planned.shares.take().unwrap_or_default();
         let decided = self.decision(order, by, &planned, (&now, &later), wanted);
-        effects.explained(|| decided.decision(&self.state));
+        effects.explained(order.id, || decided.decision(&self.state));
         let whole = decided.verdict == Found::Whole;
         // A retry that finds nothing leaves no trace.
         if now.is_empty() && later.is_empty() && order.queue.is_some() {
@@ -141,8 +153,9 @@ impl Engine {
         let known =
             |name: &String| self.index.nodes.get(name).is_some_and(|n| self.state.nodes[*n as usize].known);
         let mut pins = order.lines.iter().filter_map(|l| l.pin.as_ref()).chain(&order.pin);
-        pins.all(|(node, kind)| *kind != PinKind::Hard || known(node))
-            && order.lines.iter().all(|l| l.open.is_zero() || self.state.skus[l.sku as usize].known())
+        pins.all(|(node, kind)| {
+            *kind != PinKind::Hard || known(node) || self.zone_elsewhere(order, node).is_some()
+        }) && order.lines.iter().all(|l| l.open.is_zero() || self.state.skus[l.sku as usize].known())
     }
 
     /// Brings everything derived from the units up to date: state, waiting, what the customer is told.
@@ -151,6 +164,7 @@ impl Engine {
         if !self.state.holds.is_empty() {
             self.trim_hold(order, effects);
         }
+        order.confirming = !self.state.holds.is_empty() && self.is_confirming(order.id);
         if order.lines.iter().all(|l| l.open.is_zero()) {
             order.queue = None;
         }
@@ -219,6 +233,9 @@ impl Engine {
                 if waiting.insert(key) {
                     self.state.waited.insert(sku);
                     self.state.step_in(sku, key);
+                    if self.has_arrived(order, sku) {
+                        self.state.mark(sku, false);
+                    }
                 }
             } else if waiting.remove(&key) && waiting.is_empty() {
                 self.state.waited.remove(&sku);
@@ -230,6 +247,14 @@ impl Engine {
             _ => {}
         }
         order.waits = any;
+    }
+
+    /// Whether the order has units of a SKU backordered where there are some.
+    fn has_arrived(&self, order: &Order, sku: u32) -> bool {
+        let backordered = order.fulfilments.iter().filter(|f| f.backordered.is_positive());
+        let mut of_sku = backordered.filter(|f| order.lines[usize::from(f.line)].sku == sku);
+        let held = &self.state.skus[sku as usize];
+        of_sku.any(|f| held.cell(f.node).is_some_and(|cell| cell.arrived().is_positive()))
     }
 
     /// Files the order anew among those that wait, where its routing sorts it otherwise than before.

@@ -11,6 +11,7 @@ use serde::{Serialize, de::DeserializeOwned};
 
 use super::{
     changes::Noted,
+    hold::Hold,
     images::{CellImage, Changes, OrderImage, RowImage},
     offer::{NodeImage, Offer, OfferImage},
     order::Order,
@@ -140,8 +141,8 @@ fn row_weight(state: &State, row: &Touched<'_>) -> usize {
             state.node_name(*node).len() + sku.name.len() + sku.bucket.len() + CELL_BYTES
         }
         Touched::Hold(order) => {
-            let lines = state.holds.get(order).map_or(&[][..], |hold| &hold.lines);
-            ORDER_BYTES + lines.iter().map(|l| l.skus.len() * HELD_BYTES).sum::<usize>()
+            let cells = state.holds.get(order).map_or(0, |hold| Hold::size(&hold.lines, &hold.legs).1);
+            ORDER_BYTES + cells * HELD_BYTES
         }
         Touched::Pool(..) => HELD_BYTES + CELL_BYTES,
         Touched::Offer(_, offer) => {

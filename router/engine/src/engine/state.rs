@@ -19,6 +19,7 @@ use super::{
     feed::Feed,
     hold::Hold,
     lapse::Lapse,
+    leg::LegKey,
     names::{NameHash, SkuNumbers},
     offer::{Listed, Score},
     order::{LossKey, WaitKey},
@@ -76,6 +77,8 @@ pub struct State {
     pub deadlines: BTreeSet<(i64, Lapse)>,
     /// What is held for orders, placed or not.
     pub holds: BTreeMap<OrderId, Hold>,
+    /// Legs of other zones' holds, and the holds that they are here.
+    pub legs: BTreeMap<LegKey, OrderId>,
     /// When the first line of each of them is void: service time, order.
     pub voids: BTreeSet<(i64, OrderId)>,
     /// Orders whose units were given back on request, while those are looked at that waited for them.
@@ -288,12 +291,16 @@ impl Cell {
 
     /// Backordered units for which stock is there that may be sold.
     pub fn arrived(&self) -> Qty {
+        self.unpromised().min(self.backordered)
+    }
+
+    /// What may be sold and is promised to nobody from stock.
+    pub fn unpromised(&self) -> Qty {
         if self.out_of_stock {
             return Qty::ZERO;
         }
         let promised = self.allocated - self.backordered + self.held;
-        let free = (self.on_hand - promised - self.blocked - self.safety_stock).floor_zero();
-        Qty(free.0.min(self.backordered.0))
+        (self.on_hand - promised - self.blocked - self.safety_stock).floor_zero()
     }
 
     /// Remembers a movement.

@@ -25,11 +25,9 @@ impl Engine {
     pub(super) fn steer(&mut self, meta: &Meta, steer: Steer, effects: &mut Effects<'_>) -> Verdict {
         self.on_order(&steer.to, &steer.identity, |engine, order| {
             let (before, waited) = (order.work(), order.waiting_lines());
-            if !matches!(steer.act, Steering::Approve) {
-                engine.withdraw_offers(order, effects);
-            }
+            // What is refused changes nothing: offers are taken back once it is certain that it is done.
             let (what, done) = match &steer.act {
-                Steering::Retry { forgive } => ("retry", engine.retry_order(order, *forgive)),
+                Steering::Retry { forgive } => ("retry", engine.retry_order(order, *forgive, effects)),
                 Steering::Reroute { node, lines, same_node } => {
                     ("reroute", engine.reroute(order, node.as_deref(), lines, *same_node, effects))
                 }
@@ -54,18 +52,24 @@ impl Engine {
         })
     }
 
-    fn retry_order(&self, order: &mut Order, forgive: bool) -> Result<(), (Refusal, String)> {
+    fn retry_order(
+        &mut self,
+        order: &mut Order,
+        forgive: bool,
+        effects: &mut Effects<'_>,
+    ) -> Result<(), (Refusal, String)> {
         let forgives = forgive && !order.declined.is_empty();
-        if !forgives && order.lines.iter().all(|l| l.open.is_zero()) {
+        if !forgives && order.lines.iter().all(|l| (l.open + l.held).is_zero()) {
             return Err((Refusal::Closed, order.state.text().into_owned()));
         }
+        self.withdraw_offers(order, effects);
         if forgive {
             order.declined.clear();
         }
         Ok(())
     }
 
-    /// Opens what is not picked, at one node or at all.
+    /// Opens what is not picked, at one node or at all; what is offered is taken back, of one node where it may claim.
     fn reroute(
         &mut self,
         order: &mut Order,
@@ -83,6 +87,8 @@ impl Engine {
         };
         let (mut moved, mut recalled) = (SmallVec::<[u32; 4]>::new(), Qty::ZERO);
         let wanted = wanted(order, lines)?;
+        let asked = from.is_none_or(|from| order.may_be_claimed_by(from));
+        let withdrawn = asked && self.withdraw_offers(order, effects);
         for (line, mut left) in wanted.iter().copied() {
             for unit in [Unit::Backordered, Unit::Allocated] {
                 for place in (0..order.fulfilments.len()).rev() {
@@ -104,7 +110,7 @@ impl Engine {
                 recalled += order.recall(line, left, Unit::Open);
             }
         }
-        if moved.is_empty() && recalled.is_zero() {
+        if moved.is_empty() && recalled.is_zero() && !withdrawn {
             let here = |f: &super::order::Fulfilment| {
                 from.is_none_or(|from| from == f.node)
                     && wanted.iter().any(|(line, _)| *line == usize::from(f.line))
@@ -138,7 +144,7 @@ impl Engine {
         let mut fresh = 0;
         for (line, qty) in wanted(order, lines)? {
             let there: Qty = takes.iter().filter(|(known, _)| *known == line).map(|(_, qty)| *qty).sum();
-            let open = order.lines[line].open - there;
+            let open = order.lines[line].open + order.lines[line].held - there;
             if qty != QTY_MAX && qty > open {
                 return Err((Refusal::Closed, order.lines[line].name.clone()));
             }
@@ -161,8 +167,8 @@ impl Engine {
                 return Err((Refusal::NoStock, self.state.skus[sku as usize].name.clone()));
             }
         }
+        self.withdraw_offers(order, effects);
         order.declined.retain(|declined| *declined != node);
-        self.take_over_hold(order, effects);
         for (line, qty) in takes {
             let step = (Unit::Open, Unit::Allocated);
             effects.shift(&mut self.state, order, line as u16, Some(node), step, qty);
@@ -177,9 +183,7 @@ impl Engine {
             return true;
         }
         let enabled = self.state.nodes[node as usize].node.enabled;
-        // What is held for the order there is its own.
-        let own = self.state.holds.get(&order.id).map_or(Qty::ZERO, |hold| hold.at(Some(node), sku));
-        if !enabled || !held.in_whole_steps(qty) || held.cell(node).is_none_or(|c| c.atp() + own < qty) {
+        if !enabled || !held.in_whole_steps(qty) || held.cell(node).is_none_or(|c| c.atp() < qty) {
             return false;
         }
         let others = self.state.unpinned_of_others(order, sku);
@@ -188,7 +192,7 @@ impl Engine {
         }
         let filters = Filters::of(&self.state, order);
         let pool = held.cells.iter().filter(|c| c.node == node || filters.is_of_channel(c.node));
-        pool.map(|c| c.atp()).sum::<Qty>() + own - others >= qty
+        pool.map(|c| c.atp()).sum::<Qty>() - others >= qty
     }
 }
 

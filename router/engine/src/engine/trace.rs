@@ -1,7 +1,12 @@
 //! The full story of a choice: every node that could have been asked, with the verdict of every filter and its
 //! place in the ranking. Recomputed by replay, never written: nothing of it exists while tracing is off.
 
-use router_schemas::{event::Decision, id::OrderId, quantity::Qty, rules::Rule};
+use router_schemas::{
+    event::Decision,
+    id::OrderId,
+    quantity::Qty,
+    rules::{Action, Assignment, Rule, RuleSet},
+};
 use serde::Serialize;
 
 use super::{
@@ -12,6 +17,15 @@ use super::{
     rules::{Ask, filter, query::SortValue, sort},
     state::State,
 };
+
+/// Where choices are kept while somebody asks.
+#[derive(Debug, Default)]
+pub struct Trace {
+    /// Of this order only; absent: of all.
+    pub of: Option<OrderId>,
+    /// In the order of the choices.
+    pub choices: Vec<Choice>,
+}
 
 /// One choice of nodes for some of an order's open units: by one rule, or for a hard pin by none. A rule that found
 /// nothing has one too.
@@ -30,6 +44,12 @@ pub struct Choice {
     /// What was decided, as the event states it, with the names of rule set, routing and rule. A choice that found
     /// nothing may have left no event.
     pub decision: Decision,
+    /// How the rule spreads what is open: `single`, `multi` or `fewest`; empty: no rule chose.
+    pub assignment: &'static str,
+    /// What the rule does, from the action on that was its turn.
+    pub actions: Vec<&'static str>,
+    /// Set: it was about whom to offer it to, in this round.
+    pub round: Option<u16>,
 }
 
 /// A node as the choice saw it.
@@ -57,6 +77,8 @@ pub struct Considered {
     pub rank: Option<u32>,
     /// Chosen.
     pub taken: bool,
+    /// It may claim it from now on.
+    pub asked: bool,
 }
 
 /// Looks at what a choice by the built-in sorts looks at, before anything moves.
@@ -154,6 +176,7 @@ fn considered(
         stock,
         rank,
         taken: false,
+        asked: false,
     }
 }
 
@@ -184,6 +207,9 @@ fn choice(
         pinned: only.map(|n| state.nodes[n as usize].node.id.clone()),
         candidates,
         decision: Decision::default(),
+        assignment: "",
+        actions: Vec::new(),
+        round: None,
     }
 }
 
@@ -204,5 +230,53 @@ impl Choice {
         for candidate in &mut self.candidates {
             candidate.taken = decision.chosen.iter().any(|(name, _)| *name == candidate.node);
         }
+    }
+
+    /// Notes how the rule goes about it.
+    pub(super) fn by_rule(&mut self, rule: &Rule, actions: &[Action]) {
+        self.assignment = match rule.assignment {
+            Assignment::Single => "single",
+            Assignment::Multi(_) => "multi",
+            Assignment::Fewest => "fewest",
+        };
+        self.actions = actions.iter().map(action).collect();
+    }
+
+    /// Names the rule set and its rule at a place, where the choice is no plan and leaves no decision of its own.
+    pub(super) fn of(mut self, set: &RuleSet, (routing, rule): (usize, usize)) -> Self {
+        let routing = &set.routings[routing];
+        let rule = &routing.rules[rule];
+        self.by_rule(rule, &rule.actions);
+        self.decision = Decision {
+            rule_set: set.name.clone(),
+            version: set.version,
+            routing: routing.id.clone(),
+            rule: rule.id.clone(),
+            candidates: self.candidates.iter().filter(|c| c.rank.is_some()).count() as u32,
+            covering: self.candidates.iter().filter(|c| c.covers == self.demands.len() as u32).count() as u32,
+            ..Decision::default()
+        };
+        self
+    }
+
+    /// Notes whom a round of an offer goes to. A plan over several nodes may have several offers.
+    pub(super) fn offered(&mut self, round: u16, asks: impl Fn(&str) -> bool) {
+        self.round = Some(round);
+        for candidate in &mut self.candidates {
+            candidate.asked |= asks(&candidate.node);
+        }
+    }
+}
+
+/// The action's name, as rules write it.
+fn action(action: &Action) -> &'static str {
+    match action {
+        Action::Allocate { .. } => "allocate",
+        Action::Offer(_) => "offer",
+        Action::NextRule => "next_rule",
+        Action::Forward(_) => "forward",
+        Action::Backorder => "backorder",
+        Action::Queue(_) => "queue",
+        Action::AutoCancel(_) => "auto_cancel",
     }
 }

@@ -58,6 +58,22 @@ impl Engine {
         }
     }
 
+    /// Where a cell can give more now than before the command, has orders looked at that wait for that alone: what came
+    /// and went within the command is no reason to.
+    pub(super) fn note_rises(&mut self, effects: &mut Effects<'_>) {
+        let mut gave = std::mem::take(&mut effects.work.gave);
+        gave.sort_by_key(|(sku, node, _)| (*sku, *node));
+        gave.dedup_by_key(|(sku, node, _)| (*sku, *node));
+        for (sku, node, before) in gave.drain(..) {
+            let zone = &self.state.nodes[node as usize].node.zone;
+            let by_stock = self.index.rules.of_zone(zone).set.retry == Retry::Stock;
+            if by_stock && self.state.standing(sku, node).atp > before {
+                self.state.mark_rise(sku);
+            }
+        }
+        effects.work.gave = gave;
+    }
+
     /// Emits a `continue`, if something is left to do and none is on its way.
     pub(super) fn ask_to_continue(&mut self, timers: bool, effects: &mut Effects<'_>) {
         let state = &self.state;
@@ -112,6 +128,7 @@ impl Engine {
     fn forget(&mut self, at: i64, id: OrderId, effects: &mut Effects<'_>) {
         let due = |order: &Order| order.closed_at.is_some_and(|since| since + REMEMBER_MS == at);
         let mut part = None;
+        let is_leg = self.state.holds.get(&id).is_some_and(|hold| hold.leg_of.is_some());
         let identity = match self.state.orders.get(&id).is_some_and(|order| due(order)) {
             true => {
                 self.state.holds.remove(&id);
@@ -128,6 +145,9 @@ impl Engine {
         if let Some(part) = part {
             // Intake knows home's order only.
             self.state.parts.remove(&part);
+            return;
+        }
+        if is_leg {
             return;
         }
         let partition = identity.partition(self.topology.intake);
@@ -179,14 +199,13 @@ impl Engine {
     /// Looks at a waiting order again. One that changes nothing leaves no trace.
     fn retry(&mut self, order: &mut Order, sku: Option<u32>, effects: &mut Effects<'_>) {
         // It rests while others are served; its own time comes all the same.
-        if sku.is_some() && self.state.resting.contains(&order.id) {
-            return;
-        }
+        let rests = sku.is_some() && self.state.resting.contains(&order.id);
         let before = order.work();
         if let Some(sku) = sku {
             self.turn_on_hand(order, sku, effects);
         }
         match sku.and_then(|sku| self.state.looks.get(&sku)) {
+            _ if rests => {}
             // It waits for stock alone, and that is not why it is looked at.
             Some(look) if !look.rise && self.retries_by_stock(order) => self.sort_anew(order),
             _ => self.route(order, effects),
@@ -216,7 +235,7 @@ impl Engine {
             let held = &self.state.skus[sku as usize];
             let Some(cell) = held.cell(node) else { continue };
             let there = if held.untracked() { backordered } else { cell.arrived() };
-            let part = there.min(backordered);
+            let part = there.min(backordered).min(self.state.arrived_for(order, sku));
             let step = (Unit::Backordered, Unit::Allocated);
             effects.shift(&mut self.state, order, line, Some(node), step, part);
         }

@@ -251,7 +251,7 @@ fn a_trace_tells_what_was_looked_at_and_changes_nothing() {
         payload: &payload,
     };
     let mut written = Outputs::default();
-    let choices = traced.engine.apply_traced(input, &mut written);
+    let choices = traced.engine.apply_traced(input, &mut written, None);
     let bytes = |out: &Outputs| out.iter().map(|o| out.bytes(o).to_vec()).collect::<Vec<_>>();
     assert_eq!(bytes(&out), bytes(&written));
     assert_eq!(run.engine.state_hash(), traced.engine.state_hash());

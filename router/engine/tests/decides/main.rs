@@ -3,6 +3,7 @@
 mod faults;
 mod grab;
 mod holdings;
+mod late;
 mod model;
 mod properties;
 mod rules;

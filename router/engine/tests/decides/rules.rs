@@ -139,7 +139,7 @@ fn every_rule_that_was_tried_is_told() {
     let mut told = Vec::new();
     for payload in [payload, envelope::to_vec(None, &Meta::default(), &Command::Continue)] {
         let input = Input { offset: run.offset, at: 2_000_000, skipped: false, payload: &payload };
-        told.extend(run.engine.apply_traced(input, &mut out));
+        told.extend(run.engine.apply_traced(input, &mut out, None));
         run.offset += 1;
     }
     let decisions: Vec<_> = told.iter().map(|c| (c.decision.rule.as_str(), c.decision.verdict)).collect();

@@ -47,6 +47,27 @@ pub(super) struct Response {
     pub body: Value,
 }
 
+/// An event of a stream.
+pub(super) struct Heard {
+    pub event: String,
+    /// Where the stream goes on behind it.
+    pub id: Option<String>,
+    pub data: Value,
+}
+
+impl Heard {
+    /// Reads the lines of an event; `None`: it has none, as a sign of life.
+    fn read(block: &[u8]) -> Option<Heard> {
+        let text = String::from_utf8_lossy(block);
+        let field = |name: &str| {
+            let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))?;
+            Some(line.strip_prefix(' ').unwrap_or(line).to_owned())
+        };
+        let data = serde_json::from_str(&field("data")?).ok()?;
+        Some(Heard { event: field("event")?, id: field("id"), data })
+    }
+}
+
 /// How long the router may be silent: more than any wait of its gateway; an audit and a simulation read the whole log.
 const PATIENCE: Duration = Duration::from_secs(60);
 const PATIENCE_FOR_AUDIT: Duration = Duration::from_secs(6 * 3600);
@@ -133,6 +154,42 @@ impl Client {
         })
     }
 
+    /// Hears the events at `path`, behind the one with the id `last`, until `each` has enough or the stream ends. An
+    /// answer that is no stream is handed back.
+    pub fn listen(
+        &self,
+        path: &str,
+        last: Option<&str>,
+        mut each: impl FnMut(Heard) -> bool,
+    ) -> Result<Option<Response>, CliError> {
+        self.block(async {
+            let headers = last.map(|last| ("last-event-id", last));
+            let response = self.exchange_with("GET", path, headers, Body::empty()).await?;
+            let status = response.status().as_u16();
+            let mut frames = response.into_body();
+            let mut buffer = Vec::new();
+            loop {
+                // The router gives a sign of life more often than that.
+                let frame = tokio::time::timeout(PATIENCE, frames.frame()).await;
+                let Some(frame) = frame.map_err(|_| self.silent("nothing came in time"))? else { break };
+                let Ok(bytes) = frame.map_err(|e| self.silent(&e))?.into_data() else { continue };
+                buffer.extend_from_slice(&bytes);
+                while status == 200
+                    && let Some(end) = memchr::memmem::find(&buffer, b"\n\n")
+                {
+                    let block: Vec<u8> = buffer.drain(..end + 2).collect();
+                    if Heard::read(&block).is_some_and(|heard| !each(heard)) {
+                        return Ok(None);
+                    }
+                }
+            }
+            if status == 200 {
+                return Ok(None);
+            }
+            Ok(Some(Response { status, body: serde_json::from_slice(&buffer).unwrap_or_default() }))
+        })
+    }
+
     /// Posts what `body` holds, read as it is sent, and hands over the lines of the answer as they come. Fails
     /// where the answer is an error as a whole.
     pub fn post_lines(
@@ -182,6 +239,16 @@ impl Client {
         path: &str,
         body: Body,
     ) -> Result<hyper::Response<Incoming>, CliError> {
+        self.exchange_with(method, path, None, body).await
+    }
+
+    async fn exchange_with(
+        &self,
+        method: &str,
+        path: &str,
+        header: Option<(&str, &str)>,
+        body: Body,
+    ) -> Result<hyper::Response<Incoming>, CliError> {
         let stream = tokio::net::UnixStream::connect(&self.socket).await.map_err(|e| self.silent(&e))?;
         let (mut sender, connection) =
             http1::handshake(TokioIo::new(stream)).await.map_err(|e| self.silent(&e))?;
@@ -192,6 +259,9 @@ impl Client {
         let mut request = Request::builder();
         if let Some(reason) = &self.reason {
             request = request.header("x-reason", encoded(reason));
+        }
+        if let Some((name, value)) = header {
+            request = request.header(name, value);
         }
         let request = request
             .method(method)

@@ -1,13 +1,14 @@
 //! `router demo`.
 
-use std::{net::SocketAddr, sync::Arc};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
-use clap::Args;
+use clap::{Args, builder::TypedValueParser};
+use router_ingest::json::Span;
 
 use super::{CliError, Common, Format, run, text::print};
 use crate::{
     config::Settings,
-    demo,
+    demo::{self, Offering, Program, Robots},
     gateway::Access,
     router::{Folder, Router},
 };
@@ -23,6 +24,33 @@ pub(super) struct Demo {
     /// End when all is played, with an audit; else go on serving.
     #[arg(long)]
     exit: bool,
+    /// No store grabs: all orders are assigned.
+    #[arg(long)]
+    no_grab: bool,
+    /// Of 100 offers to a store, so many are claimed by its robot [default: 85, or what --decline leaves].
+    #[arg(long, value_name = "PERCENT", value_parser = percent())]
+    claim: Option<u8>,
+    /// Of 100 offers to a store, so many are declined, some of them by line; what is neither claimed nor declined lapses
+    /// [default: 10, or what --claim leaves].
+    #[arg(long, value_name = "PERCENT", value_parser = percent())]
+    decline: Option<u8>,
+    /// Of 100 pieces of work, robots go on with so many: accept, pick, make ready, ship.
+    #[arg(long, value_name = "PERCENT", default_value_t = 40, value_parser = percent())]
+    work: u8,
+    /// How long a robot thinks on average [default: 400ms; with --rate max 40ms].
+    #[arg(long, value_name = "TIME", value_parser = span(0, 60_000))]
+    think: Option<Span>,
+    /// How long each of an offer's two rounds lasts [default: 4s; with --store 60s]. What is over is looked for every five
+    /// seconds.
+    #[arg(long, value_name = "TIME", value_parser = span(1000, 3_600_000))]
+    ttl: Option<Span>,
+    /// Seed of what robots do; when they do it is up to the machine.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// Leave this store to you: no robot acts for it, and the others leave you 20 seconds for an offer that it got too. May
+    /// be given again.
+    #[arg(long, value_name = "ID", conflicts_with_all = ["no_grab", "exit"])]
+    store: Vec<String>,
     /// Address of the HTTP gateway while it goes on serving; loopback only.
     #[arg(long, default_value = "127.0.0.1:8080")]
     listen: SocketAddr,
@@ -39,10 +67,67 @@ fn rate(text: &str) -> Result<Rate, String> {
     }
 }
 
+fn percent() -> impl TypedValueParser<Value = u8> {
+    clap::value_parser!(u8).range(0..=100)
+}
+
+/// A length of time between these, ms.
+fn span(from: i64, to: i64) -> impl Fn(&str) -> Result<Span, String> + Clone {
+    move |text: &str| match text.parse::<Span>() {
+        Ok(span) if (from..=to).contains(&span.0) => Ok(span),
+        Ok(_) => Err(format!("give a time from {} to {}", Span(from), Span(to))),
+        Err(wrong) => Err(wrong.into()),
+    }
+}
+
 impl Demo {
+    /// Of a hundred offers to a store, how many its robot claims and declines.
+    fn answers(&self) -> (u8, u8) {
+        match (self.claim, self.decline) {
+            (Some(claim), Some(decline)) => (claim, decline),
+            (Some(claim), None) => (claim, (100 - claim).min(10)),
+            (None, decline) => {
+                let decline = decline.unwrap_or(10);
+                ((100 - decline).min(85), decline)
+            }
+        }
+    }
+
+    fn program(&self) -> Program {
+        let think = match (self.think, self.rate.0) {
+            (Some(think), _) => think.0,
+            (None, Some(_)) => 400,
+            // As fast as it goes, robots are quick too.
+            (None, None) => 40,
+        };
+        let ttl = self.ttl.unwrap_or(Span(if self.store.is_empty() { 4_000 } else { 60_000 }));
+        let (claim, decline) = self.answers();
+        let robots = Robots {
+            claim,
+            decline,
+            work: self.work,
+            think: Duration::from_millis(think.unsigned_abs()),
+            seed: self.seed,
+            yours: self.store.clone(),
+        };
+        let grab = (!self.no_grab).then_some(Offering { robots, ttl });
+        Program { orders: self.orders, rate: self.rate.0, grab }
+    }
+
     pub(super) fn run(self, common: &Common) -> Result<(), CliError> {
         if !self.listen.ip().is_loopback() {
             return Err(CliError::Usage(format!("{} is not loopback; the demo has no token", self.listen)));
+        }
+        let (claim, decline) = self.answers();
+        if claim + decline > 100 {
+            return Err(CliError::Usage(format!(
+                "--claim {claim} and --decline {decline} are more than 100"
+            )));
+        }
+        let grabs = demo::grabbing_stores();
+        if let Some(unknown) = self.store.iter().find(|store| !grabs.contains(store)) {
+            let grabs = grabs.join(", ");
+            return Err(CliError::Usage(format!("{unknown:?} is none of the stores that grab: {grabs}")));
         }
         let temporary = !common.folder_named;
         let folder = match common.folder_named {
@@ -68,24 +153,33 @@ impl Demo {
         let runtime = run::runtime()?;
         let place = common.folder().display().to_string();
         let (log, store) = (router.log.clone(), router.store.clone());
+        let program = self.program();
         let played = runtime.block_on(async {
             if self.exit {
                 // The signal is waited for first: its handler is there before anything is made that has to go again.
                 return tokio::select! {
                     biased;
                     _ = tokio::signal::ctrl_c() => Ok(None),
-                    played = demo::play(router.clone(), self.orders, self.rate.0, &place) => played.map(Some),
+                    played = demo::play(router.clone(), &program, &place, async |outcome| outcome) => played.map(Some),
                 };
             }
             let served = run::serve(router.clone(), common, self.listen, Access::Open);
-            let shown = async {
-                let outcome = demo::play(router.clone(), self.orders, self.rate.0, &place).await?;
+            for store in &self.store {
+                eprintln!("demo: {store} is yours; see its offers, then claim one with what it says:");
+                eprintln!("  curl http://{}/v1/nodes/{store}/offers", self.listen);
+                let body = format!(r#"{{"order":"…","offer":"…","epoch":1,"node":"{store}"}}"#);
+                eprintln!("  curl -d '{body}' http://{}/v1/offers/claims", self.listen);
+            }
+            let shown = demo::play(router.clone(), &program, &place, async |outcome| {
                 report(common, &outcome);
                 eprintln!("demo: still serving; try, then end with Ctrl-C:");
                 eprintln!("  curl 'http://{}/v1/orders?state=parked:unfillable&limit=3'", self.listen);
                 eprintln!("  router log cat stores.assignments --limit 3 --data-dir {place}");
-                std::future::pending::<Result<(), demo::DemoError>>().await
-            };
+                if program.grab.is_some() {
+                    eprintln!("  router rules show demo-grab --data-dir {place}");
+                }
+                std::future::pending::<()>().await
+            });
             tokio::select! {
                 biased;
                 served = served => { if let Err(error) = served { eprintln!("router: {error}"); } Ok(None) }

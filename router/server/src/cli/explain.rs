@@ -47,7 +47,13 @@ impl Explain {
             Source::Resting(resting) => {
                 let snapshots = Snapshots::local(&Folder(common.folder()).snapshots());
                 let snapshots = snapshots.map_err(RouterError::from)?;
-                let story = explain::story(&resting.log, &snapshots, order, self.at.as_ref())?;
+                let story = explain::story(
+                    &resting.log,
+                    &snapshots,
+                    order,
+                    self.at.as_ref(),
+                    self.why_not.as_deref(),
+                )?;
                 (json!(story), explain::page(&story, self.why_not.as_deref()))
             }
         };

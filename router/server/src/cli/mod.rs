@@ -3,13 +3,19 @@
 
 mod check;
 mod client;
+pub(crate) mod conformance;
 mod control;
 mod demo;
 mod dlq;
 mod explain;
+mod hold;
 mod log;
+mod named;
 mod node;
+mod offer;
 mod order;
+mod queue;
+mod resting;
 mod rules;
 mod run;
 mod simulate;
@@ -19,6 +25,8 @@ mod stock;
 mod text;
 mod token;
 mod validate;
+mod watch;
+mod work;
 
 use std::{path::PathBuf, process::ExitCode};
 
@@ -155,7 +163,7 @@ enum Verb {
     /// Make tokens for callers of the gateway.
     #[command(subcommand)]
     Token(token::Token),
-    /// Check, send, show and list orders.
+    /// Check, send, show, list and steer orders.
     #[command(subcommand)]
     Order(order::Order),
     /// Show and change stock.
@@ -167,6 +175,26 @@ enum Verb {
     /// Check, show, compare and publish rule sets.
     #[command(subcommand)]
     Rules(rules::Rules),
+    /// List, claim and decline what stores are offered.
+    #[command(subcommand)]
+    Offer(offer::Offer),
+    /// List what nodes have to do, and say what they did: accepted, picked, ready, shipped, handed over.
+    #[command(subcommand)]
+    Work(work::Work),
+    /// List orders that wait, have them tried again, or give them to a node.
+    #[command(subcommand)]
+    Queue(queue::Queue),
+    /// Keep stock for an order for a time.
+    #[command(subcommand)]
+    Hold(hold::Hold),
+    /// List what channels may sell.
+    #[command(subcommand)]
+    Pool(hold::Pool),
+    /// Print what a node is told, as it happens.
+    #[command(after_help = "Examples:
+  router watch berlin-1
+  router watch berlin-1 --count 1 --format json")]
+    Watch(watch::Watch),
     /// Look into the log.
     #[command(subcommand)]
     Log(log::LogVerb),
@@ -204,6 +232,9 @@ The engine is brought there on a copy: the newest snapshot before it, then the l
     /// Run the stages over a log's inputs again and compare every byte they write; 1 at the first difference.
     #[command(after_help = "Example:\n  router replay --data-dir ./data --into ./again")]
     Replay(check::Replay),
+    /// Run scenarios in the conformance format through the engine; 1 where one fails.
+    #[command(after_help = conformance::HELP)]
+    Conformance(conformance::Conformance),
     /// Say what an error code means, and what to do.
     #[command(after_help = "Example:\n  router error E1101")]
     Error {
@@ -227,6 +258,8 @@ enum CliError {
     Unreachable(String, String),
     #[error("E3004: {0}")]
     Usage(String),
+    #[error(transparent)]
+    Conformance(#[from] conformance::Unreadable),
     #[error(transparent)]
     Demo(#[from] crate::demo::DemoError),
     #[error(transparent)]
@@ -269,7 +302,9 @@ impl CliError {
             CliError::Past(crate::past::PastError::Unknown(..)) => 1,
             CliError::Usage(_) => 2,
             CliError::Interrupted => 130,
-            CliError::File(..) | CliError::Router(RouterError::Log(Io { .. })) => 74,
+            CliError::File(..) | CliError::Conformance(_) | CliError::Router(RouterError::Log(Io { .. })) => {
+                74
+            }
             CliError::Configuration(_) => 78,
             _ => 69,
         }
@@ -314,6 +349,7 @@ fn perform(Arguments { flags, verb }: Arguments) -> Result<(), CliError> {
     match &verb {
         Verb::Run(run) => run.give(&mut given)?,
         Verb::Error { code } => return error(code.as_deref(), flags.format),
+        Verb::Conformance(conformance) => return conformance.run(flags.format),
         Verb::Validate(validate) => return validate.run(&mut given, flags.format),
         _ => {}
     }
@@ -323,11 +359,17 @@ fn perform(Arguments { flags, verb }: Arguments) -> Result<(), CliError> {
     match verb {
         Verb::Run(run) => run.run(common),
         Verb::Demo(demo) => demo.run(common),
-        Verb::Validate(_) | Verb::Error { .. } | Verb::Token(_) => Ok(()),
+        Verb::Validate(_) | Verb::Error { .. } | Verb::Token(_) | Verb::Conformance(_) => Ok(()),
         Verb::Order(order) => order.run(common),
         Verb::Stock(stock) => stock.run(common),
         Verb::Node(node) => node.run(common),
         Verb::Rules(rules) => rules.run(common),
+        Verb::Offer(offer) => offer.run(common),
+        Verb::Work(work) => work.run(common),
+        Verb::Queue(queue) => queue.run(common),
+        Verb::Hold(hold) => hold.run(common),
+        Verb::Pool(pool) => pool.run(common),
+        Verb::Watch(watch) => watch.run(common),
         Verb::Log(log) => log.run(common),
         Verb::Dlq(dlq) => dlq.run(common),
         Verb::Skip(decision) => decision.skip(common),

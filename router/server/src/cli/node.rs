@@ -1,15 +1,18 @@
 //! `router node`: reference tables.
 
 use clap::Subcommand;
+use router_ingest::json::Instant;
 use serde_json::{Value, json};
 
 use super::{
     CliError, Common, Format,
     client::{Because, Client},
+    named::{self, instant},
     order::Input,
     source::{Ask, Source, encoded, said},
     text::{self, Table, plain},
 };
+use crate::show;
 
 #[derive(Subcommand)]
 pub(super) enum Node {
@@ -39,16 +42,45 @@ pub(super) enum Node {
     /// Show a node.
     #[command(after_help = "Example:\n  router node show berlin-1")]
     Show { id: String },
-    /// Give a node no more orders; what it has stays with it.
-    #[command(after_help = "Example:\n  router node pause berlin-1")]
+    /// Show how a node stands: paused or not, its load, how it answers offers.
+    #[command(after_help = "Example:\n  router node standing berlin-1")]
+    Standing { id: String },
+    /// Give a node no more work for a while: its open offers are withdrawn, what it has stays with it.
+    #[command(after_help = "Examples:
+  router node pause berlin-1
+  router node pause berlin-1 --until 2026-05-04T13:00:00+02:00 --reason 'no power'")]
     Pause {
+        id: String,
+        /// When it takes part again by itself: RFC 3339; absent: when it is resumed.
+        #[arg(long, value_name = "TIME", value_parser = instant)]
+        until: Option<Instant>,
+        #[command(flatten)]
+        because: Because,
+    },
+    /// Let a paused node take part again.
+    #[command(after_help = "Example:\n  router node resume berlin-1")]
+    Resume {
         id: String,
         #[command(flatten)]
         because: Because,
     },
-    /// Let a paused node have orders again.
-    #[command(after_help = "Example:\n  router node resume berlin-1")]
-    Resume {
+    /// Have all work of a node that is not picked routed elsewhere.
+    #[command(after_help = "Example:\n  router node evacuate berlin-1 --reason 'a burst pipe'")]
+    Evacuate {
+        id: String,
+        #[command(flatten)]
+        because: Because,
+    },
+    /// Publish a node's entry as it is, enabled.
+    #[command(after_help = "Example:\n  router node enable berlin-1")]
+    Enable {
+        id: String,
+        #[command(flatten)]
+        because: Because,
+    },
+    /// Publish a node's entry as it is, disabled: it is no candidate until it is enabled.
+    #[command(after_help = "Example:\n  router node disable berlin-1")]
+    Disable {
         id: String,
         #[command(flatten)]
         because: Because,
@@ -70,8 +102,23 @@ impl Node {
                 text::print(common, &node);
                 Ok(())
             }
-            Node::Pause { id, because } => switch(common, &id, "pause", &because),
-            Node::Resume { id, because } => switch(common, &id, "resume", &because),
+            Node::Standing { id } => {
+                let answer = Source::rows(common)?.ask(&Ask::Standing(id), None, 1)?;
+                said(common, &answer)
+            }
+            Node::Pause { id, until, because } => {
+                let mut message = json!({ "node": id, "act": "pause" });
+                named::put(&mut message, "until", until.map(|until| show::json(&show::Time(until.0))));
+                request(common, &because, &message)
+            }
+            Node::Resume { id, because } => {
+                request(common, &because, &json!({ "node": id, "act": "resume" }))
+            }
+            Node::Evacuate { id, because } => {
+                request(common, &because, &json!({ "node": id, "act": "evacuate" }))
+            }
+            Node::Enable { id, because } => switch(common, &id, "enable", &because),
+            Node::Disable { id, because } => switch(common, &id, "disable", &because),
         }
     }
 }
@@ -122,6 +169,12 @@ fn find(common: &Common, source: &Source, id: &str) -> Result<Value, CliError> {
         }
     })?;
     found.ok_or_else(|| CliError::Refused(format!("E4004: no node {id:?}; `router node list` lists them")))
+}
+
+/// Asks something about a node.
+fn request(common: &Common, because: &Because, message: &Value) -> Result<(), CliError> {
+    let client = Client::connect(common)?.because(because);
+    named::send(common, &client, "/v1/nodes/requests", message)
 }
 
 /// Publishes the node as it is, enabled or not.

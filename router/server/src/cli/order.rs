@@ -19,6 +19,8 @@ use serde_json::{Value, json};
 use super::{
     CliError, Common, Format,
     client::{Because, Client},
+    named::{Lines, put},
+    queue::steer,
     source::{Ask, Source, refusal},
     text::{self, Table, bold, dim, plain, time},
 };
@@ -47,6 +49,35 @@ pub(super) enum Order {
     /// List orders, newest first.
     #[command(after_help = "Example:\n  router order list --state parked:unfillable --limit 20")]
     List(List),
+    /// Take units that are not picked back from nodes, and have them routed again.
+    #[command(after_help = "Examples:
+  router order reroute web:1001 --reason 'the customer moved'
+  router order reroute web:1001 --from berlin-1 --line 2:1 --reason damaged")]
+    Reroute(Reroute),
+    /// Let an order go on that someone has looked at.
+    #[command(after_help = "Example:\n  router order approve web:1001 --reason 'the address is right'")]
+    Approve {
+        /// Our id, CHANNEL:ID or CHANNEL/ACCOUNT:ID.
+        id: String,
+        #[command(flatten)]
+        because: Because,
+    },
+}
+
+#[derive(Args)]
+pub(super) struct Reroute {
+    /// Our id, CHANNEL:ID or CHANNEL/ACCOUNT:ID.
+    id: String,
+    /// From this node only.
+    #[arg(long, value_name = "NODE")]
+    from: Option<String>,
+    #[command(flatten)]
+    lines: Lines,
+    /// The node may get it again.
+    #[arg(long)]
+    same_node: bool,
+    #[command(flatten)]
+    because: Because,
 }
 
 #[derive(Args)]
@@ -91,6 +122,13 @@ impl Order {
             Order::List(List { state, channel, node, limit }) => {
                 list(common, &Ask::Orders { state, channel, node }, limit)
             }
+            Order::Reroute(Reroute { id, from, lines, same_node, because }) => {
+                let mut asked = json!({ "act": "reroute", "same_node": same_node });
+                put(&mut asked, "node", from);
+                lines.put(&mut asked);
+                steer(common, &id, &because, asked)
+            }
+            Order::Approve { id, because } => steer(common, &id, &because, json!({ "act": "approve" })),
         }
     }
 }

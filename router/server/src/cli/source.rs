@@ -19,7 +19,7 @@ use serde_json::{Value, json};
 use super::{
     CliError, Common, Format,
     client::{Client, Response},
-    text,
+    resting, text,
 };
 use crate::{
     gateway::{BAD_QUERY, NOT_FOUND, local},
@@ -56,6 +56,19 @@ pub(super) enum Ask {
         sku: Option<String>,
     },
     References(String),
+    /// Offers that a node may claim; without a node all that there were.
+    Offers(Option<String>),
+    Offer(String),
+    /// What a node has to do.
+    Work(String),
+    /// How a node stands.
+    Standing(String),
+    /// Parked orders, of a queue or of all.
+    Queue(Option<String>),
+    /// What is held for an order.
+    Hold(String),
+    /// Pools, of a channel or of all.
+    Pools(Option<String>),
 }
 
 impl Source {
@@ -183,6 +196,9 @@ impl Resting {
         let after = after.map(bytes);
         let after = after.as_deref();
         let failed = |e: StoreError| CliError::Router(e.into());
+        if let Some(answer) = resting::answer(store, ask, after, limit).map_err(failed)? {
+            return Ok(answer);
+        }
         let body = match ask {
             Ask::Order(id) => match find(store, id).map_err(failed)? {
                 Some(row) => show::json(&show::order(&row)),
@@ -208,6 +224,7 @@ impl Resting {
                 Ok(table) => page(store.references(table, after, limit).map_err(failed)?, show::reference),
                 Err(_) => return Ok(missing("no such table: zones, nodes, items, channels, regions")),
             },
+            _ => return Ok(missing("nothing at rest answers this")),
         };
         Ok(Response { status: 200, body })
     }
@@ -265,7 +282,7 @@ fn find(store: &FjallStore, id: &str) -> Result<Option<router_schemas::row::Orde
     store.order_id(&identity)?.map_or(Ok(None), |id| store.order(id))
 }
 
-fn page<T>(page: Page<T>, show: impl Fn(&T) -> Value) -> Value {
+pub(super) fn page<T>(page: Page<T>, show: impl Fn(&T) -> Value) -> Value {
     let rows: Vec<_> = page.rows.iter().map(&show).collect();
     let next = page.next.map(|key| key.iter().map(|b| format!("{b:02x}")).collect::<String>());
     json!({ "rows": rows, "next": next })
@@ -276,11 +293,11 @@ fn bytes(text: &str) -> Vec<u8> {
     pairs.filter_map(|pair| u8::from_str_radix(pair, 16).ok()).collect()
 }
 
-fn missing(detail: &str) -> Response {
+pub(super) fn missing(detail: &str) -> Response {
     problem(404, NOT_FOUND, detail)
 }
 
-fn unreadable(parameter: &str) -> Response {
+pub(super) fn unreadable(parameter: &str) -> Response {
     problem(400, BAD_QUERY, &format!("the parameter {parameter} is not readable"))
 }
 
@@ -297,6 +314,14 @@ fn path(ask: &Ask, after: Option<&str>, limit: usize) -> String {
         }
         Ask::Cells { node, sku } => ("/v1/stock".into(), vec![("node", node), ("sku", sku)]),
         Ask::References(table) => (format!("/v1/{}", encoded(table)), Vec::new()),
+        Ask::Offer(id) => return format!("/v1/offers/{}", encoded(id)),
+        Ask::Standing(node) => return format!("/v1/nodes/{}/standing", encoded(node)),
+        Ask::Hold(order) => return format!("/v1/holds/{}", encoded(order)),
+        Ask::Offers(None) => ("/v1/offers".into(), Vec::new()),
+        Ask::Offers(Some(node)) => (format!("/v1/nodes/{}/offers", encoded(node)), Vec::new()),
+        Ask::Work(node) => (format!("/v1/nodes/{}/work", encoded(node)), Vec::new()),
+        Ask::Queue(queue) => ("/v1/queues".into(), vec![("queue", queue)]),
+        Ask::Pools(channel) => ("/v1/pools".into(), vec![("channel", channel)]),
     };
     let mut path = format!("{path}?limit={limit}");
     for (name, value) in asked {

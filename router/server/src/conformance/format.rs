@@ -8,7 +8,7 @@ pub use super::{
     amount::{Amount, Backorder, Change, Quantity},
     expect::Expect,
     rules::Rules,
-    step::{Address, Step},
+    step::Step,
 };
 
 /// One case.
@@ -180,7 +180,7 @@ pub struct CellHold {
 }
 
 /// A channel.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Channel {
     /// Its name.

@@ -3,6 +3,7 @@
 
 pub mod amount;
 pub mod check;
+mod engine;
 pub mod expect;
 pub mod format;
 #[cfg(test)]
@@ -17,7 +18,10 @@ pub mod run;
 pub mod step;
 pub mod subject;
 
-pub use read::read;
+pub use self::{
+    engine::EngineSubject,
+    read::{ReadError, read},
+};
 
 #[cfg(test)]
 mod shrink;

@@ -121,6 +121,7 @@ pub enum Sort {
 
 impl Sort {
     /// The word that the format has for it.
+    #[cfg(test)]
     pub fn name(&self) -> &'static str {
         match self {
             Self::Sequence {} => "sequence",

@@ -1,6 +1,7 @@
 //! Reading, running, checking and generating, without an engine.
 
 use super::{
+    EngineSubject,
     format::{Amount, Scenario},
     generate,
     model::Model,
@@ -116,4 +117,56 @@ fn a_difference_is_found_and_made_small() {
         std::panic::catch_unwind(|| shrink::assert_like_the_model(&mut Careless(Model::default()), 0..200));
     assert!(told.is_err());
     shrink::assert_like_the_model(&mut Model::default(), 0..200);
+}
+
+#[test]
+fn the_engine_passes_every_scenario_that_comes_with_the_format() {
+    let mut failed = Vec::new();
+    for scenario in &read(SCENARIOS).unwrap() {
+        if let Verdict::Failed(problems) = run(&mut EngineSubject::default(), scenario) {
+            failed.push(format!("{}: {problems:#?}", scenario.id));
+        }
+    }
+    assert!(failed.is_empty(), "{}", failed.join("\n"));
+}
+
+/// Seeds of the long run: `ROUTER_CONFORMANCE_SEEDS=100000 cargo test -p router-server --bin router like_the_model`.
+#[test]
+fn the_engine_does_like_the_model() {
+    let most = std::env::var("ROUTER_CONFORMANCE_SEEDS").ok().and_then(|most| most.parse().ok());
+    shrink::assert_like_the_model(&mut EngineSubject::default(), 0..most.unwrap_or(300));
+}
+
+#[test]
+fn survey() {
+    let n = |name: &str, or: u64| std::env::var(name).ok().and_then(|m| m.parse().ok()).unwrap_or(or);
+    let (from, to, show) = (n("FROM", 0), n("TO", 300), n("SHOW", 3));
+    let mut failed = 0;
+    for seed in from..to {
+        let told = std::panic::catch_unwind(|| {
+            let mut scenario = generate::scenario(seed);
+            let problems = shrink::difference(&mut EngineSubject::default(), &mut scenario)?;
+            Some((scenario, problems))
+        });
+        match told {
+            Err(_) => println!("SEED {seed}: panics"),
+            Ok(None) => {}
+            Ok(Some((scenario, problems))) => {
+                failed += 1;
+                println!("SEED {seed}: {}", problems[0]);
+                if failed <= show {
+                    let mut smallest = shrink::shrink(&mut EngineSubject::default(), &scenario);
+                    let problems =
+                        shrink::difference(&mut EngineSubject::default(), &mut smallest).unwrap_or_default();
+                    let mut value = serde_json::to_value(&smallest).unwrap();
+                    value.as_object_mut().unwrap().remove("expect");
+                    for step in value["steps"].as_array_mut().unwrap() {
+                        step.as_object_mut().unwrap().remove("expect");
+                    }
+                    println!("{}\n{}", problems.join("\n"), value);
+                }
+            }
+        }
+    }
+    println!("{failed} of {} differ", to - from);
 }

@@ -1,42 +1,52 @@
 //! The demo: real invoices played at real store places against a running router, through the same decoder and log
 //! as any caller's, then compared with what the router answered.
 
+mod offers;
+mod outcome;
 mod picture;
+mod robots;
 mod story;
+mod tail;
 mod watch;
 
 use std::{
     sync::{
         Arc, Mutex, PoisonError,
-        atomic::{AtomicBool, AtomicU64, Ordering},
+        atomic::{AtomicU64, Ordering},
     },
     time::{Duration, Instant},
 };
 
 use hdrhistogram::Histogram;
-use router_audit::Report;
-use router_ingest::decode::{self, Context};
+use router_ingest::{
+    decode::{self, Context},
+    json::Span,
+};
 use router_schemas::{
     command::order::Arrival,
     envelope::Meta,
     id::{Identity, OrderId},
     reply::{Answer, Reply},
 };
-use serde::Serialize;
 use serde_json::Value;
 use tokio::sync::Semaphore;
 
 use self::{
+    offers::Grab,
     picture::{Frame, Picture},
-    story::{Message, Play, Story},
-    watch::{Watch, ends},
+    robots::Crew,
+    story::{Message, Play, Setting, Story},
+    watch::Watch,
 };
+pub(crate) use self::{outcome::Outcome, robots::Robots, story::grabbing_stores};
 use crate::router::{Answering, Router, SubmitError};
 
 /// Orders under way at most.
 const IN_FLIGHT: usize = 1024;
 /// How long an answer may take: a demo on a slow disk is slow, not wrong.
 const WAIT: Duration = Duration::from_secs(60);
+/// Offers end by then, their own time left out: what is due is worked off with a tick, and robots are slow.
+const LONGEST: Duration = Duration::from_secs(120);
 
 /// The demo could not be played.
 #[derive(Debug, thiserror::Error)]
@@ -44,55 +54,6 @@ const WAIT: Duration = Duration::from_secs(60);
 pub(crate) struct DemoError {
     what: String,
     why: String,
-}
-
-/// What the demo prints in the end. Orders are counted once, by the last decision about them.
-#[derive(Debug, Default, Serialize)]
-pub(crate) struct Outcome {
-    /// Orders that were sent and acknowledged, repeats left out.
-    pub orders: u64,
-    /// One store has everything.
-    pub allocated: u64,
-    /// Several stores together have everything.
-    pub split: u64,
-    /// Some of it is promised beyond stock.
-    pub backordered: u64,
-    /// Some or all of it is nowhere.
-    pub unfillable: u64,
-    /// Cancels that were applied.
-    pub cancelled: u64,
-    /// Orders that were sent again.
-    pub repeats: u64,
-    /// Repeats that were answered with another order than the first time.
-    pub duplicates: u64,
-    /// Acknowledged orders without a row under their id.
-    pub lost: u64,
-    /// Cells with more promised than there is, by the audit; absent where it was not run.
-    pub oversold: Option<u64>,
-    /// Violations that the audit found; absent where it was not run.
-    pub audit: Option<u64>,
-    /// From sent (with a rate: from when it was to be sent) to the store chosen and on disk, µs.
-    pub p50_us: u64,
-    pub p99_us: u64,
-    /// Orders decided, and row images in the tables, each second.
-    pub orders_per_s: u64,
-    pub rows_per_s: u64,
-}
-
-impl Outcome {
-    /// True where nothing was lost, doubled, oversold or found.
-    pub fn is_clean(&self) -> bool {
-        self.duplicates == 0
-            && self.lost == 0
-            && self.oversold.unwrap_or(0) == 0
-            && self.audit.unwrap_or(0) == 0
-    }
-
-    /// Takes in what the audit of the folder found.
-    pub fn audited(&mut self, report: &Report) {
-        self.audit = Some(report.violations);
-        self.oversold = Some(report.oversold);
-    }
 }
 
 /// What players share.
@@ -105,30 +66,78 @@ struct Stage {
     failed: Mutex<Option<DemoError>>,
 }
 
-/// Plays so many orders, at so many a second or as fast as they go.
-pub(crate) async fn play(
+/// What is played.
+pub(crate) struct Program {
+    pub orders: u64,
+    /// Orders a second; absent: as fast as they go.
+    pub rate: Option<u32>,
+    /// Stores grab, and robots stand in for their people; absent: all work is assigned.
+    pub grab: Option<Offering>,
+}
+
+/// How orders are offered.
+pub(crate) struct Offering {
+    pub robots: Robots,
+    /// How long a round lasts.
+    pub ttl: Span,
+}
+
+/// What runs beside the play; ends with it.
+struct Beside {
+    watch: Arc<Watch>,
+    crew: Option<Arc<Crew>>,
+}
+
+impl Drop for Beside {
+    fn drop(&mut self) {
+        self.watch.stop();
+        self.crew.iter().for_each(|crew| crew.stop());
+    }
+}
+
+/// Plays a program and hands what came of it to `told`. Robots go on for as long as `stay` takes.
+pub(crate) async fn play<T>(
     router: Arc<Router>,
-    orders: u64,
-    rate: Option<u32>,
+    program: &Program,
     place: &str,
-) -> Result<Outcome, DemoError> {
-    let story = story::story(orders);
-    let Story { stores, zones, .. } = story;
-    let head =
+    stay: impl AsyncFnOnce(Outcome) -> T,
+) -> Result<T, DemoError> {
+    let Program { orders, rate, grab } = program;
+    let setting = Setting { partitions: router.runner.topology.commands, ttl: grab.as_ref().map(|g| g.ttl) };
+    let wanted = *orders;
+    let story = tokio::task::spawn_blocking(move || story::story(wanted, setting, making(wanted)));
+    let story = story.await.map_err(|e| DemoError { what: "its own orders".into(), why: e.to_string() })?;
+    let Story { stores, zones, .. } = &story;
+    let mut head =
         format!("router demo: {orders} real orders, {stores} stores in {zones} zones, data in {place}");
+    if let Some(Offering { robots, ttl }) = grab {
+        let Robots { claim, decline, .. } = robots;
+        head += &format!(
+            "\n{} stores grab: of 100 offers to a store {claim} are claimed, {decline} declined; a round lasts {ttl}",
+            grabbing_stores().len()
+        );
+    }
     eprintln!("{head}");
+    let crew = grab.as_ref().map(|offering| Crew::new(router.clone(), offering.robots.clone()));
+    let watch = Arc::new(Watch::from_now(&*router.log, crew.is_some()));
     eprintln!("demo: loading {} stock cells", story.stock.iter().filter(|m| m.kind == "count.v1").count());
     for group in &story.tables {
         load(&router, group).await?;
     }
     load(&router, &story.stock).await?;
 
-    let (watch, stop) = (Arc::new(Watch::default()), Arc::new(AtomicBool::new(false)));
-    let watching = {
-        let (router, watch, stop) = (router.clone(), watch.clone(), stop.clone());
-        let from = ends(&*router.log);
-        tokio::task::spawn_blocking(move || watch.follow(&*router.log, from, &stop))
-    };
+    let beside = Beside { watch: watch.clone(), crew: crew.clone() };
+    tokio::task::spawn_blocking({
+        let (router, watch) = (router.clone(), watch.clone());
+        // The log says where it fails; what is not seen stands in no figure.
+        move || watch.follow(&*router.log).map_err(|error| eprintln!("router: {error}"))
+    });
+    if let Some(crew) = crew.clone() {
+        let runtime = tokio::runtime::Handle::current();
+        tokio::task::spawn_blocking(move || {
+            crew.follow(&runtime).map_err(|error| eprintln!("router: {error}"))
+        });
+    }
     let histogram = Histogram::new_with_bounds(1, 600_000_000, 3).expect("bounds that the library allows");
     let stage = Arc::new(Stage {
         router: router.clone(),
@@ -139,11 +148,12 @@ pub(crate) async fn play(
         failed: Mutex::new(None),
     });
     let begun = Instant::now();
-    let playing = tokio::spawn(perform(stage.clone(), story.play, rate));
+    let playing = tokio::spawn(perform(stage.clone(), story.play, *rate));
     let mut picture = Picture::new();
+    let draw = |picture: &mut Picture| picture.draw(&frame(&stage, &beside, &head, *orders));
     while !playing.is_finished() {
         if picture.due() {
-            picture.draw(&frame(&stage, &watch, &head, orders));
+            draw(&mut picture);
         }
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
@@ -151,27 +161,82 @@ pub(crate) async fn play(
     if let Some(error) = lock(&stage.failed).take() {
         return Err(error);
     }
-    let settled = router.clone();
-    // Joining fails only where the task panicked, which was said.
-    let _ = tokio::task::spawn_blocking(move || settled.settle()).await;
+    settle(&router).await;
     let shown = begun.elapsed();
-    stop.store(true, Ordering::Relaxed);
-    let _ = watching.await;
-    picture.draw(&frame(&stage, &watch, &head, orders));
-    outcome(&stage, &watch, decided, shown)
+    while !watch.is_at_end(&*router.log) {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let rows = watch.counts().rows;
+    if let Some(Offering { ttl, .. }) = grab {
+        let most = Duration::from_millis(u64::try_from(ttl.0).unwrap_or(0)) * 2 + LONGEST;
+        let until = Instant::now() + most;
+        while !beside.is_quiet(&router).await && Instant::now() < until {
+            if picture.due() {
+                draw(&mut picture);
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        if let Some(error) = crew.iter().find_map(|crew| crew.failure()) {
+            return Err(error);
+        }
+    }
+    draw(&mut picture);
+    let mut outcome = outcome(&stage, &beside, decided)?;
+    outcome.rows_per_s = a_second(rows, shown);
+    Ok(stay(outcome).await)
 }
 
-fn frame(stage: &Stage, watch: &Watch, head: &str, of: u64) -> Frame {
+/// Says now and then how many orders are made: of very many that takes long.
+fn making(orders: u64) -> impl FnMut(u64) {
+    let mut said = None;
+    move |made| {
+        let last = said.get_or_insert_with(Instant::now);
+        if last.elapsed() >= Duration::from_secs(1) {
+            *last = Instant::now();
+            eprintln!("demo: {made} of {orders} orders are made");
+        }
+    }
+}
+
+async fn settle(router: &Arc<Router>) {
+    let router = router.clone();
+    // Joining fails only where the task panicked, which was said.
+    let _ = tokio::task::spawn_blocking(move || router.settle()).await;
+}
+
+impl Beside {
+    /// Whether no offer is open, and all that was told to stores is done with and seen.
+    async fn is_quiet(&self, router: &Arc<Router>) -> bool {
+        let done = || {
+            let idle = self.crew.as_ref().is_none_or(|crew| crew.is_idle());
+            idle && self.watch.is_at_end(&*router.log) && self.watch.grab().open_offers == 0
+        };
+        if !done() {
+            return false;
+        }
+        // What robots said last may have led to more.
+        settle(router).await;
+        done()
+    }
+
+    fn grab(&self) -> Option<Grab> {
+        let crew = self.crew.as_ref()?;
+        Some(Grab { claims_refused: crew.refused(), ..self.watch.grab() })
+    }
+}
+
+fn frame(stage: &Stage, beside: &Beside, head: &str, of: u64) -> Frame {
     let latency = lock(&stage.latency);
     Frame {
         head: head.to_owned(),
         done: lock(&stage.acknowledged).len() as u64,
         of,
-        counts: watch.counts(),
+        counts: beside.watch.counts(),
+        grab: beside.grab(),
         cancelled: stage.cancelled.load(Ordering::Relaxed),
         p50_us: latency.value_at_quantile(0.5),
         p99_us: latency.value_at_quantile(0.99),
-        last: watch.last(),
+        last: beside.watch.last(),
     }
 }
 
@@ -299,7 +364,7 @@ impl Stage {
     }
 }
 
-fn outcome(stage: &Stage, watch: &Watch, decided: Duration, shown: Duration) -> Result<Outcome, DemoError> {
+fn outcome(stage: &Stage, beside: &Beside, decided: Duration) -> Result<Outcome, DemoError> {
     let acknowledged = lock(&stage.acknowledged);
     let again = lock(&stage.again);
     let first: std::collections::HashMap<_, _> = acknowledged.iter().cloned().collect();
@@ -315,8 +380,7 @@ fn outcome(stage: &Stage, watch: &Watch, decided: Duration, shown: Duration) -> 
         let row = row.map_err(|e| DemoError { what: format!("a look at order {id}"), why: e.to_string() })?;
         lost += u64::from(row.is_none());
     }
-    let (counts, latency) = (watch.counts(), lock(&stage.latency));
-    let a_second = |n: u64, time: Duration| (n as f64 / time.as_secs_f64().max(0.001)) as u64;
+    let (counts, latency) = (beside.watch.counts(), lock(&stage.latency));
     Ok(Outcome {
         orders: acknowledged.len() as u64,
         allocated: counts.allocated,
@@ -332,8 +396,13 @@ fn outcome(stage: &Stage, watch: &Watch, decided: Duration, shown: Duration) -> 
         p50_us: latency.value_at_quantile(0.5),
         p99_us: latency.value_at_quantile(0.99),
         orders_per_s: a_second(acknowledged.len() as u64, decided),
-        rows_per_s: a_second(counts.rows, shown),
+        rows_per_s: 0,
+        grab: beside.grab(),
     })
+}
+
+fn a_second(n: u64, time: Duration) -> u64 {
+    (n as f64 / time.as_secs_f64().max(0.001)) as u64
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {

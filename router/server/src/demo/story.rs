@@ -13,10 +13,21 @@
 //! - The times of 2010 are left out: an order dated further back than the router remembers goes to review.
 //! - Every fiftieth order is sent twice, as platforms do.
 //! - Where more orders are wanted than there are invoices, they are played again under new ids.
+//!
+//! Where stores grab (`grab`):
+//!
+//! - Two of five stores, by hash, are in the group `grab`; the first store of a zone is not.
+//! - Small stores have few whole orders, and nobody is offered what he has not. So the stores that grab carry nearly
+//!   every SKU, and each four times as much as others. Of every 64th SKU a zone has two fifths of what it needs.
+//! - A central warehouse is a zone of its own, the channel's fallback: of every other SKU it has a fifth of all demand.
 
 use std::collections::{BTreeMap, HashMap};
 
 use flate2::read::GzDecoder;
+use router_ingest::{
+    json::{Action, Span},
+    rules,
+};
 use router_schemas::limits;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -24,6 +35,10 @@ use xxhash_rust::xxh3::xxh3_64;
 
 const STORES: &str = include_str!("../../data/stores.csv");
 const INVOICES: &[u8] = include_bytes!("../../data/invoices.ndjson.gz");
+/// Which rules the stores go by, where some grab.
+const GRAB: &str = include_str!("../../data/grab.toml");
+/// The zone of the central warehouse.
+const CENTRAL: &str = "central";
 /// Orders name this channel.
 pub(super) const CHANNEL: &str = "webshop";
 
@@ -40,6 +55,15 @@ pub(super) struct Story {
     pub orders: u64,
     pub stores: usize,
     pub zones: usize,
+}
+
+/// What the story is set in.
+#[derive(Clone, Copy)]
+pub(super) struct Setting {
+    /// Partitions that zones may lie in.
+    pub partitions: u16,
+    /// How long an offer's round lasts; absent: nobody grabs.
+    pub ttl: Option<Span>,
 }
 
 /// A message of a kind.
@@ -67,6 +91,7 @@ struct Store {
     zone: String,
     name: String,
     at: (f64, f64),
+    grabs: bool,
 }
 
 #[derive(Deserialize)]
@@ -80,9 +105,24 @@ struct Invoice {
     lines: Vec<(String, i64, f64)>,
 }
 
-/// The story of so many orders: the same every time.
-pub(super) fn story(orders: u64) -> Story {
-    let stores: Vec<Store> = STORES.lines().skip(1).filter_map(store).collect();
+/// Stores that grab, where some do.
+pub(crate) fn grabbing_stores() -> Vec<String> {
+    all_stores(true).into_iter().filter(|store| store.grabs).map(|store| store.node).collect()
+}
+
+/// All stores; `grab`: two of five grab, and never the first of a zone.
+fn all_stores(grab: bool) -> Vec<Store> {
+    let mut stores: Vec<Store> = STORES.lines().skip(1).filter_map(store).collect();
+    for at in 1..stores.len() {
+        let is_first = stores[at].zone != stores[at - 1].zone;
+        stores[at].grabs = grab && !is_first && hash(&["grab", &stores[at].node]) % 5 < 2;
+    }
+    stores
+}
+
+/// The story of so many orders: the same every time. `made` hears now and then how many there are.
+pub(super) fn story(orders: u64, setting: Setting, mut made: impl FnMut(u64)) -> Story {
+    let stores = all_stores(setting.ttl.is_some());
     let mut by_zone: BTreeMap<&str, Vec<&Store>> = BTreeMap::new();
     stores.iter().for_each(|store| by_zone.entry(&store.zone).or_default().push(store));
     let zones: Vec<_> = by_zone.keys().copied().collect();
@@ -116,27 +156,51 @@ pub(super) fn story(orders: u64) -> Story {
                 lines.push((id.clone(), index.to_string(), *qty));
             }
             story.orders += 1;
+            made(story.orders);
             story.play.push(Play::Order { id: id.clone(), body: body.clone(), again: false });
             if story.orders.is_multiple_of(50) {
                 story.play.push(Play::Order { id, body, again: true });
             }
         }
     }
-    story.tables = tables(&stores, &zones, &demand);
+    story.tables = tables(&stores, &zones, &demand, setting);
     for ((zone, sku), units) in demand.iter().filter(|((_, sku), _)| tracked(sku)) {
-        story.stock.extend(stock(&by_zone[zone], sku, *units));
+        story.stock.extend(match setting.ttl {
+            Some(_) => grab_stock(&by_zone[zone], sku, *units),
+            None => stock(&by_zone[zone], sku, *units),
+        });
+    }
+    if let Some(ttl) = setting.ttl {
+        story.tables.push(vec![message("rules.v1", grab_rules(&zones, ttl))]);
+        story.stock.extend(central_stock(&demand));
     }
     story
 }
 
-fn tables(stores: &[Store], zones: &[&str], demand: &BTreeMap<(&str, String), i64>) -> Vec<Vec<Message>> {
-    let zone = |(index, zone): (usize, &&str)| message("zone.v1", json!({ "id": zone, "partition": index }));
+fn tables(
+    stores: &[Store],
+    zones: &[&str],
+    demand: &BTreeMap<(&str, String), i64>,
+    setting: Setting,
+) -> Vec<Vec<Message>> {
+    let partitions = usize::from(setting.partitions.max(1));
+    let zone = |(index, zone): (usize, &&str)| {
+        message("zone.v1", json!({ "id": zone, "partition": index % partitions }))
+    };
+    let (central, warehouse, fallback) = match setting.ttl {
+        Some(_) => {
+            let node = json!({ "id": "central-1", "zone": CENTRAL, "name": "Central warehouse" });
+            (Some(CENTRAL), Some(message("node.v1", node)), vec![CENTRAL])
+        }
+        None => (None, None, vec![]),
+    };
     let node = |store: &Store| {
         let (latitude, longitude) = store.at;
         message(
             "node.v1",
             json!({ "id": store.node, "zone": store.zone, "name": store.name,
-            "latitude": latitude, "longitude": longitude }),
+            "latitude": latitude, "longitude": longitude,
+            "groups": if store.grabs { vec!["grab"] } else { vec![] } }),
         )
     };
     let region = |zone: &&str| message("region.v1", json!({ "id": zone, "zone": zone }));
@@ -144,10 +208,11 @@ fn tables(stores: &[Store], zones: &[&str], demand: &BTreeMap<(&str, String), i6
         demand.keys().map(|(_, sku)| sku).filter(|sku| !tracked(sku)).collect();
     let item = |sku: &String| message("item.v1", json!({ "sku": sku, "untracked": true }));
     let rest = zones.iter().map(region).chain(services.into_iter().map(item));
-    let channel = message("channel.v1", json!({ "id": CHANNEL, "default_zone": zones[0] }));
+    let channel = json!({ "id": CHANNEL, "default_zone": zones[0], "fallback": fallback });
+    let channel = message("channel.v1", channel);
     vec![
-        zones.iter().enumerate().map(zone).collect(),
-        stores.iter().map(node).collect(),
+        zones.iter().chain(&central).enumerate().map(zone).collect(),
+        stores.iter().map(node).chain(warehouse).collect(),
         rest.chain([channel]).collect(),
     ]
 }
@@ -170,13 +235,63 @@ fn stock(stores: &[&Store], sku: &str, units: i64) -> Vec<Message> {
     messages
 }
 
+/// As [`stock`], where some stores grab.
+fn grab_stock(stores: &[&Store], sku: &str, units: i64) -> Vec<Message> {
+    let (first, others) = stores.split_first().expect("a zone has stores");
+    let scarce = hash(&["scarce", &first.zone, sku]).is_multiple_of(64);
+    let wanted = match scarce {
+        true => units * 2 / 5,
+        false => units * (90 + (hash(&["units", &first.zone, sku]) % 61) as i64) / 100,
+    };
+    let carries = |store: &Store| hash(&["carry", &store.node, sku]) % 50 < if store.grabs { 49 } else { 6 };
+    let weight = |store: &Store| if store.grabs { 4 } else { 1 };
+    let carry: Vec<_> = others.iter().filter(|store| carries(store)).collect();
+    let weights: i64 = carry.iter().map(|store| weight(store)).sum();
+    let each = (wanted * 2 / 3 / weights.max(1)).max(1);
+    let rest = (wanted / 3).max(1);
+    let more = if scarce { 1 } else { 2 };
+    let carry = carry.into_iter().map(|store| (store, each * weight(store) * more)).chain([(first, rest)]);
+    let mut messages = Vec::new();
+    for (store, each) in carry {
+        messages.push(message("count.v1", json!({ "node": store.node, "sku": sku, "qty": each })));
+        if hash(&["backorder", sku]).is_multiple_of(10) {
+            messages.push(message("policy.v1", json!({ "node": store.node, "sku": sku, "backorder": 24 })));
+        }
+    }
+    messages
+}
+
+fn central_stock(demand: &BTreeMap<(&str, String), i64>) -> Vec<Message> {
+    let mut all: BTreeMap<&str, i64> = BTreeMap::new();
+    for ((_, sku), units) in demand.iter().filter(|((_, sku), _)| tracked(sku)) {
+        *all.entry(sku).or_default() += units;
+    }
+    let has = all.into_iter().filter(|(sku, _)| hash(&["central", sku]).is_multiple_of(2));
+    let count = |(sku, units): (&str, i64)| {
+        message("count.v1", json!({ "node": "central-1", "sku": sku, "qty": (units / 5).max(1) }))
+    };
+    has.map(count).collect()
+}
+
+/// The rule set for these zones, with rounds of this length.
+fn grab_rules(zones: &[&str], ttl: Span) -> Value {
+    let mut said = rules::read(GRAB, None).rules.expect("the demo's own rules are whole");
+    said.zones = zones.iter().map(|zone| (*zone).to_owned()).collect();
+    for action in said.routings.iter_mut().flat_map(|r| &mut r.rules).flat_map(|r| &mut r.actions) {
+        if let Action::Offer { ttl: lasts, .. } = action {
+            *lasts = Some(ttl);
+        }
+    }
+    json!(said)
+}
+
 fn store(line: &str) -> Option<Store> {
     let [chain, id, name, city, latitude, longitude] = line.split(',').collect::<Vec<_>>()[..] else {
         return None;
     };
     let at = (latitude.parse().ok()?, longitude.parse().ok()?);
     let name = if city.is_empty() { name.to_owned() } else { format!("{name}, {city}") };
-    Some(Store { node: format!("{chain}-{id}"), zone: chain.to_owned(), name, at })
+    Some(Store { node: format!("{chain}-{id}"), zone: chain.to_owned(), name, at, grabs: false })
 }
 
 fn order(invoice: &Invoice, id: &str, stores: &[&Store], zone: &str, who: &str) -> Option<Value> {

@@ -1,105 +1,128 @@
 //! Follows `router.events` and keeps what a person would look at.
 
 use std::{
-    collections::{HashMap, VecDeque},
-    sync::{
-        Mutex, PoisonError,
-        atomic::{AtomicBool, Ordering},
-    },
-    time::Duration,
+    collections::{HashMap, HashSet, VecDeque},
+    sync::Mutex,
 };
 
-use router_log::{Isolation, Log, LogError};
+use router_log::{Log, LogError};
 use router_schemas::{
     envelope,
     event::{Change, Decision, Event, Verdict},
     geo,
     id::OrderId,
-    position::{Topic, TopicPartition},
-    row::Row,
+    position::Topic,
+    quantity::Qty,
+    row::{OrderRow, Row},
+};
+
+use super::{
+    lock,
+    offers::{Grab, Offers},
+    tail::Tail,
 };
 
 /// Decisions that are kept for the picture.
 const LAST: usize = 6;
 
 /// What was seen so far.
-#[derive(Default)]
 pub(super) struct Watch {
     seen: Mutex<Seen>,
+    tail: Tail,
 }
 
 #[derive(Default)]
 struct Seen {
-    verdicts: HashMap<OrderId, Verdict>,
+    /// Orders by how they stand, since offers decide too; else by their last decision.
+    by_rows: bool,
+    standings: HashMap<OrderId, Standing>,
     counts: Counts,
+    offers: Offers,
     last: VecDeque<String>,
 }
 
-/// Orders by their last decision.
+/// How an order stands.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Standing {
+    Decided(Verdict),
+    /// Something of it is at the central warehouse, all the rest at stores.
+    Forwarded,
+    /// Something of it is on offer.
+    Offered,
+    /// Cancelled before any store had something of it.
+    Gone,
+}
+
+/// Orders by how they stand.
 #[derive(Clone, Copy, Default)]
 pub(super) struct Counts {
     pub allocated: u64,
     pub split: u64,
     pub backordered: u64,
     pub unfillable: u64,
+    pub forwarded: u64,
+    pub offered: u64,
+    pub gone: u64,
     /// Row images written.
     pub rows: u64,
 }
 
 impl Watch {
-    /// Follows the events from these offsets on, until told to stop.
-    pub fn follow(
-        &self,
-        log: &dyn Log,
-        from: Vec<(TopicPartition, u64)>,
-        stop: &AtomicBool,
-    ) -> Result<(), LogError> {
-        let mut reader = log.reader(from, Isolation::Durable)?;
-        loop {
-            let ending = stop.load(Ordering::Relaxed);
-            let Some(batch) = reader.poll(4096, 1 << 20, Duration::from_millis(50))? else {
-                if ending {
-                    return Ok(());
-                }
-                continue;
-            };
-            let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+    /// A watch of the events from now on.
+    pub fn from_now(log: &dyn Log, by_rows: bool) -> Watch {
+        let seen = Mutex::new(Seen { by_rows, ..Seen::default() });
+        Watch { seen, tail: Tail::at_end(log, Topic::Events) }
+    }
+
+    /// Follows the events until told to stop. Blocks.
+    pub fn follow(&self, log: &dyn Log) -> Result<(), LogError> {
+        self.tail.follow(log, |batch| {
+            let mut seen = lock(&self.seen);
             for record in &batch.records {
                 if let Ok((_, event)) = envelope::decode::<Event>(&record.payload) {
                     seen.note(&event);
                 }
             }
-        }
+        })
+    }
+
+    /// Has the follower end.
+    pub fn stop(&self) {
+        self.tail.stop();
+    }
+
+    /// Whether all events that there are were seen.
+    pub fn is_at_end(&self, log: &dyn Log) -> bool {
+        self.tail.is_at_end(log)
     }
 
     pub fn counts(&self) -> Counts {
-        self.seen.lock().unwrap_or_else(PoisonError::into_inner).counts
+        lock(&self.seen).counts
+    }
+
+    /// What became of offers.
+    pub fn grab(&self) -> Grab {
+        let seen = lock(&self.seen);
+        let Counts { forwarded, offered, gone, .. } = seen.counts;
+        Grab { forwarded, offered, cancelled_early: gone, ..seen.offers.counts() }
     }
 
     /// The last decisions, in words.
     pub fn last(&self) -> Vec<String> {
-        self.seen.lock().unwrap_or_else(PoisonError::into_inner).last.iter().cloned().collect()
+        lock(&self.seen).last.iter().cloned().collect()
     }
 }
 
-/// The ends of `router.events` now.
-pub(super) fn ends(log: &dyn Log) -> Vec<(TopicPartition, u64)> {
-    let count = log.partitions(&Topic::Events).unwrap_or(0);
-    let end = |p| {
-        let partition = TopicPartition::new(Topic::Events, p);
-        let end = log.range(&partition).map_or(0, |range| range.end);
-        (partition, end)
-    };
-    (0..count).map(end).collect()
-}
-
 impl Counts {
-    fn of(&mut self, verdict: Verdict) -> &mut u64 {
-        match verdict {
-            Verdict::Whole => &mut self.allocated,
-            Verdict::Split => &mut self.split,
-            Verdict::Backordered => &mut self.backordered,
-            Verdict::Partial | Verdict::Unfillable => &mut self.unfillable,
+    fn of(&mut self, standing: Standing) -> &mut u64 {
+        match standing {
+            Standing::Decided(Verdict::Whole) => &mut self.allocated,
+            Standing::Decided(Verdict::Split) => &mut self.split,
+            Standing::Decided(Verdict::Backordered) => &mut self.backordered,
+            Standing::Decided(Verdict::Partial | Verdict::Unfillable) => &mut self.unfillable,
+            Standing::Forwarded => &mut self.forwarded,
+            Standing::Offered => &mut self.offered,
+            Standing::Gone => &mut self.gone,
         }
     }
 }
@@ -107,21 +130,72 @@ impl Counts {
 impl Seen {
     fn note(&mut self, event: &Event) {
         self.counts.rows += event.rows.len() as u64;
-        let Some(order) = event.order else { return };
+        if self.by_rows {
+            for row in &event.rows {
+                let Row::Order(row) = row else { continue };
+                if row.part_of.is_none() {
+                    let known = self.standings.get(&row.order).copied();
+                    self.stands(row.order, standing(row, known));
+                }
+            }
+        }
+        let name = |row: &Row| match row {
+            Row::Order(row) if Some(row.order) == event.order => Some(row.identity.external_id.clone()),
+            Row::Offer(row) if Some(row.order) == event.order => Some(row.identity.external_id.clone()),
+            _ => None,
+        };
+        // A due item's rows may stand in another event; then it has no name here, and is only counted.
+        let name = event.rows.iter().find_map(name);
         for change in &event.changes {
-            let Change::Decided(decision) = change else { continue };
-            if let Some(before) = self.verdicts.insert(order, decision.verdict) {
-                *self.counts.of(before) -= 1;
+            if let (Some(claim), Some(name)) = (self.offers.note(event.at, change), &name) {
+                self.tell(format!("{name:>10} → {claim}"));
             }
-            *self.counts.of(decision.verdict) += 1;
-            let name = event.rows.iter().find_map(|row| match row {
-                Row::Order(row) if row.order == order => Some(row.identity.external_id.as_str()),
-                _ => None,
-            });
-            if self.last.len() == LAST {
-                self.last.pop_front();
+            let (Change::Decided(decision), Some(order)) = (change, event.order) else { continue };
+            if !self.by_rows {
+                self.stands(order, Standing::Decided(decision.verdict));
             }
-            self.last.push_back(said(name.unwrap_or("?"), decision));
+            if let Some(name) = &name {
+                self.tell(said(name, decision));
+            }
+        }
+    }
+
+    fn stands(&mut self, order: OrderId, standing: Standing) {
+        if let Some(before) = self.standings.insert(order, standing) {
+            *self.counts.of(before) -= 1;
+        }
+        *self.counts.of(standing) += 1;
+    }
+
+    fn tell(&mut self, words: String) {
+        if self.last.len() == LAST {
+            self.last.pop_front();
+        }
+        self.last.push_back(words);
+    }
+}
+
+/// How an order stands by its row. What is cancelled as a whole stands as before, if a store had something of it.
+fn standing(row: &OrderRow, before: Option<Standing>) -> Standing {
+    let sum = |of: fn(&router_schemas::row::LineRow) -> Qty| row.lines.iter().map(of).sum::<Qty>();
+    let (open, held, away) = (sum(|l| l.open), sum(|l| l.held), sum(|l| l.away));
+    let shipped_here: Qty = row.fulfilments.iter().map(|f| f.shipped).sum();
+    let nodes: HashSet<&str> = row.fulfilments.iter().map(|f| f.node.as_str()).collect();
+    let elsewhere = away.is_positive() || sum(|l| l.shipped) > shipped_here;
+    if held.is_positive() {
+        Standing::Offered
+    } else if sum(|l| l.backordered).is_positive() {
+        Standing::Decided(Verdict::Backordered)
+    } else if open.is_positive() {
+        Standing::Decided(Verdict::Unfillable)
+    } else if elsewhere {
+        Standing::Forwarded
+    } else {
+        match (nodes.len(), before) {
+            (0, Some(before)) if before != Standing::Offered => before,
+            (0, _) => Standing::Gone,
+            (1, _) => Standing::Decided(Verdict::Whole),
+            _ => Standing::Decided(Verdict::Split),
         }
     }
 }

@@ -2,27 +2,34 @@
 //!
 //! The events tell what happened. Why, they tell in short only: the full trace is made again, by the engine itself, on
 //! a copy that is brought to just before the command and applies it with tracing on. Nothing is written anywhere.
+//!
+//! What is told is bounded: the first and the last steps of a very long story, and of a zone of very many nodes the
+//! best ones; what was left out is counted.
 
+mod again;
+mod against;
+mod changes;
+mod command;
+mod seen;
 mod text;
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use router_engine::engine::trace::Choice;
-use router_log::{Isolation, Log, LogError, Record, scan};
+use router_log::{Isolation, Log, LogError, scan};
 use router_schemas::{
-    command::Command,
     envelope,
-    event::{Change, Event, Outcome},
-    id::OrderId,
+    event::{Change, Event, OrderState, Outcome},
+    id::{Identity, OfferId, OrderId},
     position::{Position, Topic, TopicPartition},
+    quantity::Qty,
     refusal::Code,
-    row::Row,
-    stage::{Input, Outputs, StageName},
 };
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
+use self::{against::Asked, seen::Seen};
 use crate::{
-    runner::{Cell, Machine, RunnerError, Snapshots, rebuild},
+    runner::{RunnerError, Snapshots},
     show::Time,
 };
 
@@ -41,6 +48,10 @@ pub(crate) const CODES: &[Code] = &[
         hint: "take a position of the story; without --at all of it is told",
     },
 ];
+
+/// Steps told at the beginning and at the end of a story.
+const FIRST: usize = 50;
+const LAST: usize = 450;
 
 /// Why there is no story.
 #[derive(Debug, thiserror::Error)]
@@ -61,10 +72,16 @@ pub(crate) enum ExplainError {
 #[derive(Debug, Serialize)]
 pub(crate) struct Story {
     pub order: OrderId,
+    /// The platform's name of it, where the log that is kept says so.
+    pub name: Option<String>,
     /// False: the log was trimmed, earlier steps are gone.
     pub whole: bool,
     /// Set: it is a part of another zone's order.
     pub part_of: Option<PartOf>,
+    /// Its parts in other zones, each an order with a story of its own.
+    pub parts: Vec<PartThere>,
+    /// Steps between the first and the last ones that are not told.
+    pub left_out: usize,
     pub steps: Vec<Step>,
 }
 
@@ -80,6 +97,24 @@ pub(crate) struct PartOf {
     pub zone: String,
 }
 
+/// A part of the order in another zone.
+#[derive(Debug, Serialize)]
+pub(crate) struct PartThere {
+    /// The order there.
+    pub order: OrderId,
+    /// Number of the part, and of the attempt.
+    pub part: u32,
+    pub attempt: u32,
+    pub zone: String,
+    /// How it stands there in the end.
+    #[serde(serialize_with = "state_text")]
+    pub state: OrderState,
+}
+
+fn state_text<S: Serializer>(state: &OrderState, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(&state.text())
+}
+
 /// One event about the order.
 #[derive(Debug, Serialize)]
 pub(crate) struct Step {
@@ -91,178 +126,151 @@ pub(crate) struct Step {
     pub at: Time,
     /// The command's name; absent: its record was trimmed.
     pub command: Option<&'static str>,
+    /// What the command was about: the node that asked, the entry that was published.
+    pub about: Option<String>,
     /// Who asked, and why, where the record says so.
     pub actor: Option<String>,
     pub reason: Option<String>,
     pub outcome: Option<Outcome>,
-    pub changes: Vec<Change>,
+    /// What changed; lines by their names.
+    pub changes: Vec<Told>,
+    /// The offers that changed, as they stand after it.
+    pub offers: BTreeMap<OfferId, OfferThen>,
+    /// When what is held for the order lapses, if nothing interrupts.
+    pub held_until: Option<Time>,
+    /// Nodes with a deadline of their work, in service time, which stands still while no router runs.
+    pub due: BTreeMap<String, Time>,
     /// Every choice made for the order by this step, as the engine makes it again.
-    pub choices: Vec<Choice>,
+    pub choices: Vec<Chosen>,
+    /// Where somebody asks why it was not a node: what else the step says of that.
+    pub why_not: Option<String>,
     /// Set: the choices could not be made again.
     pub untraced: Option<String>,
 }
 
+/// An offer after a step.
+#[derive(Debug, Serialize)]
+pub(crate) struct OfferThen {
+    /// Rule set and version, routing, rule.
+    pub rule: String,
+    pub round: u32,
+    pub epoch: u32,
+    /// When the round ends, if nothing interrupts; absent: never.
+    pub deadline: Option<Time>,
+    /// What is offered: line and quantity.
+    pub lines: Vec<(String, Qty)>,
+}
+
+/// A change, with the names of the order's lines.
+#[derive(Debug)]
+pub(crate) struct Told {
+    pub change: Change,
+    pub names: Arc<[String]>,
+}
+
+/// A choice, as far as it is told.
+#[derive(Debug, Serialize)]
+pub(crate) struct Chosen {
+    #[serde(flatten)]
+    pub choice: Choice,
+    /// Nodes that are not told, none of them asked or chosen.
+    pub left_out: usize,
+    /// Why it was not the node that somebody asks for.
+    pub why_not: Option<String>,
+}
+
 impl Step {
+    /// Whether the engine looked at nodes for it: then it can be made to look again.
     fn decides(&self) -> bool {
-        self.changes.iter().any(|change| matches!(change, Change::Decided(_) | Change::Offer(_)))
+        let of_choice =
+            |t: &Told| matches!(t.change, Change::Decided(_) | Change::Offer(_) | Change::State(..));
+        self.changes.iter().any(of_choice)
     }
 }
 
-/// Tells the story of an order, up to and with the command at `until` where that is given.
+/// Tells the story of an order, up to and with the command at `until` where that is given; of each choice, why it was
+/// not the node of `why_not`.
 pub(crate) fn story(
     log: &dyn Log,
     snapshots: &Snapshots,
     order: OrderId,
     until: Option<&Position>,
+    why_not: Option<&str>,
 ) -> Result<Story, ExplainError> {
-    let mut story = Story { order, whole: true, part_of: None, steps: Vec::new() };
+    let (mut seen, mut events) = (Seen::default(), Vec::new());
     for partition in 0..log.partitions(&Topic::Events).unwrap_or(0) {
         let source = TopicPartition::new(Topic::Events, partition);
         let range = log.range(&source).unwrap_or_default();
         scan(log, &source, range, Isolation::Durable, |records| {
-            for event in records.iter().filter_map(|record| about(order, record)) {
-                story.part_of = story.part_of.take().or_else(|| part_of(order, &event));
-                story.steps.push(step(event));
+            for record in records {
+                // Whatever does not decode is the audit's to report.
+                let Ok((_, mut event)) = envelope::decode::<Event>(&record.payload) else { continue };
+                seen.see(order, &event);
+                if event.order == Some(order) {
+                    // A command may write rows of many orders.
+                    event.rows.retain(|row| seen::is_of(order, row));
+                    events.push(event);
+                }
             }
             Ok::<_, LogError>(())
         })?;
     }
-    if story.steps.is_empty() {
+    let names: Arc<[String]> = std::mem::take(&mut seen.lines).into();
+    let mut steps: Vec<Step> = events.into_iter().map(|event| step(event, &names)).collect();
+    if steps.is_empty() {
         return Err(ExplainError::Unknown(order));
     }
-    story.steps.sort_by_key(|step| (step.at, step.position.topic.code(), step.position.offset, step.item));
+    steps.sort_by_key(|step| (step.at, step.position.topic.code(), step.position.offset, step.item));
     if let Some(until) = until {
         // The command itself may have been about another order: the story ends where that order's had got to.
         let told = |at: &Position| {
             (&at.topic, at.partition) == (&until.topic, until.partition) && at.offset <= until.offset
         };
-        let last = story.steps.iter().rposition(|step| told(&step.position));
+        let last = steps.iter().rposition(|step| told(&step.position));
         let last = last.ok_or_else(|| ExplainError::Before(order, until.clone()))?;
-        story.steps.truncate(last + 1);
+        steps.truncate(last + 1);
     }
-    for step in &mut story.steps {
-        if let Some((name, actor, reason)) = cause(log, &step.position)? {
-            (step.command, step.actor, step.reason) = (Some(name), actor, reason);
+    if let Some(node) = why_not {
+        let mut asked = Asked::default();
+        steps.iter_mut().for_each(|step| step.why_not = asked.against(step, node));
+    }
+    let left_out = steps.len().saturating_sub(FIRST + LAST);
+    if left_out > 0 {
+        steps.drain(FIRST..FIRST + left_out);
+    }
+    for step in &mut steps {
+        if let Some(cause) = command::cause(log, &step.position)? {
+            (step.command, step.about) = (Some(cause.name), cause.about);
+            (step.actor, step.reason) = (cause.actor, cause.reason);
         }
     }
-    story.whole = order.position().is_none_or(|first| {
+    let whole = order.position().is_none_or(|first| {
         let source = TopicPartition::new(first.topic, first.partition);
         log.range(&source).is_some_and(|range| range.start <= first.offset)
     });
-    trace(log, snapshots, &mut story)?;
-    Ok(story)
+    again::trace(log, snapshots, order, &mut steps, why_not)?;
+    let name = seen.identity.as_ref().map(Identity::to_string);
+    let Seen { part_of, parts, .. } = seen;
+    Ok(Story { order, name, whole, part_of, parts: parts.into_values().collect(), left_out, steps })
 }
 
-/// The event of a record, if it is about the order.
-fn about(order: OrderId, record: &Record) -> Option<Event> {
-    // Whatever does not decode is the audit's to report.
-    let (_, event) = envelope::decode::<Event>(&record.payload).ok()?;
-    (event.order == Some(order)).then_some(event)
-}
-
-/// Whose part the order is, where its row says so.
-fn part_of(order: OrderId, event: &Event) -> Option<PartOf> {
-    event.rows.iter().find_map(|row| match row {
-        Row::Order(row) if row.order == order => row.part_of.as_ref().map(|(part, zone)| PartOf {
-            order: part.order,
-            part: part.part,
-            attempt: part.attempt,
-            zone: zone.clone(),
-        }),
-        _ => None,
-    })
-}
-
-fn step(event: Event) -> Step {
+fn step(event: Event, names: &Arc<[String]>) -> Step {
+    let (offers, held_until, due) = seen::then(&event.rows, names);
     Step {
         position: event.cause,
         item: event.item,
         at: Time(event.at),
         command: None,
+        about: None,
         actor: None,
         reason: None,
         outcome: event.outcome,
-        changes: event.changes,
+        changes: event.changes.into_iter().map(|change| Told { change, names: names.clone() }).collect(),
+        offers,
+        held_until,
+        due,
         choices: Vec::new(),
+        why_not: None,
         untraced: None,
     }
-}
-
-/// Name, actor and reason of the command at a position; `None`: it was trimmed.
-type Cause = (&'static str, Option<String>, Option<String>);
-
-fn cause(log: &dyn Log, position: &Position) -> Result<Option<Cause>, LogError> {
-    let source = TopicPartition::new(position.topic.clone(), position.partition);
-    if log.range(&source).is_none_or(|range| !range.contains(&position.offset)) {
-        return Ok(None);
-    }
-    let mut found = None;
-    scan(log, &source, position.offset..position.offset + 1, Isolation::Durable, |records| {
-        let decoded = records.first().and_then(|r| envelope::decode::<Command>(&r.payload).ok());
-        found = decoded.map(|(meta, command)| (command.name(), meta.actor, meta.reason));
-        Ok::<_, LogError>(())
-    })?;
-    Ok(found)
-}
-
-/// Makes the choices of all deciding steps again: each engine partition is replayed once, from the newest snapshot
-/// before its first decision to its last.
-fn trace(log: &dyn Log, snapshots: &Snapshots, story: &mut Story) -> Result<(), ExplainError> {
-    let mut wanted: BTreeMap<u16, Vec<u64>> = BTreeMap::new();
-    for step in story.steps.iter().filter(|step| step.decides() && step.position.topic == Topic::Commands) {
-        wanted.entry(step.position.partition).or_default().push(step.position.offset);
-    }
-    for (partition, mut offsets) in wanted {
-        offsets.sort_unstable();
-        offsets.dedup();
-        let mut choices = BTreeMap::new();
-        let made = again(log, snapshots, partition, &offsets, |offset, made| {
-            let mine: Vec<_> = made.into_iter().filter(|choice| choice.order == story.order).collect();
-            choices.insert(offset, mine);
-        });
-        // A trimmed start leaves the story without its reasons; it is still the story.
-        let failed = match made {
-            Ok(()) => None,
-            Err(RunnerError::Uncovered { .. }) => {
-                Some("no snapshot is old enough, and the log before it was trimmed".to_owned())
-            }
-            Err(error) => return Err(error.into()),
-        };
-        for step in story.steps.iter_mut().filter(|s| s.decides() && s.position.partition == partition) {
-            match choices.get_mut(&step.position.offset) {
-                // Several steps of one command (its own, and due items): each takes its own choices.
-                Some(made) => step.choices.extend(made.extract_if(.., |choice| choice.item == step.item)),
-                None => step.untraced.clone_from(&failed),
-            }
-        }
-    }
-    Ok(())
-}
-
-/// Applies the engine partition's records up to the last of `offsets`, those named with tracing on.
-fn again(
-    log: &dyn Log,
-    snapshots: &Snapshots,
-    partition: u16,
-    offsets: &[u64],
-    mut take: impl FnMut(u64, Vec<Choice>),
-) -> Result<(), RunnerError> {
-    let (Some(first), Some(last)) = (offsets.first(), offsets.last()) else { return Ok(()) };
-    let mut cell: Cell = rebuild(log, snapshots, StageName::Engine, partition, *first)?;
-    let mut outputs = Outputs::default();
-    scan(log, &cell.source(), *first..last + 1, Isolation::Durable, |records| {
-        for record in records {
-            let named = offsets.binary_search(&record.offset).is_ok();
-            let mut made = Vec::new();
-            let by = |machine: &mut Machine, input: Input<'_>, out: &mut Outputs| match machine {
-                Machine::Engine(engine) if named => made = engine.apply_traced(input, out),
-                other => other.apply(input, out),
-            };
-            cell.apply_by(record, &mut outputs, by, |_, _, _| {}).map_err(RunnerError::Stopped)?;
-            if named {
-                take(record.offset, made);
-            }
-        }
-        Ok::<_, RunnerError>(())
-    })
 }

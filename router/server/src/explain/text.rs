@@ -1,53 +1,96 @@
 //! A story as a page that a person reads.
 
-use std::borrow::Cow;
-
 use std::fmt::Write;
 
-use router_engine::engine::trace::{Choice, Considered};
+use router_engine::engine::{SortValue, trace::Considered};
 use router_schemas::{
-    event::{Change, Exception, OrderState, Outcome, PartChange, PartStep, StockCause, Unit, Verdict},
+    event::{Outcome, Verdict},
     geo,
     quantity::Qty,
 };
 
-use super::{Step, Story};
+use super::{
+    Chosen, Step, Story,
+    against::{failed, nothing},
+    changes::change,
+};
+use crate::show::Time;
 
-/// Nodes of one choice that are shown, best first; the JSON form has all.
+/// Nodes of one choice that are shown, best first; the JSON form has more.
 const NODES: usize = 12;
+/// Parts in other zones that are named.
+const PARTS: usize = 20;
 
 /// The story as text; with `why_not`, each choice also says why it was not that node.
 pub(crate) fn page(story: &Story, why_not: Option<&str>) -> String {
     let mut page = String::new();
     // Writing to a String cannot fail.
-    let _ = writeln!(page, "order {}", story.order);
+    let name = story.name.as_ref().map(|name| format!("  {}", plain(name))).unwrap_or_default();
+    let _ = writeln!(page, "order {}{name}", story.order);
     if let Some(part) = &story.part_of {
         let (number, attempt, zone) = (part.part, part.attempt, plain(&part.zone));
-        let _ = writeln!(page, "part {number}, attempt {attempt}, of order {} of zone {zone}", part.order);
+        let home = part.order;
+        let _ = writeln!(
+            page,
+            "part {number}, attempt {attempt}, of order {home} of zone {zone}: `router explain {home}`"
+        );
+    }
+    for part in story.parts.iter().take(PARTS) {
+        let (number, attempt, zone, there) = (part.part, part.attempt, plain(&part.zone), part.order);
+        let state = plain(&part.state.text());
+        let _ = writeln!(
+            page,
+            "its part {number}, attempt {attempt}, is order {there} of zone {zone}, {state} in the end: `router explain {there}`"
+        );
+    }
+    if story.parts.len() > PARTS {
+        let _ = writeln!(page, "and {} more parts", story.parts.len() - PARTS);
     }
     if !story.whole {
         let _ = writeln!(page, "(the log before this was trimmed)");
     }
-    for step in &story.steps {
-        head(step, &mut page);
-        step.changes.iter().for_each(|change| self::change(change, &mut page));
-        if let Some(why) = &step.untraced {
-            let _ = writeln!(page, "    why exactly cannot be told again: {why}");
+    for (nth, step) in story.steps.iter().enumerate() {
+        if nth == super::FIRST && story.left_out > 0 {
+            let left_out = story.left_out;
+            let _ = writeln!(
+                page,
+                "\n({left_out} steps are left out; --at POSITION tells the story up to there)"
+            );
         }
-        for choice in &step.choices {
-            self::choice(choice, &mut page);
-            if let Some(node) = why_not {
-                let _ = writeln!(page, "    why not {node}: {}", against(choice, node));
-            }
-        }
+        self::step(step, nth.checked_sub(1).map(|before| &story.steps[before]), why_not, &mut page);
     }
     page
 }
 
+fn step(step: &Step, before: Option<&Step>, why_not: Option<&str>, page: &mut String) {
+    head(step, page);
+    step.changes.iter().for_each(|told| change(told, step, page));
+    for (node, at) in &step.due {
+        if before.is_none_or(|before| before.due.get(node) != Some(at)) {
+            let _ = writeln!(page, "    {} has until {} in service time", plain(node), time(*at));
+        }
+    }
+    if let Some(why) = &step.untraced {
+        let _ = writeln!(page, "    why exactly cannot be told again: {why}");
+    }
+    for choice in &step.choices {
+        self::choice(choice, page);
+        if let (Some(node), Some(why)) = (why_not, &choice.why_not) {
+            let _ = writeln!(page, "    why not {}: {why}", plain(node));
+        }
+    }
+    // The choice has said it better where there is one.
+    if let (Some(node), Some(why), true) = (why_not, &step.why_not, step.choices.is_empty()) {
+        let _ = writeln!(page, "    why not {}: {why}", plain(node));
+    }
+}
+
 fn head(step: &Step, page: &mut String) {
-    let at = jiff::Timestamp::from_millisecond(step.at.0)
-        .map_or_else(|_| step.at.0.to_string(), |t| format!("{t:.3}"));
-    let _ = write!(page, "\n{at}  {}  {}", step.position, step.command.unwrap_or("(record trimmed)"));
+    let _ = write!(page, "\n{}  {}  ", time(step.at), step.position);
+    let _ = write!(page, "{}", step.command.unwrap_or("(record trimmed)"));
+    if let Some(about) = &step.about {
+        let _ = write!(page, " {}", plain(about));
+    }
     if step.item > 0 {
         let _ = write!(page, ", work that was due ({})", step.item);
     }
@@ -68,179 +111,122 @@ fn head(step: &Step, page: &mut String) {
     page.push('\n');
 }
 
-fn change(change: &Change, page: &mut String) {
-    let _ = match change {
-        Change::Units { node, moves } => {
-            let place = node.as_ref().map(|node| format!(" at {}", plain(node))).unwrap_or_default();
-            moves.iter().try_for_each(|(line, from, to, qty)| {
-                // What comes into the order, and what leaves it, was not there before or is not there after.
-                let from = if *from == Unit::Outside { "ordered".to_owned() } else { unit(*from) };
-                let to = if *to == Unit::Outside { "no longer ordered".to_owned() } else { unit(*to) };
-                // The line by its place in the order: the log's moves do not repeat its name.
-                writeln!(page, "    line {}: {qty} {from} -> {to}{place}", line + 1)
-            })
-        }
-        Change::Decided(decision) => {
-            let chosen: Vec<_> = decision.chosen.iter().map(|(node, _)| plain(node)).collect();
-            let chosen = if chosen.is_empty() { "none".to_owned() } else { chosen.join(", ") };
-            writeln!(
-                page,
-                "    decided: {}: {chosen}  (rule {} of {} {}, {} could be asked, {} could fill it alone)",
-                verdict(decision.verdict),
-                plain(&decision.rule),
-                plain(&decision.rule_set),
-                decision.version,
-                decision.candidates,
-                decision.covering
-            )
-        }
-        Change::State(from, to) => writeln!(page, "    state: {} -> {}", state(from), state(to)),
-        Change::Payment(from, to, amount) => {
-            let amount = amount.map(|a| format!(" ({a} minor units)")).unwrap_or_default();
-            writeln!(page, "    payment: {} -> {}{amount}", word(from), word(to))
-        }
-        Change::Amended(version) => {
-            let version = version.map(|v| format!(" to version {v}")).unwrap_or_default();
-            writeln!(page, "    amended{version}")
-        }
-        Change::Stock(stock) => {
-            let cause = match stock.cause {
-                StockCause::Count => "counted",
-                StockCause::Receipt => "received",
-                StockCause::Adjustment => "adjusted",
-                StockCause::Shipment => "shipped",
-                StockCause::Return => "returned",
-            };
-            writeln!(
-                page,
-                "    stock of {} at {}: {}{} {cause}",
-                plain(&stock.cell.sku),
-                plain(&stock.cell.node),
-                if stock.on_hand > Qty::ZERO { "+" } else { "" },
-                stock.on_hand
-            )
-        }
-        Change::Exception(exception) => writeln!(page, "    exception: {}", self::exception(exception)),
-        Change::Recovered(cell) => {
-            writeln!(page, "    {} at {} is not oversold any more", plain(&cell.sku), plain(&cell.node))
-        }
-        Change::Part(PartChange { part, zone, what }) => {
-            let what = match what {
-                PartStep::Sent => "sent to",
-                PartStep::Cancelled => "wanted back from",
-                PartStep::Reported => "reported by",
-                PartStep::GivenBack => "given back, zone",
-            };
-            let (number, attempt) = (part.part, part.attempt);
-            writeln!(page, "    part {number}, attempt {attempt}: {what} {}", plain(zone))
-        }
-        other => writeln!(page, "    {}", plain(&format!("{other:?}"))),
-    };
-}
-
-fn choice(choice: &Choice, page: &mut String) {
+fn choice(chosen: &Chosen, page: &mut String) {
+    let choice = &chosen.choice;
     let demand = |(sku, bucket, qty): &(String, String, Qty)| match bucket.as_str() {
         "" => format!("{qty} {}", plain(sku)),
         bucket => format!("{qty} {} on {}", plain(sku), plain(bucket)),
     };
     let demands: Vec<_> = choice.demands.iter().map(demand).collect();
+    let demands = demands.join(", ");
     let decision = &choice.decision;
+    let taken = choice.candidates.iter().any(|c| c.taken);
+    let end = match choice.round {
+        Some(round) => {
+            format!("asked in round {round}: {}", choice.candidates.iter().filter(|c| c.asked).count())
+        }
+        None if taken => verdict(decision.verdict).to_owned(),
+        None => format!("nobody: {}", nothing(choice)),
+    };
     let _ = match decision.rule.as_str() {
-        "" => writeln!(page, "    looked for {}", demands.join(", ")),
+        "" => writeln!(page, "    looked for {demands}: {end}"),
         rule => writeln!(
             page,
-            "    looked for {}  (rule {} of {} {}: {})",
-            demands.join(", "),
+            "    rule {} of routing {}, {}@{}{}, looked for {demands}: {end}",
             plain(rule),
+            plain(&decision.routing),
             plain(&decision.rule_set),
             decision.version,
-            verdict(decision.verdict)
+            match choice.actions.as_slice() {
+                [] => String::new(),
+                actions => format!(" ({})", actions.join(", then ")),
+            },
         ),
     };
     if let Some(node) = &choice.pinned {
         let _ = writeln!(page, "    nowhere but {}: it is pinned there", plain(node));
     }
-    let wide = choice.candidates.iter().take(NODES).map(|c| c.node.chars().count()).max().unwrap_or(4).max(4);
-    let _ = writeln!(page, "      rank  {:wide$}  open     distance  fills  has", "node");
-    for candidate in choice.candidates.iter().take(NODES) {
-        let mark = if candidate.taken { "->" } else { "  " };
-        let rank = candidate.rank.map_or_else(|| "-".to_owned(), |rank| rank.to_string());
-        let distance = candidate.chord2.map_or_else(|| "unknown".to_owned(), kilometres);
-        let open = if candidate.open_now { "open" } else { "closed" };
-        let fills = format!("{}/{}", candidate.covers, choice.demands.len());
-        let stock: Vec<_> = candidate.stock.iter().map(Qty::to_string).collect();
-        let _ = write!(
-            page,
-            "   {mark} {rank:>4}  {:wide$}  {open:6}  {distance:>9}  {fills:>5}  {}",
-            plain(&candidate.node),
-            stock.join(" ")
-        );
+    let shown = &choice.candidates[..choice.candidates.len().min(NODES)];
+    if shown.is_empty() {
+        return;
+    }
+    let rows: Vec<Vec<String>> = shown.iter().map(|c| row(c, choice.demands.len())).collect();
+    let mut heads = vec!["rank", "node"];
+    heads.extend(shown[0].sorts.iter().map(|(name, _)| *name));
+    heads.extend(beside(&shown[0]).iter().map(|(name, _)| *name));
+    heads.extend(["fills", "has"]);
+    let wide =
+        |n: usize| rows.iter().map(|r| r[n].chars().count()).chain([heads[n].len()]).max().unwrap_or(0);
+    let wide: Vec<usize> = (0..heads.len()).map(wide).collect();
+    let cell = |(text, wide): (&str, &usize)| format!("{text:>wide$}");
+    let line = |cells: Vec<&str>| cells.into_iter().zip(&wide).map(cell).collect::<Vec<_>>().join("  ");
+    let _ = writeln!(page, "       {}", line(heads.clone()));
+    for (candidate, cells) in shown.iter().zip(&rows) {
+        let mark = if candidate.taken || candidate.asked { "->" } else { "  " };
+        let _ = write!(page, "    {mark} {}", line(cells.iter().map(String::as_str).collect()));
         let failed = failed(candidate);
         let _ = match failed.as_slice() {
             [] => writeln!(page),
             some => writeln!(page, "  left out by {}", some.join(", ")),
         };
     }
-    if choice.candidates.len() > NODES {
-        let _ = writeln!(page, "      and {} more; --format json lists all", choice.candidates.len() - NODES);
+    let more = choice.candidates.len() - shown.len() + chosen.left_out;
+    if more > 0 {
+        let _ = writeln!(page, "       and {more} more");
     }
 }
 
-/// Why a node was not chosen, from the trace.
-fn against(choice: &Choice, node: &str) -> String {
-    let Some(candidate) = choice.candidates.iter().find(|c| c.node == node) else {
-        return "it is no node of the order's zone, and has none of what was looked for".into();
+/// A node of a choice: rank, node, what each sort says of it, where it is, what it has.
+fn row(candidate: &Considered, demands: usize) -> Vec<String> {
+    let rank = candidate.rank.map_or_else(|| "-".to_owned(), |rank| rank.to_string());
+    let mut cells = vec![rank, plain(&candidate.node)];
+    let sort = |(name, value): &(&'static str, Option<SortValue>)| {
+        value.as_ref().map_or("-".into(), |v| sorted(name, v))
     };
-    if candidate.taken {
-        return "it was chosen".into();
-    }
-    let failed = failed(candidate);
-    if !failed.is_empty() {
-        return format!("left out by {}", failed.join(", "));
-    }
-    let winners: Vec<_> = choice.candidates.iter().filter(|c| c.taken).collect();
-    let all = choice.demands.len() as u32;
-    match winners.as_slice() {
-        [] => "nobody was chosen".into(),
-        [winner] if winner.covers == all && candidate.covers < all => {
-            format!("it fills {} of {all}; {} fills all alone", candidate.covers, plain(&winner.node))
-        }
-        [winner, ..] if winner.rank < candidate.rank => {
-            format!("{} ranks before it: {}", plain(&winner.node), before(winner, candidate))
-        }
-        several => {
-            let names: Vec<_> = several.iter().map(|c| plain(&c.node)).collect();
-            format!("{} together need fewer nodes, or fill more", names.join(" and "))
-        }
-    }
+    cells.extend(candidate.sorts.iter().map(sort));
+    cells.extend(beside(candidate).into_iter().map(|(_, text)| text));
+    cells.push(format!("{}/{demands}", candidate.covers));
+    cells.push(candidate.stock.iter().map(Qty::to_string).collect::<Vec<_>>().join(" "));
+    cells
 }
 
-/// The first sort of the rule by which `a` comes before `b`.
-fn before(a: &Considered, b: &Considered) -> Cow<'static, str> {
-    let differs = a.sorts.iter().zip(&b.sorts).find(|(a, b)| a.1 != b.1);
-    match differs.map(|((name, _), _)| *name) {
-        Some("used") => "the order uses or prefers it".into(),
-        Some("preferred") => "the order prefers it".into(),
-        Some("open_first") => "it is open".into(),
-        Some("distance") => match a.chord2 < b.chord2 || b.chord2.is_none() {
-            true => "it is nearer".into(),
-            false => "it is farther away".into(),
-        },
-        Some(sort) => format!("the sort {sort} puts it first").into(),
-        None if a.default != b.default => "it is the default node".into(),
-        None => "its id comes first".into(),
-    }
+/// What people want to know of every node, whether the rule sorts by it or not.
+fn beside(candidate: &Considered) -> Vec<(&'static str, String)> {
+    let open = if candidate.open_now { "open" } else { "closed" };
+    let distance = candidate.chord2.map_or_else(|| "unknown".to_owned(), kilometres);
+    let all = [("open_first", "hours", open.to_owned()), ("distance", "away", distance)];
+    let sorts = |sort: &str| candidate.sorts.iter().any(|(name, _)| *name == sort);
+    all.into_iter().filter(|(sort, ..)| !sorts(sort)).map(|(_, head, text)| (head, text)).collect()
 }
 
-fn failed(candidate: &Considered) -> Vec<&'static str> {
-    candidate.filters.iter().filter(|(_, passed)| !passed).map(|(name, _)| *name).collect()
+/// What a sort says of a node, in units that people use.
+fn sorted(sort: &str, value: &SortValue) -> String {
+    match (sort, value) {
+        ("distance", SortValue::Number(chord2)) => kilometres(*chord2),
+        ("open_first", SortValue::Number(n)) => if *n == 0 { "open" } else { "closed" }.into(),
+        ("used" | "preferred" | "default_first", SortValue::Number(n)) => {
+            if *n == 0 { "yes" } else { "no" }.into()
+        }
+        ("inventory_balance", SortValue::Number(thousandths)) => Qty(*thousandths).to_string(),
+        ("capacity_left", SortValue::Number(i64::MAX)) => "no limit".into(),
+        ("time_to_claim" | "time_to_ship", SortValue::Number(ms)) => format!("{} s", ms / 1000),
+        ("decline_rate", SortValue::Ratio(over, under)) => {
+            format!("{:.1} %", 100.0 * *over as f64 / *under as f64)
+        }
+        ("weeks_of_supply", SortValue::Ratio(over, under)) => {
+            format!("{:.1} weeks", *over as f64 / *under as f64)
+        }
+        (_, SortValue::Number(number)) => number.to_string(),
+        (_, SortValue::Ratio(over, under)) => format!("{over}/{under}"),
+        (_, SortValue::Text(text)) => plain(text),
+    }
 }
 
 fn kilometres(chord2: i64) -> String {
     format!("{:.1} km", geo::metres(chord2) / 1000.0)
 }
 
-fn verdict(verdict: Verdict) -> &'static str {
+pub(super) fn verdict(verdict: Verdict) -> &'static str {
     match verdict {
         Verdict::Whole => "one node has everything",
         Verdict::Split => "several nodes together have everything",
@@ -250,38 +236,29 @@ fn verdict(verdict: Verdict) -> &'static str {
     }
 }
 
-fn exception(exception: &Exception) -> String {
-    match exception {
-        Exception::Oversold(cell, qty) => {
-            format!("{} at {} is oversold by {qty}", plain(&cell.sku), plain(&cell.node))
-        }
-        Exception::Drift(cell, qty) => {
-            format!("the count of {} at {} differs by {qty}", plain(&cell.sku), plain(&cell.node))
-        }
-        Exception::ShippedAfterCancel(qty) => format!("{qty} shipped although cancelled"),
-        Exception::OverShipped(qty) => format!("{qty} more shipped than ordered"),
-        Exception::RefundDue(amount) => format!("{amount} minor units are to be paid back"),
-        Exception::CatchWeight(qty) => format!("shipped with a difference of {qty}, within tolerance"),
-        Exception::Unmatched => "it names something that the order does not have".into(),
-        #[allow(unreachable_patterns, reason = "later levels add exceptions")]
-        other => plain(&format!("{other:?}")),
-    }
-}
-
-fn state(state: &OrderState) -> Cow<'_, str> {
-    state.text()
-}
-
-fn unit(unit: Unit) -> String {
-    word(&unit)
+/// A time in UTC.
+pub(super) fn time(at: Time) -> String {
+    jiff::Timestamp::from_millisecond(at.0).map_or_else(|_| at.0.to_string(), |t| format!("{t:.3}"))
 }
 
 /// The word that JSON has for a value without members.
-fn word<T: serde::Serialize>(value: &T) -> String {
+pub(super) fn word<T: serde::Serialize>(value: &T) -> String {
     serde_json::to_value(value).ok().and_then(|v| v.as_str().map(str::to_owned)).unwrap_or_default()
 }
 
+/// `1st`, `2nd`, `3rd`, `4th`.
+pub(super) fn ordinal(number: u32) -> String {
+    let end = match (number % 10, number % 100) {
+        (_, 11..=13) => "th",
+        (1, _) => "st",
+        (2, _) => "nd",
+        (3, _) => "rd",
+        _ => "th",
+    };
+    format!("{number}{end}")
+}
+
 /// Names come from strangers: nothing in them may steer a terminal.
-fn plain(text: &str) -> String {
+pub(super) fn plain(text: &str) -> String {
     text.chars().filter(|c| !c.is_control()).collect()
 }

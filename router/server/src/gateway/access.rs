@@ -52,8 +52,11 @@ pub(super) enum Who {
 pub(super) fn roles_of(path: &str) -> &'static [Role] {
     match path {
         "/v1/orders" | "/v1/payments" | "/v1/deliveries" => OF_CHANNEL,
+        "/v1/reservations" | "/v1/reservations/extensions" | "/v1/releases" => OF_CHANNEL,
         "/v1/amends" | "/v1/cancels" => FOR_CUSTOMER,
         "/v1/stock/counts" | "/v1/stock/receipts" | "/v1/stock/adjustments" => OF_NODE,
+        // Only operations evacuate: `Caller::command` looks.
+        "/v1/offers/claims" | "/v1/offers/declines" | "/v1/nodes/requests" => OF_NODE,
         path if path.starts_with("/v1/fulfilments/") => OF_NODE,
         _ => OPERATORS,
     }
@@ -75,6 +78,17 @@ pub(super) fn path_of(command: &Command) -> &'static str {
         Command::Ready(_) => "/v1/fulfilments/ready",
         Command::Shipped(_) => "/v1/fulfilments/shipped",
         Command::Returned(_) => "/v1/fulfilments/returned",
+        Command::Accepted(_) => "/v1/fulfilments/accepted",
+        Command::HandedOver(_) => "/v1/fulfilments/handed_over",
+        Command::CancelAnswer(_) => "/v1/fulfilments/cancel_answers",
+        Command::Claim(_) => "/v1/offers/claims",
+        Command::Decline(_) => "/v1/offers/declines",
+        Command::Node(_) => "/v1/nodes/requests",
+        Command::Steer(_) => "/v1/steers",
+        Command::Reserve(_) => "/v1/reservations",
+        Command::Extend(_) => "/v1/reservations/extensions",
+        Command::Release(_) => "/v1/releases",
+        Command::ChannelPolicy(_) => "/v1/stock/channel_policies",
         Command::Reference(published) => match published.change {
             Reference::Zone(_) => "/v1/zones",
             Reference::Node(_) => "/v1/nodes",

@@ -29,7 +29,7 @@ use tokio::sync::mpsc;
 use super::{
     Failure, Gateway, TOO_LARGE, WAIT,
     caller::Caller,
-    problem_body,
+    pickup, problem_body,
     write::{failure, rejection, status},
 };
 use crate::{
@@ -147,7 +147,7 @@ async fn unit(gateway: &Gateway, caller: &Caller, cut: &mut Lines) -> (Unit, Mor
         }
         let context = Context { keys: &router.keys, arrival: Arrival::Http, key: None };
         let read = match decode::message("order.v1", line, &context) {
-            Ok(command) => match may(router, caller, &command).await {
+            Ok(command) => match may(router, caller, &command, line).await {
                 Ok((topic, partition)) => {
                     bundle.push_with(topic, partition, &command, false, caller.meta(&command));
                     Read::Sent(matches!(command, Command::Place(_)))
@@ -179,11 +179,13 @@ async fn may(
     router: &Router,
     caller: &Caller,
     command: &Command,
+    line: &[u8],
 ) -> Result<(Topic, u16), (StatusCode, Value)> {
     let refused =
         |failure: Failure| (failure.status, problem_body(failure.code, &failure.pointer, &failure.detail));
     caller.command(command).map_err(refused)?;
     caller.touches(router, command).await.map_err(refused)?;
+    pickup::check(router, caller, command, line).await.map_err(refused)?;
     router.road(command).map_err(|error| failure(&error))
 }
 

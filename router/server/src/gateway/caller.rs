@@ -11,7 +11,11 @@ use axum::{
 };
 use percent_encoding::percent_decode;
 use router_schemas::{
-    command::{Command, reference::Reference},
+    command::{
+        Command,
+        offer::{NodeAct, NodeRequest},
+        reference::Reference,
+    },
     envelope::Meta,
     id::OrderId,
     refusal::Refusal,
@@ -21,7 +25,7 @@ use router_sinks::{Seen, StoreError};
 
 use super::{
     Failure, NOT_FOUND,
-    access::{Access, path_of, roles_of},
+    access::{Access, OPERATORS, path_of, roles_of},
     fresh, letters,
     problem::{BAD_HEADER, BEHIND, NOT_YET, ROLE, SCOPE, TOKEN},
 };
@@ -140,6 +144,10 @@ impl Caller {
             return Err(no_token());
         }
         self.role(roles_of(path_of(command)))?;
+        if matches!(command, Command::Node(NodeRequest { act: NodeAct::Evacuate, .. })) {
+            // A store pauses; that its work goes to others is not its own to say.
+            self.role(OPERATORS)?;
+        }
         match self.holder.role {
             Role::Store => match command.node() {
                 Some(node) => self.node(node),
@@ -197,19 +205,23 @@ impl Caller {
             Command::Picked(fact)
             | Command::Ready(fact)
             | Command::Shipped(fact)
-            | Command::Returned(fact) => fact.order,
+            | Command::Returned(fact)
+            | Command::Accepted(fact)
+            | Command::HandedOver(fact) => fact.order,
+            Command::CancelAnswer(answer) => answer.order,
             _ => return Ok(()),
         };
         match self.nodes() {
-            Some(_) => self.order(router, order).await,
+            Some(_) => self.order(router, order).await.map(drop),
             None => Ok(()),
         }
     }
 
-    async fn order(&self, router: &Router, order: OrderId) -> Result<(), Failure> {
+    /// The order that a message is about, if the caller may see it.
+    pub(super) async fn order(&self, router: &Router, order: OrderId) -> Result<OrderRow, Failure> {
         let refusal = Refusal::UnknownOrder.code();
         match fresh::by_id(router, order, self).await {
-            Ok(_) => Ok(()),
+            Ok(row) => Ok(row),
             Err(failure) if failure.code == NOT_FOUND => {
                 let (pointer, detail) = ("/order".into(), refusal.summary.into());
                 Err(Failure { status: StatusCode::UNPROCESSABLE_ENTITY, code: refusal, pointer, detail })

@@ -28,7 +28,7 @@ pub(super) async fn explain(
     };
     let router = gateway.router.clone();
     let told = heavy(move || {
-        story(&*router.log, &router.snapshots, order, asked.at.as_ref())
+        story(&*router.log, &router.snapshots, order, asked.at.as_ref(), asked.why_not.as_deref())
             .map(|story| json!({ "page": page(&story, asked.why_not.as_deref()), "story": story }))
     });
     match told.await {

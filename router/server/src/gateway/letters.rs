@@ -3,7 +3,7 @@
 //! The bytes are sealed under a data key of their own, since raw messages name people. A letter and its later copies
 //! (resolved, or written again) share position and key; the newest copy says what became of it.
 
-use std::{collections::HashMap, io::Write};
+use std::collections::HashMap;
 
 use axum::{
     Json,
@@ -27,7 +27,7 @@ use router_schemas::{
 };
 use serde_json::{Value, json};
 
-use super::{Failure, Gateway, NO_ROOM, guard::heavy, problem_body, respond};
+use super::{Failure, Gateway, NO_ROOM, guard::heavy, looks, problem_body, respond};
 use crate::{
     router::{Folder, SubmitError},
     show::Time,
@@ -60,14 +60,14 @@ pub(super) const UNREADABLE: Code = Code {
     summary: "the letter is no message that could be sent again as it is",
     hint: "give the corrected message: `router dlq replay POSITION --with FILE`",
 };
-const ACCESS: Code = Code {
+pub(super) const ACCESS: Code = Code {
     id: "E4055",
     summary: "the look at sealed bytes cannot be logged, so they are not shown",
     hint: "make the data folder writable; see access.ndjson in it",
 };
-const SEALED: Code = Code {
+pub(super) const SEALED: Code = Code {
     id: "E4056",
-    summary: "the bytes of the letter cannot be sealed or opened",
+    summary: "what is sealed cannot be opened, or what came not be sealed",
     hint: "see the reason; a key that was erased is gone for ever",
 };
 
@@ -277,7 +277,7 @@ pub(crate) fn show(
     actor: &str,
 ) -> Result<Value, Problem> {
     let found = find(log, position)?;
-    note_look(folder, &found.position, actor)
+    looks::note(folder, "dead letter opened", ("position", json!(found.position)), actor)
         .map_err(|e| Problem::new(StatusCode::SERVICE_UNAVAILABLE, ACCESS, "", &e.to_string()))?;
     let bytes = open(keys, &found.letter)?;
     let mut value = summary(&found);
@@ -294,16 +294,6 @@ pub(crate) fn show(
     value[name] = shown;
     value["logged"] = json!("this look was logged in access.ndjson of the data folder");
     Ok(value)
-}
-
-fn note_look(folder: &Folder, position: &Position, actor: &str) -> std::io::Result<()> {
-    use std::os::unix::fs::OpenOptionsExt;
-    let mut options = std::fs::OpenOptions::new();
-    let mut file = options.create(true).append(true).mode(0o600).open(folder.access())?;
-    let at = jiff::Timestamp::now().to_string();
-    let line = json!({ "at": at, "what": "dead letter opened", "position": position, "actor": actor });
-    file.write_all(format!("{line}\n").as_bytes())?;
-    file.sync_all()
 }
 
 pub(super) fn open(keys: &Keys, letter: &DeadLetter) -> Result<Vec<u8>, SealError> {

@@ -124,15 +124,15 @@ fn audited(router: &Router) -> Result<Value, router_audit::AuditError> {
     Ok(report)
 }
 
-/// Pauses or resumes a node: publishes it as it is, with what only the log knows of it, enabled or not.
+/// Enables or disables a node: publishes it as it is, with what only the log knows of it, enabled or not.
 pub(super) async fn switch(
     State(gateway): State<Gateway>,
     caller: Caller,
     Path((id, to)): Path<(String, String)>,
 ) -> Response {
     let enabled = match to.as_str() {
-        "pause" => false,
-        "resume" => true,
+        "disable" => false,
+        "enable" => true,
         _ => return problem(StatusCode::NOT_FOUND, NOT_FOUND, "", "no such path"),
     };
     let router = gateway.router.clone();

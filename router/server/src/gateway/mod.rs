@@ -1,15 +1,19 @@
 //! The gateway: HTTP in front of a running router. [`routes`] has every path with what is said of it.
 
 mod access;
+mod asyncapi;
 mod batch;
 mod caller;
+mod contact;
 mod copies;
 mod explain;
 mod fresh;
 mod guard;
 pub(crate) mod letters;
 pub(crate) mod local;
+mod looks;
 mod openapi;
+mod pickup;
 mod problem;
 mod query;
 mod raw;
@@ -33,6 +37,7 @@ use axum::{
 pub(crate) use problem::{BAD_QUERY, CODES, NOT_FOUND};
 use problem::{BUSY, Failure, LATE, NO_ROOM, TOO_LARGE, problem, problem_body, respond};
 pub(crate) use serve::serve;
+pub(crate) use write::is_conflict;
 
 use crate::{
     router::Router,

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use router_ingest::json::REGENERATE;
-use router_schemas::refusal::Code;
+use router_schemas::{limits::NAME_BYTES, refusal::Code};
 use schemars::{SchemaGenerator, generate::SchemaSettings};
 use serde_json::{Map, Value, json};
 
@@ -71,9 +71,21 @@ type Shared = BTreeMap<String, String>;
 fn operation(route: &Route, generator: &mut SchemaGenerator, shared: &mut Shared) -> Value {
     let mut parameters: Vec<_> = route.parameters.iter().map(|parameter| in_query(parameter)).collect();
     if route.path.contains("{id}") {
-        parameters.push(json!({ "name": "id", "in": "path", "required": true,
-            "description": "Our id of the order, or the platform's name of it",
-            "schema": { "type": "string", "minLength": 1 }, "example": "web:1001" }));
+        let (about, example) = match route.path.starts_with("/v1/offers") {
+            true => ("Our id of the offer", "f2kq9m0g40000000000000abc"),
+            false => ("Our id of the order, or the platform's name of it", "web:1001"),
+        };
+        parameters.push(json!({ "name": "id", "in": "path", "required": true, "description": about,
+            "schema": { "type": "string", "minLength": 1 }, "example": example }));
+    }
+    if route.path.contains("{node}") {
+        parameters.push(json!({ "name": "node", "in": "path", "required": true, "description": "The node",
+            "schema": { "type": "string", "minLength": 1, "maxLength": NAME_BYTES }, "example": "s1" }));
+    }
+    if route.path.ends_with("/stream") {
+        parameters.push(json!({ "name": "Last-Event-ID", "in": "header",
+            "description": "The id of the last event that was heard: the stream goes on behind it",
+            "schema": { "type": "string" } }));
     }
     if route.path.contains("{channel}") {
         parameters.push(json!({ "name": "channel", "in": "path", "required": true,

@@ -8,6 +8,7 @@ use axum::{
 use router_schemas::refusal::Code;
 use serde_json::Value;
 
+use super::pickup;
 use crate::{
     show,
     telemetry::{Kind, TELEMETRY},
@@ -33,6 +34,9 @@ pub(crate) const CODES: &[Code] = &[
     ROLE,
     SCOPE,
     super::stream::TOO_MANY,
+    super::pickup::WRONG,
+    super::pickup::TRIES,
+    super::contact::NO_WORK,
 ];
 pub(super) const BUSY: Code = Code {
     id: "E4001",
@@ -115,7 +119,11 @@ impl Failure {
 
 impl IntoResponse for Failure {
     fn into_response(self) -> Response {
-        problem(self.status, self.code, &self.pointer, &self.detail)
+        let mut response = problem(self.status, self.code, &self.pointer, &self.detail);
+        if self.code == pickup::TRIES {
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static(pickup::AFTER));
+        }
+        response
     }
 }
 

@@ -30,7 +30,7 @@ use super::{
     Gateway, WAIT,
     caller::Caller,
     letters::{self, CHANNEL, LONG, MANY},
-    problem,
+    pickup, problem,
     problem::{BAD_QUERY, TOKEN},
     problem_body,
     query::Parameter,
@@ -227,6 +227,12 @@ impl Lines {
             let Code { id, summary, hint } = CHANNEL;
             return Err(Rejected { code: id, pointer: "/channel".into(), detail: summary.into(), hint });
         }
+        // An event names its own kind: a connector sends those of its role only.
+        self.caller.command(&command).map_err(|failure| {
+            let Code { id, hint, .. } = failure.code;
+            Rejected { code: id, pointer: failure.pointer, detail: failure.detail, hint }
+        })?;
+        pickup::not_here(&command, line)?;
         let source = known.then(|| Source { id: topic.name(), incarnation: 0, partition, offset, index: 0 });
         Ok(router.send_with(&command, false, Meta { source, ..self.caller.meta(&command) }))
     }

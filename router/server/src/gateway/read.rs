@@ -71,18 +71,27 @@ pub(super) async fn order(
     caller: Caller,
     id: Result<Path<String>, PathRejection>,
 ) -> Result<Response, Failure> {
+    let row = find(&gateway, id, &caller).await?;
+    Ok(Json(shown(&row, &caller)).into_response())
+}
+
+/// The order that a path names, if the caller may see it.
+pub(super) async fn find(
+    gateway: &Gateway,
+    id: Result<Path<String>, PathRejection>,
+    caller: &Caller,
+) -> Result<OrderRow, Failure> {
     let Ok(Path(id)) = id else {
         return Err(Failure::new(StatusCode::BAD_REQUEST, BAD_QUERY, "the id is no UTF-8"));
     };
     let router = &gateway.router;
-    let row = match id.parse::<OrderId>() {
-        Ok(id) => fresh::by_id(router, id, &caller).await?,
+    match id.parse::<OrderId>() {
+        Ok(id) => fresh::by_id(router, id, caller).await,
         Err(_) => {
             let identity = Identity::parse(&id).ok_or_else(fresh::no_such)?;
-            fresh::by_name(router, &identity, &caller).await?
+            fresh::by_name(router, &identity, caller).await
         }
-    };
-    Ok(Json(shown(&row, &caller)).into_response())
+    }
 }
 
 /// What the caller sees of an order.

@@ -74,6 +74,10 @@ fn command(keys: &Keys, found: &Found, corrected: Option<&[u8]>) -> Result<Comma
         status: StatusCode::UNPROCESSABLE_ENTITY,
         body: serde_json::to_value(&rejected).unwrap_or_default(),
     })?;
+    super::pickup::not_here(&command, bytes.trim_ascii()).map_err(|rejected| Problem {
+        status: StatusCode::UNPROCESSABLE_ENTITY,
+        body: serde_json::to_value(&rejected).unwrap_or_default(),
+    })?;
     if let (Topic::Raw(channel), Some(identity)) = (&found.letter.position.topic, command.identity())
         && **channel != *identity.channel
     {

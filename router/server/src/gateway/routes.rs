@@ -20,12 +20,13 @@ use schemars::{JsonSchema, Schema, SchemaGenerator};
 use super::{
     BUSY, Gateway, LATE, NO_ROOM, NOT_FOUND, TOO_LARGE,
     access::{ALL, CHANNELS, NODES, OF_CHANNEL, READERS, WRITERS, Who, roles_of},
-    batch,
+    asyncapi, batch,
     caller::Caller,
     letters::SOURCES,
+    pickup,
     problem::{BAD_HEADER, BAD_QUERY, BEHIND, CUT, MEDIA, NO_ROWS, NOT_YET, ROLE, SCOPE, SLOW, TOKEN},
     query::{PAGE, Parameter},
-    raw, read, request, stores, stream, write,
+    raw, read, request, write,
 };
 use crate::{config::tokens::Role, show, telemetry};
 
@@ -45,6 +46,9 @@ pub(super) struct Route {
     pub who: Who,
     pub serve: MethodRouter<Gateway>,
 }
+
+mod refusals;
+mod stores;
 
 /// What is sent.
 pub(super) enum Body {
@@ -75,7 +79,7 @@ fn problems(status: u16, about: &'static str, codes: &[Code]) -> Answer {
     Answer { status, about, content: Content::Problems(codes.to_vec()) }
 }
 
-fn refusals(refusals: &[Refusal]) -> Vec<Code> {
+fn codes_of(refusals: &[Refusal]) -> Vec<Code> {
     refusals.iter().map(|refusal| refusal.code()).collect()
 }
 
@@ -84,7 +88,11 @@ pub(super) fn routes() -> Vec<Route> {
     let mut routes = table();
     for route in routes.iter_mut().filter(|route| route.who != Who::Anyone) {
         route.answers.push(problems(401, "A token is asked for", &[TOKEN]));
-        route.answers.push(problems(403, "The token is not for this", &[ROLE, SCOPE]));
+        let own = route.answers.iter().position(|answer| answer.status == 403);
+        let own = own.map(|at| route.answers.remove(at).content);
+        let more = if let Some(Content::Problems(codes)) = own { codes } else { Vec::new() };
+        let codes: Vec<_> = [ROLE, SCOPE].into_iter().chain(more).collect();
+        route.answers.push(problems(403, "The token is not for this", &codes));
         route.answers.sort_by_key(|answer| answer.status);
     }
     routes
@@ -101,14 +109,14 @@ fn table() -> Vec<Route> {
     routes.push(entries::<show::Fees>(Table::Fees, "/v1/fees", "fees"));
     routes.push(entries::<show::Quota>(Table::Quotas, "/v1/quotas", "quotas"));
     routes.push(entries::<show::Rules>(Table::Rules, "/v1/rules", "rules"));
-    routes.push(one::<show::Rules>(
+    routes.push(stores::one::<show::Rules>(
         "/v1/rules/{name}",
         "rules",
         "Show a rule set: NAME for its last version, NAME@VERSION for any. `default` is built in",
         READERS,
         get(read::rules),
     ));
-    routes.extend(stores());
+    routes.extend(stores::stores());
     let text = |about, media| vec![Answer { status: 200, about, content: Content::Text(media) }];
     let ready = vec![json::<show::Readiness>(200, "It does"), json::<show::Readiness>(503, "It does not")];
     let live = text("It is", "text/plain; charset=utf-8");
@@ -120,6 +128,9 @@ fn table() -> Vec<Route> {
         let answers = vec![json::<serde_json::Map<String, serde_json::Value>>(200, "OpenAPI 3.1")];
         routes.push(open(path, id, "This document", answers, get(read::document)));
     }
+    let answers = vec![json::<serde_json::Map<String, serde_json::Value>>(200, "AsyncAPI 3.0")];
+    let about = "What the router tells on topics";
+    routes.push(open("/v1/asyncapi.json", "events", about, answers, get(asyncapi::served)));
     routes
 }
 
@@ -148,26 +159,14 @@ fn message(kind: &'static Kind) -> Route {
     let name = kind.name.trim_end_matches(".v1");
     let codes = |id: &str| decode::CODES.iter().find(|code| code.id == id).copied().into_iter();
     let order = kind.path == "/v1/orders";
-    let refused = match kind.path {
-        path if path.starts_with("/v1/stock") => refusals(&[Refusal::UnknownNode, Refusal::Stale]),
-        path if path.starts_with("/v1/fulfilments") => {
-            refusals(&[Refusal::UnknownNode, Refusal::UnknownOrder, Refusal::UnknownLine, Refusal::Closed])
-        }
-        "/v1/orders" | "/v1/amends" | "/v1/cancels" | "/v1/payments" | "/v1/deliveries" => refusals(&[
-            Refusal::Older,
-            Refusal::UnknownOrder,
-            Refusal::UnknownLine,
-            Refusal::Closed,
-            Refusal::Picked,
-            Refusal::TooManyEarly,
-            Refusal::Limit,
-            Refusal::Level,
-        ]),
-        _ => refusals(&[Refusal::UnknownZone, Refusal::Moved, Refusal::NoPartition, Refusal::Invalid]),
-    };
+    let refused = codes_of(&refusals::of(kind.path));
+    let against = codes_of(&refusals::conflicts(kind.path));
+    let hands_over = kind.path == "/v1/fulfilments/handed_over";
+    let code = hands_over.then_some(pickup::WRONG);
+    let later: Vec<_> = [BUSY, BEHIND].into_iter().chain(hands_over.then_some(pickup::TRIES)).collect();
     let unreadable = ["E1001", "E1002", "E1003", "E1004"].into_iter().flat_map(codes);
     let lint = router_ingest::rules::CODES.iter().filter(|_| kind.path == "/v1/rules").copied();
-    let refused: Vec<_> = unreadable.chain(lint).chain(refused).collect();
+    let refused: Vec<_> = unreadable.chain(lint).chain(refused).chain(code).collect();
     let unavailable: Vec<_> = [NO_ROOM, NO_ROWS].into_iter().chain(codes("E1005")).collect();
     let mut answers = vec![
         json::<show::Taken<'static>>(200, "Taken; of an order: a repeat, with the first answer"),
@@ -180,15 +179,15 @@ fn message(kind: &'static Kind) -> Route {
         problems(413, "The body is too large", &[TOO_LARGE]),
         problems(415, "The body is no plain JSON", &[MEDIA]),
         problems(422, "The message is not taken, with the place in it", &refused),
-        problems(429, "Come back after the seconds of Retry-After", &[BUSY, BEHIND]),
+        problems(429, "Come back after the seconds of Retry-After", &later),
         problems(503, "Nothing is taken now", &unavailable),
         problems(504, "No answer came in time; a repeat is safe", &[LATE]),
     ];
     if order {
         answers.push(json::<show::Taken<'static>>(201, "A new order; Location names it"));
     }
-    if order || kind.path == "/v1/amends" {
-        answers.push(problems(409, "The id is known with other content", &refusals(&[Refusal::Conflict])));
+    if !against.is_empty() {
+        answers.push(problems(409, "The message is right, and how things stand is against it", &against));
     }
     answers.sort_by_key(|answer| answer.status);
     let serve =
@@ -299,133 +298,6 @@ fn entries<T: JsonSchema>(table: Table, path: &'static str, name: &str) -> Route
     };
     let answer = json::<show::Page<T>>(200, "Entries of the table");
     rows(path, &format!("list_{name}"), &format!("List {name}"), &[], answer, who, serve)
-}
-
-/// What stores and operations read of offers, work, queues, holds and pools.
-fn stores() -> Vec<Route> {
-    use crate::show::stores as view;
-    vec![
-        list::<view::Offer>(
-            "/v1/offers",
-            "offers",
-            "List offers, the first made first",
-            &[],
-            READERS,
-            get(stores::all_offers),
-        ),
-        one::<view::Offer>("/v1/offers/{id}", "offer", "Show an offer", NODES, get(stores::offer)),
-        of_node(list::<view::Offer>(
-            "/v1/nodes/{node}/offers",
-            "node_offers",
-            "List the offers that a node may claim",
-            &[],
-            NODES,
-            get(stores::offers),
-        )),
-        of_node(list::<view::Work>(
-            "/v1/nodes/{node}/work",
-            "node_work",
-            "List what a node has to do",
-            &[],
-            NODES,
-            get(stores::work),
-        )),
-        one::<view::Standing>(
-            "/v1/nodes/{node}/standing",
-            "node_standing",
-            "Show how a node stands",
-            NODES,
-            get(stores::standing),
-        ),
-        live(),
-        list::<show::Order>(
-            "/v1/queues",
-            "queues",
-            "List parked orders as they are served",
-            &stores::QUEUE,
-            READERS,
-            get(stores::queue),
-        ),
-        one::<view::Hold>(
-            "/v1/holds/{id}",
-            "hold",
-            "Show what is held for an order, by our id or by CHANNEL:ID",
-            CHANNELS,
-            get(stores::hold),
-        ),
-        list::<view::Pool>(
-            "/v1/pools",
-            "pools",
-            "List what channels may sell",
-            &stores::CHANNEL,
-            CHANNELS,
-            get(stores::pools),
-        ),
-    ]
-}
-
-fn list<T: JsonSchema>(
-    path: &'static str,
-    name: &str,
-    about: &str,
-    filters: &'static [Parameter],
-    who: &'static [Role],
-    serve: MethodRouter<Gateway>,
-) -> Route {
-    let answer = json::<show::Page<T>>(200, "A page of them");
-    rows(path, &format!("list_{name}"), about, filters, answer, who, serve)
-}
-
-/// A list about a node, which may not be known.
-fn of_node(mut list: Route) -> Route {
-    list.answers.push(problems(404, "No such node", &[NOT_FOUND]));
-    list.answers.sort_by_key(|answer| answer.status);
-    list
-}
-
-fn one<T: JsonSchema>(
-    path: &'static str,
-    name: &str,
-    about: &str,
-    who: &'static [Role],
-    serve: MethodRouter<Gateway>,
-) -> Route {
-    let answers = vec![
-        json::<T>(200, "It"),
-        problems(400, "The id is not readable", &[BAD_QUERY]),
-        problems(404, "There is none", &[NOT_FOUND]),
-        problems(503, "The rows cannot be read", &[NO_ROWS]),
-    ];
-    let (id, about) = (format!("show_{name}"), about.to_owned());
-    let (parameters, body) = (vec![], Body::None);
-    Route { method: "get", path, id, about, parameters, body, answers, who: Who::Roles(who), serve }
-}
-
-/// What a node is told, as it happens.
-fn live() -> Route {
-    let answers = vec![
-        Answer {
-            status: 200,
-            about: "Server-sent events: `reconcile` with all offers and work first, then each record of \
-                    `stores.assignments` for the node. With `Last-Event-ID` what was missed comes in place of \
-                    `reconcile`",
-            content: Content::Text("text/event-stream"),
-        },
-        problems(404, "No such node", &[NOT_FOUND]),
-        problems(429, "Too many streams are open", &[stream::TOO_MANY]),
-        problems(503, "The router ends, or the rows cannot be read", &[NO_ROOM, NO_ROWS]),
-    ];
-    Route {
-        method: "get",
-        path: "/v1/nodes/{node}/stream",
-        id: "node_stream".into(),
-        about: "Hear what a node is told, live".into(),
-        parameters: vec![],
-        body: Body::None,
-        answers,
-        who: Who::Roles(NODES),
-        serve: get(stream::stream),
-    }
 }
 
 fn order() -> Route {

@@ -57,7 +57,7 @@ pub(super) async fn offers(
     let asked = Asked::read(&uri, &[])?;
     let (after, limit) = asked.page()?;
     let rows = gateway.router.store.offers(Some(&node), after.as_deref(), limit);
-    read::page(&asked, rows, |row| stores::offer_to(&gateway.router, row, &node))
+    read::page(&asked, rows, |row| stores::offer_to(&*gateway.router.store, row, &node))
 }
 
 /// All offers that there were, the first made first.
@@ -65,7 +65,7 @@ pub(super) async fn all_offers(State(gateway): State<Gateway>, uri: Uri) -> Resu
     let asked = Asked::read(&uri, &[])?;
     let (after, limit) = asked.page()?;
     let rows = gateway.router.store.offers(None, after.as_deref(), limit);
-    read::page(&asked, rows, |row| stores::offer(&gateway.router, row))
+    read::page(&asked, rows, |row| stores::offer(&*gateway.router.store, row))
 }
 
 /// One offer.
@@ -80,12 +80,12 @@ pub(super) async fn offer(
     let row = gateway.router.store.offer(id).map_err(|e| fresh::no_rows(&e))?;
     let row = row.ok_or_else(|| unknown("no such offer"))?;
     let Some(nodes) = caller.nodes() else {
-        return Ok(Json(stores::offer(&gateway.router, &row)).into_response());
+        return Ok(Json(stores::offer(&*gateway.router.store, &row)).into_response());
     };
     // A store sees what its node was offered; others' offers it does not know of.
     let node = row.nodes.iter().map(|(node, _)| node).find(|node| nodes.contains(*node));
     let node = node.ok_or_else(|| unknown("no such offer"))?;
-    Ok(Json(stores::offer_to(&gateway.router, &row, node)).into_response())
+    Ok(Json(stores::offer_to(&*gateway.router.store, &row, node)).into_response())
 }
 
 /// What a node has to do.

@@ -1,13 +1,15 @@
 //! What a store is told, live: server-sent events.
 //!
 //! `GET /v1/nodes/{node}/stream`. The first event is `reconcile`: all that the store may claim and all that it has to do.
-//! Then each record of `stores.assignments` for the node follows as an event of its name. An event's id says where its
-//! record lies: a client that comes back with `Last-Event-ID` gets what it missed, and a new `reconcile` where that is not
-//! kept any more, or is too much. An event may come twice, so each is whole: the last one wins.
+//! Then each record of `stores.assignments` for the node follows as an event of its name. An event's id says where the
+//! stream goes on behind it, `LOG-PARTITION-OFFSET`: a client that comes back with `Last-Event-ID` gets what it missed, and
+//! a new `reconcile` where that is not kept any more, is too much, or is of another log; so does one that reads too slowly.
+//! An event may come twice, so each is whole: the last one wins.
 
 use std::{
+    collections::BTreeMap,
     convert::Infallible,
-    sync::atomic::{AtomicUsize, Ordering},
+    sync::{Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 
@@ -28,7 +30,7 @@ use router_schemas::{
 };
 use tokio::sync::broadcast::{Receiver, error::RecvError};
 
-use super::{Failure, Gateway, NOT_FOUND, caller::Caller, fresh};
+use super::{Failure, Gateway, NOT_FOUND, caller::Caller, fresh, problem::NO_ROWS};
 use crate::{
     feed::Told,
     router::Router,
@@ -37,12 +39,14 @@ use crate::{
 
 /// Streams at one time: they leave connections for others.
 const STREAMS: usize = 400;
-/// Records that are looked at for a client that comes back; behind more it starts anew.
-const MISSED: u64 = 100_000;
+/// Of them, streams of one node: no store takes the place of the others.
+const OF_NODE: usize = 16;
+/// Records that are looked at for a client that comes back, and bytes that it gets; behind more it starts anew.
+const MISSED: (u64, usize) = (100_000, 4 << 20);
 /// A sign of life, so that neither side waits for one that is gone.
 const ALIVE: Duration = Duration::from_secs(15);
 /// How long the rows are waited for before the first event.
-const PATIENCE: Duration = Duration::from_secs(2);
+const PATIENCE: Duration = Duration::from_secs(10);
 /// Offers and orders of a `reconcile` at most, each.
 const MOST: usize = 1_000;
 
@@ -52,21 +56,34 @@ pub(crate) const TOO_MANY: Code = Code::new(
     "close some, or ask for the lists `/v1/nodes/{node}/offers` and `/work` instead",
 );
 
-static OPEN: AtomicUsize = AtomicUsize::new(0);
+/// Streams that are open, by node.
+static OPEN: Mutex<BTreeMap<String, usize>> = Mutex::new(BTreeMap::new());
+
+fn open() -> MutexGuard<'static, BTreeMap<String, usize>> {
+    OPEN.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 /// A place among the streams that are open.
-struct Seat;
+struct Seat(String);
 
 impl Seat {
-    fn take() -> Option<Seat> {
-        let take = |open| (open < STREAMS).then_some(open + 1);
-        OPEN.fetch_update(Ordering::Relaxed, Ordering::Relaxed, take).ok().map(|_| Seat)
+    fn take(node: &str) -> Option<Seat> {
+        let mut open = open();
+        let (all, mine) = (open.values().sum::<usize>(), open.get(node).copied().unwrap_or(0));
+        (all < STREAMS && mine < OF_NODE).then(|| {
+            open.insert(node.to_owned(), mine + 1);
+            Seat(node.to_owned())
+        })
     }
 }
 
 impl Drop for Seat {
     fn drop(&mut self) {
-        OPEN.fetch_sub(1, Ordering::Relaxed);
+        let mut open = open();
+        match open.get_mut(&self.0) {
+            Some(count) if *count > 1 => *count -= 1,
+            _ => drop(open.remove(&self.0)),
+        }
     }
 }
 
@@ -82,19 +99,30 @@ pub(super) async fn stream(
         (node.len() <= NAME_BYTES).then(|| gateway.router.runner.directory.partition(&node)).flatten();
     let commands = known.ok_or_else(unknown)?;
     let ending = || Failure::new(StatusCode::SERVICE_UNAVAILABLE, super::NO_ROOM, "the router is ending");
-    let seat = Seat::take()
+    let seat = Seat::take(&node)
         .ok_or_else(|| Failure::new(StatusCode::TOO_MANY_REQUESTS, TOO_MANY, TOO_MANY.summary))?;
     let partition = commands % gateway.router.runner.topology.events;
     // Before the log is read: what comes meanwhile is heard.
     let heard = gateway.router.feed.listen().ok_or_else(ending)?;
-    let last = headers.get(HeaderName::from_static("last-event-id"));
-    let last = last.and_then(|id| id.to_str().ok()).and_then(|id| id.split_once('-'));
-    let last = last.and_then(|(p, offset)| Some((p.parse::<u16>().ok()?, offset.parse::<u64>().ok()?)));
-    let last = last.filter(|(p, _)| *p == partition).map(|(_, offset)| offset);
-    let mut listener = Listener { gateway, caller, node, partition, next: 0, heard, _seat: seat };
-    let first = listener.begin(last).await?;
+    let log = mark(&gateway.router);
+    let last = headers.get(HeaderName::from_static("last-event-id")).and_then(|id| id.to_str().ok());
+    let from = last.and_then(|id| goes_on(id, &log, partition));
+    let mut listener = Listener { gateway, caller, node, log, partition, next: 0, heard, _seat: seat };
+    let first = listener.begin(from).await?;
     let events = stream::unfold((listener, first.into_iter()), next);
     Ok(Sse::new(events_only(events)).keep_alive(KeepAlive::new().interval(ALIVE)).into_response())
+}
+
+/// Names the log in an id: one of another log says nothing here.
+fn mark(router: &Router) -> String {
+    router.log.log_id().to_string().chars().take(8).collect()
+}
+
+/// The offset at which the stream goes on behind an event of this id.
+fn goes_on(id: &str, log: &str, partition: u16) -> Option<u64> {
+    let (of, rest) = id.split_once('-')?;
+    let (p, offset) = rest.split_once('-')?;
+    (of == log && p.parse() == Ok(partition)).then(|| offset.parse().ok()).flatten()
 }
 
 /// Streams end with the connection; none of their events is an error.
@@ -109,6 +137,7 @@ struct Listener {
     gateway: Gateway,
     caller: Caller,
     node: String,
+    log: String,
     partition: u16,
     /// Offset of the next record to pass on.
     next: u64,
@@ -133,7 +162,7 @@ async fn next((mut listener, mut ready): (Listener, Ready)) -> Option<(Event, (L
             Ok(told) => {
                 listener.next = told.offset + 1;
                 if *told.node == *listener.node {
-                    return Some((event(&told), (listener, ready)));
+                    return Some((event(&listener.log, &told), (listener, ready)));
                 }
             }
             Err(RecvError::Lagged(_)) => ready = listener.begin(None).await.ok()?.into_iter(),
@@ -143,15 +172,16 @@ async fn next((mut listener, mut ready): (Listener, Ready)) -> Option<(Event, (L
 }
 
 impl Listener {
-    /// What comes first: what was missed behind `last`, or everything.
-    async fn begin(&mut self, last: Option<u64>) -> Result<Vec<Event>, Failure> {
+    /// What comes first: what was missed from this offset on, or everything.
+    async fn begin(&mut self, from: Option<u64>) -> Result<Vec<Event>, Failure> {
         let at = TopicPartition::new(Topic::Assignments, self.partition);
         let range = self.gateway.router.log.range(&at).unwrap_or_default();
-        let kept = last.map(|last| last + 1).filter(|next| range.contains(next) || *next == range.end);
-        if let Some(from) = kept.filter(|from| range.end - from <= MISSED) {
-            let (router, node) = (self.gateway.router.clone(), self.node.clone());
+        let kept = from.filter(|from| range.contains(from) || *from == range.end);
+        if let Some(from) = kept.filter(|from| range.end - from <= MISSED.0) {
+            let (router, node, log) = (self.gateway.router.clone(), self.node.clone(), self.log.clone());
             let read =
-                tokio::task::spawn_blocking(move || missed(&router, &at, from..range.end, &node)).await;
+                tokio::task::spawn_blocking(move || missed(&router, &at, from..range.end, (&node, &log)))
+                    .await;
             if let Ok(Some(events)) = read {
                 self.next = range.end;
                 return Ok(events);
@@ -168,36 +198,78 @@ impl Listener {
         while !router.follows(&ends) && started.elapsed() < PATIENCE {
             tokio::time::sleep(Duration::from_millis(2)).await;
         }
+        if !router.follows(&ends) {
+            // What happened before this offset would be missing, and is not told again.
+            let detail = "the rows are behind; come back in a moment";
+            return Err(Failure::new(StatusCode::SERVICE_UNAVAILABLE, NO_ROWS, detail));
+        }
         let offers = router.store.offers(Some(&self.node), None, MOST).map_err(|e| fresh::no_rows(&e))?;
         let work = router.store.work(&self.node, None, MOST).map_err(|e| fresh::no_rows(&e))?;
         let whole = stores::Reconcile {
             more: offers.next.is_some() || work.next.is_some(),
-            offers: offers.rows.iter().map(|row| stores::offer_to(router, row, &self.node)).collect(),
+            offers: offers.rows.iter().map(|row| stores::offer_to(&*router.store, row, &self.node)).collect(),
             work: work.rows.iter().map(|row| stores::work(row, &self.node)).collect(),
         };
-        let id = format!("{}-{}", self.partition, end.saturating_sub(1));
+        let id = format!("{}-{}-{end}", self.log, self.partition);
         Ok(Event::default().event("reconcile").id(id).data(show::json(&whole).to_string()))
     }
 }
 
-fn event(told: &Told) -> Event {
-    let id = format!("{}-{}", told.partition, told.offset);
+fn event(log: &str, told: &Told) -> Event {
+    let id = format!("{log}-{}-{}", told.partition, told.offset + 1);
     // JSON of ours is UTF-8 and has no line breaks.
     Event::default().event(&told.event).id(id).data(String::from_utf8_lossy(&told.payload))
 }
 
-/// The node's records of a range; `None`: they could not be read.
+/// The node's records of a range; `None`: they could not be read, or are too much.
 fn missed(
     router: &Router,
     at: &TopicPartition,
     range: std::ops::Range<u64>,
-    node: &str,
+    (node, log): (&str, &str),
 ) -> Option<Vec<Event>> {
-    let mut events = Vec::new();
+    let (mut events, mut bytes) = (Vec::new(), 0);
     let read = scan::<router_log::LogError>(&*router.log, at, range, Isolation::Durable, |records| {
         let told = records.iter().filter_map(|r| Told::read(at.partition, r.offset, &r.payload));
-        events.extend(told.filter(|told| *told.node == *node).map(|told| event(&told)));
+        for told in told.filter(|told| *told.node == *node) {
+            bytes += told.payload.len();
+            if bytes <= MISSED.1 {
+                events.push(event(log, &told));
+            }
+        }
         Ok(())
     });
-    read.ok().map(|()| events)
+    read.ok().filter(|()| bytes <= MISSED.1).map(|()| events)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_says_where_the_stream_goes_on() {
+        assert_eq!(goes_on("0a1b2c3d-3-0", "0a1b2c3d", 3), Some(0));
+        for id in [
+            "",
+            "0a1b2c3d",
+            "0a1b2c3d-3",
+            "0a1b2c3d-3-x",
+            "0a1b2c3d-2-7",
+            "0a1b2c3e-3-7",
+            "3-7",
+            "0a1b2c3d-3--1",
+        ] {
+            assert_eq!(goes_on(id, "0a1b2c3d", 3), None, "{id}");
+        }
+    }
+
+    #[test]
+    fn a_node_has_some_streams_and_no_more() {
+        let seats: Vec<_> = (0..OF_NODE).map(|_| Seat::take("a").unwrap()).collect();
+        assert!(Seat::take("a").is_none());
+        assert!(Seat::take("b").is_some());
+        drop(seats);
+        assert!(Seat::take("a").is_some());
+        assert!(!open().contains_key("a") && !open().contains_key("b"));
+    }
 }

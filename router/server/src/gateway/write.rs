@@ -22,6 +22,7 @@ use serde_json::Value;
 use super::{
     BUSY, Failure, Gateway, LATE, NO_ROOM, WAIT,
     caller::Caller,
+    pickup,
     problem::BEHIND,
     problem_body,
     request::{Headers, Prefer},
@@ -61,6 +62,7 @@ async fn taken(kind: &'static Kind, gateway: &Gateway, request: Request) -> Resu
     let command = read.map_err(|rejected| not_taken(&rejected))?;
     caller.command(&command)?;
     caller.touches(router, &command).await?;
+    pickup::check(router, &caller, &command, &bytes).await?;
     let meta = caller.meta(&command);
     let lag = router.lag_of(&command);
     if lag > BEHIND_MOST {
@@ -77,7 +79,12 @@ async fn taken(kind: &'static Kind, gateway: &Gateway, request: Request) -> Resu
         }
     } else {
         let place = matches!(command, Command::Place(_));
-        match router.send_with(&command, wait.is_some(), meta) {
+        // Of these only the engine knows what became of them.
+        let decides = matches!(
+            command,
+            Command::Reserve(_) | Command::Extend(_) | Command::Release(_) | Command::Steer(_)
+        );
+        match router.send_with(&command, wait.is_some() || decides, meta) {
             Ok(answering) => match answering.wait(wait.unwrap_or(WAIT)).await {
                 Ok(reply) => (status(&reply, place), show::reply(&reply)),
                 Err(error) => failure(&error),
@@ -127,8 +134,14 @@ pub(super) fn status(reply: &Reply, place: bool) -> StatusCode {
         Answer::Accepted(_) if place => StatusCode::CREATED,
         Answer::Outcome(outcome) if !outcome.repeat && place => StatusCode::CREATED,
         Answer::Early => StatusCode::ACCEPTED,
-        Answer::Refused { refusal: Refusal::Conflict, .. } => StatusCode::CONFLICT,
+        Answer::Refused { refusal, .. } if is_conflict(*refusal) => StatusCode::CONFLICT,
         Answer::Refused { .. } => StatusCode::UNPROCESSABLE_ENTITY,
         _ => StatusCode::OK,
     }
+}
+
+/// The message is right, and how things stand is against it: mending the message does not help.
+pub(crate) fn is_conflict(refusal: Refusal) -> bool {
+    use Refusal::{Conflict, Expired, NoCapacity, NoHold, NoStock, NotOffered, Taken};
+    matches!(refusal, Conflict | NoStock | NoCapacity | Taken | Expired | NotOffered | NoHold)
 }

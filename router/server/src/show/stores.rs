@@ -1,6 +1,7 @@
 //! What a store sees: its offers, its work, and how it stands. Of an order only what is the store's own; of the customer
 //! nothing, and where the goods go only as a distance.
 
+use router_ingest::json::{Gift, Invoice};
 use router_schemas::{
     command::{
         order::{DeliveryMode, Display},
@@ -11,11 +12,11 @@ use router_schemas::{
     quantity::Qty,
     row::{HoldRow, HoldState, NodeRow, OfferEntry, OfferRow, OfferState, OrderRow, PoolRow},
 };
+use router_sinks::Store;
 use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::Time;
-use crate::router::Router;
 
 /// All that a store may claim and has to do.
 #[derive(Serialize, JsonSchema)]
@@ -76,8 +77,8 @@ pub(crate) struct OfferedTo {
 }
 
 /// An offer as operations see it.
-pub(crate) fn offer(router: &Router, row: &OfferRow) -> Offer {
-    let order = router.store.order(row.order).ok().flatten();
+pub(crate) fn offer(store: &dyn Store, row: &OfferRow) -> Offer {
+    let order = store.order(row.order).ok().flatten();
     let display = order.as_ref().map(display).unwrap_or_default();
     let line = |(line, qty): &(u16, Qty)| {
         let index = usize::from(*line);
@@ -118,12 +119,12 @@ pub(crate) fn offer(router: &Router, row: &OfferRow) -> Offer {
 }
 
 /// An offer as this node sees it.
-pub(crate) fn offer_to(router: &Router, row: &OfferRow, node: &str) -> Offer {
-    let mut offer = offer(router, row);
+pub(crate) fn offer_to(store: &dyn Store, row: &OfferRow, node: &str) -> Offer {
+    let mut offer = offer(store, row);
     offer.nodes.retain(|to| to.node == node);
     offer.winner = offer.winner.filter(|winner| winner == node);
-    let to = router.store.order(row.order).ok().flatten().and_then(|order| order.to);
-    let place = match router.store.reference(Table::Nodes, node) {
+    let to = store.order(row.order).ok().flatten().and_then(|order| order.to);
+    let place = match store.reference(Table::Nodes, node) {
         Ok(Some(Reference::Node(node))) => node.place,
         _ => None,
     };
@@ -160,6 +161,8 @@ pub(crate) struct Work {
     priority: u8,
     /// When the customer was promised it.
     promise: Option<(Time, Time)>,
+    /// When the next of it is due: to be accepted, picked, or answered; absent: nothing is.
+    deadline: Option<Time>,
     lines: Vec<WorkLine>,
 }
 
@@ -178,6 +181,8 @@ pub(crate) struct WorkLine {
     backordered: Qty,
     picked: Qty,
     ready: Qty,
+    /// Of those picked and ready, units that the node was asked to give back.
+    asked: Qty,
     /// The node said that it will do it.
     accepted: bool,
 }
@@ -186,6 +191,7 @@ pub(crate) struct WorkLine {
 pub(crate) fn work(row: &OrderRow, node: &str) -> Work {
     let display = display(row);
     let mine = row.fulfilments.iter().filter(|f| f.node == node);
+    let deadline = mine.clone().filter_map(|f| f.deadline).min().map(Time);
     let lines = mine.filter_map(|f| {
         let line = row.lines.get(usize::from(f.line))?;
         let shown = display.lines.get(usize::from(f.line));
@@ -199,6 +205,7 @@ pub(crate) fn work(row: &OrderRow, node: &str) -> Work {
             backordered: f.backordered,
             picked: f.picked,
             ready: f.ready,
+            asked: f.asked,
             accepted: f.accepted,
         })
     });
@@ -212,6 +219,7 @@ pub(crate) fn work(row: &OrderRow, node: &str) -> Work {
         remark: display.remark.clone(),
         priority: row.priority,
         promise: row.promise.map(|(from, to)| (Time(from), Time(to))),
+        deadline,
         lines: lines.collect(),
     }
 }
@@ -249,7 +257,9 @@ pub(crate) struct HoldLine {
 }
 
 pub(crate) fn hold(row: &HoldRow) -> Hold {
-    let lines = row.lines.iter().cloned();
+    let far = row.legs.iter().flat_map(|leg| leg.lines.iter().cloned());
+    let far = far.map(|(line, node, sku, bucket, qty)| (line, Some(node), sku, bucket, qty));
+    let lines = row.lines.iter().cloned().chain(far);
     Hold {
         order: row.order,
         channel: row.identity.channel.clone(),
@@ -262,6 +272,26 @@ pub(crate) fn hold(row: &HoldRow) -> Hold {
             .map(|(line, node, sku, bucket, qty)| HoldLine { line, node, sku, bucket, qty })
             .collect(),
     }
+}
+
+/// The customer of an order, for whoever brings it.
+#[derive(Serialize, JsonSchema)]
+pub(crate) struct Contact {
+    pub order: OrderId,
+    pub name: Option<String>,
+    pub phone: Option<String>,
+    pub address: Option<String>,
+    pub gift: Option<Gift>,
+    pub invoice: Option<Invoice>,
+}
+
+/// What the customer says where the order is handed over.
+#[derive(Serialize, JsonSchema)]
+pub(crate) struct PickupCode {
+    pub order: OrderId,
+    /// Six digits.
+    #[schemars(regex(pattern = "^[0-9]{6}$"))]
+    pub code: String,
 }
 
 /// How a node stands.

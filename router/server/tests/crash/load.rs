@@ -43,10 +43,18 @@ impl Sent {
     }
 }
 
+/// Orders of the channel `grab` are offered to stores, the others allocated.
+pub(crate) fn channel(number: u64) -> &'static str {
+    if number % 5 == 4 { "grab" } else { "web" }
+}
+
+/// Some want a thing that only another zone has: that is a part of its own.
 pub(crate) fn order(number: u64) -> String {
     let (a, b) = (number % SKUS, (number + 1) % SKUS);
+    let rare = if number % 7 == 5 { r#",{"sku":"rare","qty":1}"# } else { "" };
     format!(
-        r#"{{"channel":"web","id":"{number}","recipient":{{"name":"N{number}","latitude":50,"longitude":{}}},"lines":[{{"sku":"k{a}","qty":1}},{{"sku":"k{b}","qty":2}}]}}"#,
+        r#"{{"channel":"{}","id":"{number}","recipient":{{"name":"N{number}","latitude":50,"longitude":{}}},"lines":[{{"sku":"k{a}","qty":1}},{{"sku":"k{b}","qty":2}}{rare}]}}"#,
+        channel(number),
         number % STORES
     )
 }
@@ -90,7 +98,7 @@ pub(crate) fn load(running: &Running, numbers: &AtomicU64) -> Sent {
 /// What else there is to say. Whether it is taken or refused is the router's; that it is answered is not, nor that
 /// it changes nothing of what is promised about orders.
 fn others(client: &mut Client, number: u64, sent: &mut Sent) -> Option<()> {
-    let turn = number / BATCH;
+    let (turn, channel) = (number / BATCH, channel(number));
     let mut said = |answer: Option<(u16, Value)>| {
         let (status, answer) = answer?;
         assert!(status < 500, "{status} {answer}");
@@ -98,7 +106,8 @@ fn others(client: &mut Client, number: u64, sent: &mut Sent) -> Option<()> {
         Some(())
     };
     if turn % 5 == 1 {
-        let paid = format!(r#"{{"channel":"web","id":"{number}","state":"captured","key":"paid-{number}"}}"#);
+        let paid =
+            format!(r#"{{"channel":"{channel}","id":"{number}","state":"captured","key":"paid-{number}"}}"#);
         said(client.post("/v1/payments", &paid))?;
     }
     if turn % 6 == 2 {
@@ -107,7 +116,34 @@ fn others(client: &mut Client, number: u64, sent: &mut Sent) -> Option<()> {
         said(client.post("/v1/amends", &amended))?;
     }
     if turn % 7 == 3 {
-        said(client.post("/v1/cancels", &format!(r#"{{"channel":"web","id":"{number}"}}"#)))?;
+        said(client.post("/v1/cancels", &format!(r#"{{"channel":"{channel}","id":"{number}"}}"#)))?;
+    }
+    if turn % 4 == 3 {
+        let (node, sku) = (number % STORES, number % SKUS);
+        let held = format!(
+            r#"{{"channel":"web","id":"r{number}","ttl_s":2,"key":"held-{number}","lines":[{{"line":"1","sku":"k{sku}","qty":1}},{{"line":"2","sku":"k0","qty":1,"node":"s{node}"}}]}}"#
+        );
+        said(client.post("/v1/reservations", &held))?;
+        if turn % 8 == 3 {
+            let given = format!(r#"{{"channel":"web","id":"r{number}","key":"given-{number}"}}"#);
+            said(client.post("/v1/releases", &given))?;
+        }
+    }
+    if turn % 6 == 5 {
+        let (act, key) = (if turn % 12 == 5 { "reroute" } else { "retry" }, format!("steered-{number}"));
+        let steer = format!(r#"{{"channel":"{channel}","id":"{number}","act":"{act}","key":"{key}"}}"#);
+        said(client.post("/v1/steers", &steer))?;
+    }
+    if let Some(id) = sent.orders.get(&number).filter(|_| channel == "grab") {
+        // Two stores are asked: one may have declined before the other claims, or both want it.
+        for store in 0..STORES {
+            let (path, more) = match (turn + store) % 3 {
+                0 => ("/v1/offers/declines", format!(r#""reason":"busy","key":"no-{number}-{store}""#)),
+                _ => ("/v1/offers/claims", r#""epoch":1"#.to_owned()),
+            };
+            let body = format!(r#"{{"order":"{id}","node":"s{store}",{more}}}"#);
+            said(client.post(path, &body))?;
+        }
     }
     if turn % 3 == 1 {
         said(client.ask("GET", "/v1/orders?limit=20", "", ""))?;

@@ -14,7 +14,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use load::{SKUS, STORES, Sent, load, order, receive};
+use load::{SKUS, STORES, Sent, channel, load, order, receive};
 use router_ingest::seal::Keys;
 use router_log::{Isolation, Journal, Log, LogError, Options, scan};
 use router_schemas::{
@@ -23,10 +23,22 @@ use router_schemas::{
         order::{Display, OrderBody},
     },
     envelope,
+    event::{Change, Event, OfferStep},
     position::{Topic, TopicPartition},
 };
 use running::{Running, printed, router};
 
+/// Orders of one channel are offered; what a zone has not is sent to the other.
+const RULES: &str = r#"{"name":"crash","zones":["z"],"reasons":[{"id":"busy"}],"routings":[
+    {"id":"grab","when":{"channels":["grab"]},"rules":[
+        {"id":"ask","sorts":[{"by":"distance"}],"assignment":{"kind":"multi","partial":true},
+            "actions":[{"do":"offer","nodes":2,"rounds":2,"ttl":"2s"}]},
+        {"id":"give","assignment":{"kind":"multi","partial":true},"actions":[{"do":"allocate"}]},
+        {"id":"send","actions":[{"do":"forward"}]}]},
+    {"id":"all","rules":[
+        {"id":"allocate","assignment":{"kind":"multi","partial":true},
+            "actions":[{"do":"allocate","accept_within":"3s"}]},
+        {"id":"away","actions":[{"do":"forward"}]}]}]}"#;
 const CLIENTS: u64 = 4;
 /// Units of each cell before anything is sold.
 const COUNTED: u64 = 150;
@@ -79,6 +91,8 @@ fn kill_nine_loses_and_doubles_nothing() {
     assert_eq!(opened.len(), all.orders.len(), "recipients that open");
     opened.iter().for_each(|(id, name)| assert_eq!(*name, format!("N{id}")));
 
+    assert!(kills < 10 || took_place(&data), "no offer was claimed, or no hold, no part made");
+
     // Rows made again from the log are the same.
     fs::remove_dir_all(data.join("rows")).unwrap();
     let again = printed(&router(&["audit"], &data));
@@ -109,7 +123,7 @@ fn compare(data: &Path, all: &Sent) {
     let running = Running::start(data);
     let mut client = running.client();
     for (number, id) in &all.orders {
-        let (status, row) = client.get(&format!("/v1/orders/web:{number}"));
+        let (status, row) = client.get(&format!("/v1/orders/{}:{number}", channel(*number)));
         assert_eq!((status, row["order"].as_str()), (200, Some(id.as_str())), "order {number}");
         let again = client.must("/v1/orders", &order(*number));
         assert_eq!((again["answer"].as_str(), again["order"].as_str()), (Some("repeat"), Some(id.as_str())));
@@ -128,6 +142,35 @@ fn compare(data: &Path, all: &Sent) {
     }
     drop(client);
     running.end();
+}
+
+/// Whether the log tells of holds, claims and parts: else the load does not do what it is for.
+fn took_place(data: &Path) -> bool {
+    let log = Journal::open_read_only(&data.join("journal"), Options::default()).unwrap();
+    let (mut holds, mut claims, mut parts) = (0u32, 0u32, 0u32);
+    for partition in 0..log.partitions(&Topic::Events).unwrap() {
+        let at = TopicPartition::new(Topic::Events, partition);
+        let range = log.range(&at).unwrap();
+        let read = scan(&log, &at, range, Isolation::Durable, |records| {
+            for record in records {
+                let Ok((_, event)) = envelope::decode::<Event>(&record.payload) else { continue };
+                for change in &event.changes {
+                    match change {
+                        Change::Hold(_) => holds += 1,
+                        Change::Offer(change) => {
+                            claims += u32::from(matches!(change.what, OfferStep::Claimed(_)))
+                        }
+                        Change::Part(_) => parts += 1,
+                        _ => {}
+                    }
+                }
+            }
+            Ok::<_, LogError>(())
+        });
+        read.unwrap();
+    }
+    eprintln!("{holds} changes of holds, {claims} claims, {parts} steps of parts");
+    holds > 0 && claims > 0 && parts > 0
 }
 
 /// The names of all recipients in the log, opened with their keys, by the platform's id.
@@ -156,8 +199,15 @@ fn recipients(data: &Path) -> BTreeMap<String, String> {
 
 fn furnish(running: &Running) {
     let mut client = running.client();
-    client.must("/v1/zones", r#"{"id":"z"}"#);
-    client.must("/v1/channels", r#"{"id":"web","default_zone":"z"}"#);
+    for zone in ["z", "y"] {
+        client.must("/v1/zones", &format!(r#"{{"id":"{zone}"}}"#));
+    }
+    for channel in ["web", "grab"] {
+        client.must("/v1/channels", &format!(r#"{{"id":"{channel}","default_zone":"z","fallback":["y"]}}"#));
+    }
+    client.must("/v1/rules", RULES);
+    client.must("/v1/nodes", r#"{"id":"y0","zone":"y","latitude":51,"longitude":0}"#);
+    client.must("/v1/stock/counts", &format!(r#"{{"node":"y0","sku":"rare","qty":{COUNTED}}}"#));
     for store in 0..STORES {
         client.must(
             "/v1/nodes",

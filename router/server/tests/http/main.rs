@@ -5,11 +5,14 @@ mod running;
 
 mod behaviour;
 mod exchange;
+mod hear;
 mod hostile;
 mod lists;
 mod metrics;
 mod roles;
+mod stream;
 mod tokens;
+mod work;
 
 use exchange::Http;
 use running::Running;

@@ -18,7 +18,7 @@ use crate::engine::{Engine, Verdict, effects::Effects, nodes, order::Order, refu
 impl Engine {
     pub(in crate::engine) fn claim(&mut self, claim: Claim, effects: &mut Effects<'_>) -> Verdict {
         if !self.state.orders.contains_key(&claim.order) {
-            return refuse(Refusal::UnknownOrder, &claim.order.to_string());
+            return refuse(Refusal::NotOffered, &claim.node);
         }
         let Some(node) = self.index.nodes.get(&claim.node).copied() else {
             return refuse(Refusal::NotOffered, &claim.node);
@@ -30,7 +30,7 @@ impl Engine {
         let won = match judged {
             Some(Ok(won)) => won,
             Some(Err(verdict)) => return verdict,
-            None => return refuse(Refusal::UnknownOrder, &claim.order.to_string()),
+            None => return refuse(Refusal::NotOffered, &claim.node),
         };
         let order = self.state.orders.get_mut(&claim.order).expect("it was judged");
         let Some(at) = place_of(order, won) else {

@@ -40,7 +40,7 @@ struct Declined {
 impl Engine {
     pub(in crate::engine) fn decline(&mut self, decline: Decline, effects: &mut Effects<'_>) -> Verdict {
         if !self.state.orders.contains_key(&decline.order) {
-            return refuse(Refusal::UnknownOrder, &decline.order.to_string());
+            return refuse(Refusal::NotOffered, &decline.node);
         }
         let Some(node) = self.index.nodes.get(&decline.node).copied() else {
             return refuse(Refusal::UnknownNode, &decline.node);
@@ -318,7 +318,7 @@ impl Engine {
         }
         let open = order.offers.iter().filter(|o| o.is_open()).count();
         let (round, behind) = (offer.round, offer.behind.clone());
-        let ranked = if open < OFFERS { self.ranked_at(order, &behind, &offer.lines) } else { None };
+        let ranked = if open < OFFERS { self.ranked_at(order, &behind, &offer.lines, effects) } else { None };
         let begun = ranked.is_some_and(|ranked| {
             let most = (OFFERED / (open + 1)).max(1);
             self.begin_offer(order, offer, round, most, &ranked, effects)

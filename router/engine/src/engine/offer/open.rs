@@ -133,7 +133,7 @@ impl Engine {
         let others = order.offers.iter().enumerate().filter(|(n, o)| *n != at && o.is_open()).count();
         let most = (OFFERED / (others + 1)).max(1);
         let (behind, lines) = (offer.behind.clone(), offer.lines.clone());
-        let Some(ranked) = self.ranked_at(order, &behind, &lines) else { return false };
+        let Some(ranked) = self.ranked_at(order, &behind, &lines, effects) else { return false };
         let Some((round, asked)) = self.recipients(order, &order.offers[at], from, most, &ranked) else {
             return false;
         };
@@ -204,6 +204,8 @@ impl Engine {
         let names = asked.iter().map(|node| self.state.node_name(*node).to_owned()).collect();
         let what = OfferStep::Opened(u32::from(round), names, offer.expires);
         effects.offer(order, at, what);
+        let asks = |name: &str| asked.iter().any(|node| self.state.node_name(*node) == name);
+        effects.explained_more(order.id, |choice| choice.offered(round, asks));
         self.keep_timer(order, at, before);
         for node in asked.iter().copied() {
             self.ask(order, at, node);

@@ -48,6 +48,41 @@ impl Engine {
         room
     }
 
+    /// Sends lines that are bound to nodes of another zone there, unless it gave something back. True: all of them went.
+    pub(in crate::engine) fn forward_bound(
+        &mut self,
+        order: &mut Order,
+        zone: String,
+        lines: &[usize],
+        effects: &mut Effects<'_>,
+    ) -> bool {
+        let mut some: Vec<usize> = Vec::new();
+        for place in lines {
+            // Reports name lines.
+            if some.iter().all(|known| order.lines[*known].name != order.lines[*place].name) {
+                some.push(*place);
+            }
+        }
+        let abroad = order.abroad.get_or_insert_default();
+        if abroad.visited.contains(&zone) || !abroad.make_room(some.len()) {
+            return false;
+        }
+        self.send_part(order, zone, &some, effects);
+        some.len() == lines.len()
+    }
+
+    /// The zone of a node, where that is another than the order's and home may send something there.
+    pub(in crate::engine) fn zone_elsewhere<'a>(&'a self, order: &'a Order, node: &str) -> Option<&'a str> {
+        let known = self.index.nodes.get(node).map(|n| &self.state.nodes[*n as usize]).filter(|n| n.known);
+        let told = || {
+            let pins = order.abroad.as_ref().map_or(&[][..], |abroad| &abroad.pins);
+            pins.iter().find(|(name, _)| name == node).map(|(_, zone)| zone)
+        };
+        let zone = known.map(|n| &n.node.zone).or_else(told)?;
+        let other = *zone != order.zone && order.part_of.is_none() && self.state.zones.contains_key(zone);
+        other.then_some(zone)
+    }
+
     /// The first zone to be asked: known, another one, and not visited.
     fn next_zone(&self, order: &Order, zones: &[String]) -> Option<String> {
         let fallback = || self.state.channels.get(&order.identity.channel).map_or(&[][..], |c| &c.fallback);
@@ -104,6 +139,8 @@ fn message(order: &Order, lines: &[usize], state: &State) -> OrderMessage {
     };
     let line = |place: &usize| {
         let line = &order.lines[*place];
+        let bound = order.pin_of(*place).filter(|(_, kind)| *kind == PinKind::Hard);
+        let bound = bound.map(|(node, kind)| Pin { node: node.clone(), kind: *kind });
         let sku = &state.skus[line.sku as usize];
         OrderLine {
             line: line.name.clone(),
@@ -112,7 +149,7 @@ fn message(order: &Order, lines: &[usize], state: &State) -> OrderMessage {
             unit_price: line.unit_price,
             discount: 0,
             group: line.group.clone(),
-            pin: preferred(&line.pin),
+            pin: bound.or_else(|| preferred(&line.pin)),
             substitution: Substitution::None,
             buckets: Some(sku.bucket.clone()).filter(|b| !b.is_empty()).into_iter().collect(),
         }
@@ -145,6 +182,7 @@ fn message(order: &Order, lines: &[usize], state: &State) -> OrderMessage {
         pin: preferred(&order.pin),
         region: None,
         arrival: Arrival::default(),
+        elsewhere: Vec::new(),
     };
     OrderMessage { to: None, head, body: bytes }
 }

@@ -48,6 +48,8 @@ pub struct Abroad {
     pub visited: Vec<String>,
     /// The zones that a rule named when it last sent a part; none: the channel's fallback.
     pub zones: Vec<String>,
+    /// Nodes that lines are pinned to hard, each with its zone, where that is another.
+    pub pins: Vec<(String, String)>,
     /// The last part's number.
     pub last: u32,
     /// The cancel under way asks nodes that have picked. For one command only.
@@ -153,6 +155,11 @@ impl Order {
 }
 
 impl Abroad {
+    /// Of an order with lines that are pinned to nodes of other zones; `None`: it has none.
+    pub fn with_pins(pins: Vec<(String, String)>) -> Option<Box<Abroad>> {
+        (!pins.is_empty()).then(|| Box::new(Abroad { pins, ..Abroad::default() }))
+    }
+
     /// Whether one more part with so many lines may be kept; attempts that ended without a trace make room for it.
     fn make_room(&mut self, lines: usize) -> bool {
         let all = |parts: &[Away]| parts.iter().map(|p| p.lines.len()).sum::<usize>();
@@ -190,7 +197,7 @@ impl Engine {
     }
 
     /// Sends a record to the partition of a zone, be it this one. False: no such zone is known.
-    fn send(&self, zone: &str, command: &Command, effects: &mut Effects<'_>) -> bool {
+    pub(super) fn send(&self, zone: &str, command: &Command, effects: &mut Effects<'_>) -> bool {
         let Some(partition) = self.state.zones.get(zone).copied() else { return false };
         let meta = Meta { carried: self.state.clock.hybrid, ..Meta::default() };
         effects.out.push(Topic::Commands, partition, &meta, command);

@@ -45,6 +45,7 @@ impl Engine {
         let (topic, here) = (Topic::Commands, &effects.position);
         let id = OrderId::new(self.topology.log, &topic, self.partition, here.offset);
         self.state.parts.insert(key(&reference), id);
+        self.convert_legs(reference.order, &zone, effects);
         message.to = Some(Assigned { order: id, zone });
         self.place_order(message, Some((reference, home)), effects)
     }

@@ -91,6 +91,7 @@ impl Engine {
     /// it was given back; what home wanted back begins at home.
     fn seek_on(&mut self, order: &mut Order, given: bool, effects: &mut Effects<'_>) {
         let waits = order.review
+            || order.confirming
             || order.not_before.is_some_and(|t| t > self.state.clock.engine)
             || !self.payment_ok(order);
         if given && !waits {

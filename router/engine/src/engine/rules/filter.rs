@@ -103,6 +103,18 @@ impl State {
         Some((all - self.unpinned_of_others(order, sku)).floor_zero())
     }
 
+    /// Most units of a SKU that may turn from backordered to on hand for the order: what lies there and is promised to
+    /// nobody from stock, without what is held for others.
+    pub fn arrived_for(&self, order: &Order, sku: u32) -> Qty {
+        let others = self.unpinned_of_others(order, sku);
+        if others.is_zero() {
+            return Qty(i64::MAX);
+        }
+        let pool = Filters::standing(self, &order.zone, order.mode, &order.identity.channel);
+        let cells = self.skus[sku as usize].cells.iter().filter(|c| pool.of_pool(c.node));
+        (cells.map(|c| c.unpromised()).sum::<Qty>() - others).floor_zero()
+    }
+
     /// As [`State::most_of`], where anything is held for others; else no bound but what each node has.
     pub fn bound(&self, order: &Order, sku: u32) -> Qty {
         match self.unpinned_of_others(order, sku) {

@@ -33,6 +33,7 @@ use super::{
     roster::Eligible,
     shelf::{BLOCK, bits},
     state::State,
+    trace,
 };
 
 /// A place in a rule set: where a walk through a waterfall goes on.
@@ -143,15 +144,21 @@ impl Engine {
     }
 
     /// Whom the rule may ask now for these lines, best first; `None`: the rule set was replaced.
-    pub(super) fn ranked_at(&mut self, order: &Order, spot: &Spot, lines: &[(u16, Qty)]) -> Option<Vec<u32>> {
+    pub(super) fn ranked_at(
+        &mut self,
+        order: &Order,
+        spot: &Spot,
+        lines: &[(u16, Qty)],
+        effects: &mut Effects<'_>,
+    ) -> Option<Vec<u32>> {
         let set = self.set_at(order, spot)?.clone();
         let at = (usize::from(spot.routing), usize::from(spot.rule));
         let preferred = lines.first().and_then(|(line, _)| preference(order, usize::from(*line)));
         let preferred = preferred.and_then(|name| self.index.nodes.get(name).copied());
-        Some(self.ranked_by(order, &set, at, preferred, lines))
+        Some(self.ranked_by(order, &set, at, preferred, lines, Some(effects)))
     }
 
-    /// Whom a rule may ask for these lines, best first.
+    /// Whom a rule may ask for these lines, best first. `effects`: where to tell what was looked at.
     fn ranked_by(
         &mut self,
         order: &Order,
@@ -159,6 +166,7 @@ impl Engine {
         at: (usize, usize),
         preferred: Option<u32>,
         lines: &[(u16, Qty)],
+        effects: Option<&mut Effects<'_>>,
     ) -> Vec<u32> {
         let eligible = self.index.roster.eligible_for(&self.state, order, set, at);
         let rule = &set.set.routings[at.0].rules[at.1];
@@ -166,7 +174,11 @@ impl Engine {
         let mut used = order.open_nodes();
         used.extend(preferred);
         let ask = Ask { state: &self.state, order, demands: &demands, wishes: &[], preferred, used: &used };
-        sort::rank(&ask, rule, candidates(&ask, eligible, rule))
+        let ranked = sort::rank(&ask, rule, candidates(&ask, eligible, rule));
+        if let Some(effects) = effects {
+            effects.explain(order.id, || trace::look_by(&ask, rule, &ranked).of(&set.set, at));
+        }
+        ranked
     }
 
     /// Whether the node could give all of that to the order now: its pins, its stock, and what is held for others.

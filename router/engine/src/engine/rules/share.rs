@@ -50,7 +50,7 @@ impl Engine {
         let pinned = walk.lines.iter().any(|line| self.pin(order, *line) != Pin::Anywhere);
         if marks.plain && !pinned && !matches!(rule.assignment, Assignment::Multi(_)) {
             let first = Pinned { only: None, first: &used };
-            effects.explain(|| {
+            effects.explain(order.id, || {
                 let eligible = self.index.roster.eligible(&self.state, order);
                 trace::look(&self.state, eligible, order, &demands, &first)
             });
@@ -72,7 +72,7 @@ impl Engine {
             used: &used,
         };
         let ranked = sort::rank(&ask, rule, candidates(&ask, eligible, rule));
-        effects.explain(|| trace::look_by(&ask, rule, &ranked));
+        effects.explain(order.id, || trace::look_by(&ask, rule, &ranked));
         let mut shares = match &rule.assignment {
             Assignment::Single => plan::single(&ask, &ranked),
             Assignment::Multi(multi) => plan::multi(&ask, multi, &ranked, marks.backorders),

@@ -123,7 +123,8 @@ impl Engine {
             let later = shares.filter(|_| backorders).map_or(&[][..], |s| &s.later);
             let wanted = walk.open(order).map(|(_, open)| open).sum();
             let decision = self.decision(order, walk.by(at), &planned, (now, later), wanted);
-            effects.explained(|| decision.decision(&self.state));
+            effects.explained(order.id, || decision.decision(&self.state));
+            effects.explained_more(order.id, |choice| choice.by_rule(rule, actions));
             match (now.is_empty() && later.is_empty(), allocates || backorders) {
                 (true, true) => walk.nothing = Some(decision),
                 (true, false) => {}
@@ -139,11 +140,7 @@ impl Engine {
                     self.allocate(order, walk, &mut planned, action, &mut decided, effects);
                 }
                 Action::Backorder => {
-                    // On hand goes first, whatever comes first in the rule.
-                    let allocate = actions[nth..].iter().find(|a| matches!(a, Action::Allocate { .. }));
-                    if let Some(allocate) = allocate {
-                        self.allocate(order, walk, &mut planned, allocate, &mut decided, effects);
-                    }
+                    // What the plan has on hand is not among it, whatever comes first in the rule.
                     let later = planned.shares.as_mut().map(|s| std::mem::take(&mut s.later));
                     let later = later.unwrap_or_default();
                     self.carry_out(order, walk, &later, Unit::Backordered, &mut decided, effects);
@@ -250,7 +247,7 @@ impl Engine {
         let at = (walk.routing, usize::from(behind.rule));
         let ranked = planned.ranked.take().unwrap_or_else(|| {
             let lines: Part = walk.open(order).collect();
-            self.ranked_by(order, &walk.set, at, walk.preferred, &lines)
+            self.ranked_by(order, &walk.set, at, walk.preferred, &lines, None)
         });
         walk.seen = None;
         let asked = Asked { behind, offer, parts, ranked: &ranked };

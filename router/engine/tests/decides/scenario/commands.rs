@@ -263,6 +263,11 @@ impl World {
         if body.lines.is_empty() {
             return Err("an order needs a line, for example A:3".into());
         }
+        let home = to.as_ref().map_or("z", |to| &to.zone);
+        let pins = body.lines.iter().filter_map(|line| line.pin.as_ref()).chain(&head.pin);
+        let elsewhere =
+            pins.filter_map(|pin| Some((pin.node.clone(), self.elsewhere(&pin.node, home)?))).collect();
+        let head = OrderHead { elsewhere, ..head };
         let body = postcard::to_stdvec(&body).map_err(|e| e.to_string())?;
         Ok(OrderMessage { to, head, body })
     }

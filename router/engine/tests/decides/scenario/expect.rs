@@ -68,7 +68,7 @@ pub fn expect(world: &World, verb: &str, mut left: Words) -> Option<Held> {
         "at" => at(world, words),
         "cell" => cell(world, words),
         "payment" => payment(world, words),
-        "held" | "ats" | "hold" | "available" => super::holds::expect(world, verb, words),
+        "held" | "ats" | "hold" | "leg" | "available" => super::holds::expect(world, verb, words),
         "unknown" => unknown(world, words),
         "orders" => orders(world, words),
         "told" => told(world, words),
@@ -367,9 +367,9 @@ fn forgotten(world: &World, words: &mut Words) -> Held {
             other => other.name().to_owned(),
         })
         .collect();
-    // Intake knows nothing of parts, which are named as their home with a zone behind.
+    // Intake knows nothing of parts and legs, which are named as their home with a zone behind.
     let at_home = |change: &&Change| match change {
-        Change::Forgotten(order) => !world.name_of(*order).contains('/'),
+        Change::Forgotten(order) => !world.name_of(*order).contains(['/', '+']),
         _ => false,
     };
     let noted = world.said.changes().filter(at_home).count();

@@ -7,7 +7,8 @@ use router_schemas::{
         reference::{Feed, Published, Quota, Reference},
         stock::Allowance,
     },
-    row::{Ats, HoldState},
+    event::Event,
+    row::{Ats, HoldState, LegRow, Row},
 };
 use serde_json::Value;
 
@@ -29,7 +30,12 @@ impl World {
                 }
                 let (node, beyond_stock) = (words.option("node")?, words.flag("beyond"));
                 let (ttl, key) = (self.ttl(words)?, self.key_or_own(words)?);
-                let lines = words.rest().iter().map(|word| line(word)).collect::<Result<_, _>>()?;
+                let mut lines: Vec<HoldLine> =
+                    words.rest().iter().map(|word| line(word)).collect::<Result<_, _>>()?;
+                for line in &mut lines {
+                    line.zone =
+                        line.node.as_ref().or(node.as_ref()).and_then(|node| self.elsewhere(node, "z"));
+                }
                 let (to, identity) = (self.assigned(&name, None), self.identity(&name));
                 Command::Reserve(Reserve { to, identity, key, node, region: None, lines, beyond_stock, ttl })
             }
@@ -79,6 +85,21 @@ impl World {
         Ok(key(words)?.unwrap_or_else(|| hash(&format!("record {}", self.records()))))
     }
 
+    /// The zone of a node, where it is another than the home zone: intake knows.
+    pub fn elsewhere(&self, node: &str, home: &str) -> Option<String> {
+        self.nodes.get(node).map(|node| node.zone.clone()).filter(|zone| zone != home)
+    }
+
+    /// Names the holds that are legs of others.
+    pub(super) fn name_legs(&mut self, events: &[Event]) {
+        for row in events.iter().flat_map(|event| &event.rows) {
+            let Row::Hold(row) = row else { continue };
+            if let Some(of) = &row.leg_of {
+                self.orders.insert(format!("{}+{}", self.name_of(of.order), row.zone), row.order);
+            }
+        }
+    }
+
     /// Whether the engine has the order, and not only a hold for it.
     pub fn order_is_placed(&self, name: &str) -> bool {
         self.known(name).is_ok_and(|id| self.engine.order(id).is_some())
@@ -105,7 +126,14 @@ fn line(word: &str) -> Result<HoldLine, String> {
     let (qty, node) = qty.split_once('!').map_or((qty, None), |(qty, node)| (qty, Some(node.to_owned())));
     let (sku, buckets) = words::sku(what);
     let buckets = buckets.split('+').filter(|b| !b.is_empty()).map(str::to_owned).collect();
-    Ok(HoldLine { line: name.unwrap_or(&sku).to_owned(), sku, buckets, qty: words::qty(qty)?, node })
+    Ok(HoldLine {
+        line: name.unwrap_or(&sku).to_owned(),
+        sku,
+        buckets,
+        qty: words::qty(qty)?,
+        node,
+        zone: None,
+    })
 }
 
 const STATES: [(&str, HoldState); 6] = [
@@ -127,6 +155,21 @@ pub fn expect(world: &World, verb: &str, words: &mut Words) -> Held {
                 Some(at) => same("when it lapses", row.deadline, Some(at)),
                 None => Ok(()),
             }
+        }
+        "leg" => {
+            let (name, number): (_, u32) = (words.next("order")?, words::number(&words.next("leg")?)?);
+            let row = world.engine.hold(world.known(&name)?).ok_or("nothing was ever held")?;
+            let told = |leg: &LegRow| {
+                let confirmed = if leg.confirmed { " confirmed" } else { "" };
+                let mut text = format!("zone {} attempt {}{confirmed}", leg.zone, leg.attempt);
+                for (line, _, _, bucket, qty) in &leg.lines {
+                    let at = if bucket.is_empty() { String::new() } else { format!("@{bucket}") };
+                    text += &format!(" {line}{at}:{qty}");
+                }
+                text
+            };
+            let said = row.legs.iter().find(|leg| leg.leg == number).map_or("none".into(), told);
+            same("the leg", said, words.rest().join(" "))
         }
         "held" => {
             let row = world.engine.hold(world.known(&words.next("order")?)?);

@@ -80,7 +80,9 @@
 //! line ORDER LINE FIELD=Q ...          ordered open held backordered allocated away shipped delivered returned cancelled
 //! at NODE ORDER LINE FIELD=Q ...       backordered allocated picked ready shipped returned asked
 //! cell NODE SKU FIELD=Q ...            on_hand allocated backordered blocked held safety_stock atp
-//! hold ORDER STATE [expires TIME]      held, converted, released, lapsed; times as above
+//! hold ORDER STATE [expires TIME]      confirming, held, converted, released, lapsed, failed; times as above; its leg in
+//!                                      zone Y is named ORDER+Y
+//! leg ORDER N zone Y attempt A [confirmed] [LINE:QTY ...]     what is held of it there; `leg ORDER N none`
 //! held ORDER [NODE|pool SKU:QTY ...], ...    all that is held for it, or nothing
 //! ats CHANNEL SKU Q|unlimited
 //! payment ORDER STATE [refunded M]
@@ -94,7 +96,8 @@
 //!
 //! heard NODE offered ORDER [LINE:QTY ...], closed ORDER REASON, ...  |  heard NODE nothing
 //! told NODE assigned|changed|withdrawn ORDER [LINE:QTY ...] [due TIME]  |  told NODE nothing
-//! noticed ORDER confirmed|delayed|changed|shipped|delivered|cancelled|refund_due [M]  |  noticed ORDER nothing
+//! noticed ORDER confirmed|delayed|changed|shipped|delivered|cancelled|refund_due [M]|
+//!                                      hold_lapses|hold_confirmed|hold_failed  |  noticed ORDER nothing
 //! alert oversold|drift|recovered NODE SKU [Q], ...  |  alert nothing
 //! exception oversold|drift NODE SKU Q  |  exception KIND [Q], ...  |  exception nothing
 //! noted WHAT, WHAT, ...                asked NODE, answered NODE yes|no, accepted NODE, given_back NODE REASON INDEX:Q ...,

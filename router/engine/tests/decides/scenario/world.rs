@@ -183,6 +183,7 @@ impl World {
         }
         self.records.push(record);
         self.name_parts(&events);
+        self.name_legs(&events);
         let checked = self.ledger.record(command, skipped, &events);
         self.said.outcome = self.said.outcome.or(events.iter().find_map(|event| event.outcome));
         self.said.events.extend(events);

@@ -1,6 +1,7 @@
 //! Orders over zones: several partitions, their messages delayed and mixed in every order, crashes between. When the dust
 //! has settled, no unit is lost, no order waits for nobody, and nothing goes round.
 
+mod legs;
 mod plant;
 
 use std::collections::BTreeMap;

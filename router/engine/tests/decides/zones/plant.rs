@@ -14,7 +14,7 @@ use router_schemas::{
     event::Event,
     id::OrderId,
     position::{LogId, Topic},
-    row::{OrderRow, Row},
+    row::{HoldRow, OrderRow, Row},
     stage::{Input, Outputs, Stage, Topology},
 };
 
@@ -46,6 +46,8 @@ pub struct Plant {
     now: i64,
     /// The last row of every order, as committed.
     pub rows: BTreeMap<OrderId, OrderRow>,
+    /// The last row of every hold.
+    pub holds: BTreeMap<OrderId, HoldRow>,
 }
 
 impl Plant {
@@ -64,6 +66,7 @@ impl Plant {
             controlled: 0,
             now: 1_000_000,
             rows: BTreeMap::new(),
+            holds: BTreeMap::new(),
         }
     }
 
@@ -132,8 +135,10 @@ impl Plant {
                 Topic::Events => {
                     let (_, event) = envelope::decode::<Event>(&bytes).expect("an event");
                     for row in event.rows {
-                        if let Row::Order(row) = row {
-                            self.rows.insert(row.order, *row);
+                        match row {
+                            Row::Order(row) => _ = self.rows.insert(row.order, *row),
+                            Row::Hold(row) => _ = self.holds.insert(row.order, row),
+                            _ => {}
                         }
                     }
                 }
@@ -186,6 +191,10 @@ impl Plant {
 
     pub fn row(&self, partition: u16, order: OrderId) -> Option<OrderRow> {
         self.partitions[usize::from(partition)].engine.order(order)
+    }
+
+    pub fn hold(&self, partition: u16, order: OrderId) -> Option<HoldRow> {
+        self.partitions[usize::from(partition)].engine.hold(order)
     }
 
     pub fn cells(&self, sku: &str) -> Vec<router_schemas::row::CellRow> {

@@ -13,8 +13,8 @@ mod walk;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
-    format::{Address, Backorder, Channel, ChannelSku, Node, Rules, Scenario, Status},
-    step::Step,
+    format::{Backorder, Channel, ChannelSku, Node, Rules, Scenario, Status},
+    step::{Address, Step},
     subject::{Done, Snapshot, Subject},
 };
 
@@ -49,6 +49,8 @@ pub struct Model {
     completed: BTreeMap<String, BTreeSet<String>>,
     /// Given back by the step that is being done.
     released: BTreeMap<String, i64>,
+    /// Orders that gave back something themselves: that is no reason to route them again.
+    resting: BTreeSet<String>,
 }
 
 #[derive(Clone, Default)]
@@ -90,7 +92,9 @@ struct Order {
     queue: Option<String>,
     /// A release gave its units back, and nobody has routed it since.
     given_back: bool,
+    /// Nodes that it does not go to any more; of these, those that did not say no: their time was over.
     declined: BTreeSet<String>,
+    late: BTreeSet<String>,
 }
 
 #[derive(Clone, Default)]

@@ -105,7 +105,10 @@ impl Model {
             let id = self.offers[offer].order.clone();
             for node in nodes {
                 self.score.entry(node.clone()).or_default().0 += 1;
-                self.orders.get_mut(&id).unwrap().declined.insert(node);
+                let order = self.orders.get_mut(&id).unwrap();
+                if order.declined.insert(node.clone()) {
+                    order.late.insert(node);
+                }
             }
         }
         self.offers[offer].entries.clear();
@@ -126,8 +129,7 @@ impl Model {
         if offer.winner.as_deref() == Some(node) {
             return Done::default();
         }
-        // A lapse of an offer to one node excludes it, but it did not say no.
-        if self.orders[id].declined.contains(node) && !self.lapsed_alone(number) {
+        if self.said_no(id, node) {
             return refused(Reason::NotOffered);
         }
         if offer.winner.is_some() {
@@ -162,8 +164,9 @@ impl Model {
         Done::default()
     }
 
-    fn lapsed_alone(&self, offer: usize) -> bool {
-        self.terms(offer).0 == Some(1) && !self.offers[offer].entries.is_empty()
+    fn said_no(&self, id: &str, node: &str) -> bool {
+        let order = &self.orders[id];
+        order.declined.contains(node) && !order.late.contains(node)
     }
 
     pub(super) fn decline(&mut self, id: &str, node: &str, reason: &str) -> Done {
@@ -180,7 +183,7 @@ impl Model {
         let has = |m: &Self| m.orders[id].parts.iter().any(|p| p.node == node && p.on_hand + p.backorder > 0);
         if offered.is_empty() && !has(self) {
             return match self.offer_known_to(id, node) {
-                _ if self.orders[id].declined.contains(node) => refused(Reason::NotOffered),
+                _ if self.said_no(id, node) => refused(Reason::NotOffered),
                 None => refused(Reason::NotOffered),
                 Some(n) if self.offers[n].winner.as_deref().is_some_and(|w| w != node) => {
                     refused(Reason::Taken)
@@ -188,7 +191,9 @@ impl Model {
                 Some(_) => refused(Reason::Expired),
             };
         }
-        self.orders.get_mut(id).unwrap().declined.insert(node.to_owned());
+        let order = self.orders.get_mut(id).unwrap();
+        order.declined.insert(node.to_owned());
+        order.late.remove(node);
         self.score.entry(node.to_owned()).or_default().0 += 1;
         let mut declined: Vec<(usize, i64)> = Vec::new();
         for number in &offered {
@@ -262,12 +267,14 @@ impl Model {
         }
     }
 
-    /// Closes the open offers that have any of these lines. Their units are open again.
-    pub(super) fn withdraw(&mut self, id: &str, lines: &[usize]) {
-        for offer in self.offers.iter_mut().filter(|o| o.open && o.order == id) {
-            if offer.lines.iter().any(|(l, _)| lines.contains(l)) {
-                offer.open = false;
-                offer.entries.clear();
+    /// Closes open offers that have some of the line, the last made first, until so many units of it are open.
+    pub(super) fn withdraw(&mut self, id: &str, line: usize, least: i64) {
+        for number in (0..self.offers.len()).rev() {
+            let offer = &self.offers[number];
+            let has = offer.open && offer.order == id && offer.lines.iter().any(|(l, _)| *l == line);
+            if has && self.open(id)[line] < least {
+                self.offers[number].open = false;
+                self.offers[number].entries.clear();
             }
         }
     }

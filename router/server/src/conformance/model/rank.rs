@@ -4,8 +4,9 @@ use std::{cmp::Ordering, collections::BTreeMap};
 
 use super::{Model, Order};
 use crate::conformance::{
-    format::{Address, Amount, Attribute, Node},
+    format::{Amount, Attribute, Node},
     rules::{Balance, Direction, Filter, Rule, Sort},
+    step::Address,
 };
 
 /// What a sort says of a node.

@@ -19,8 +19,8 @@ impl Model {
         self.cells.keys().map(|(node, sku)| ((node.clone(), sku.clone()), self.atp(node, sku))).collect()
     }
 
-    /// Works off what follows since then; the order `but` is not routed again by it.
-    pub(super) fn settle(&mut self, mut before: Atps, but: Option<&str>) {
+    /// Works off what follows since then.
+    pub(super) fn settle(&mut self, mut before: Atps) {
         for _ in 0..1000 {
             self.relieve();
             self.turn_arrived();
@@ -29,13 +29,14 @@ impl Model {
             let skus: Vec<&String> = now.keys().filter(|at| rose(at)).map(|(_, sku)| sku).collect();
             if skus.is_empty() {
                 self.forget_empty();
+                self.resting.clear();
                 return;
             }
             for id in self.placed.clone() {
                 let order = &self.orders[&id];
                 let open = self.open(&id);
                 let waits = (0..open.len()).any(|l| open[l] > 0 && skus.contains(&&order.lines[l].sku));
-                if waits && (order.queue.is_some() || order.given_back) && Some(id.as_str()) != but {
+                if waits && (order.queue.is_some() || order.given_back) && !self.resting.contains(&id) {
                     self.route(&id);
                 }
             }
@@ -85,12 +86,14 @@ impl Model {
             if left == 0 {
                 continue;
             }
-            for id in &self.placed {
-                let order = self.orders.get_mut(id).unwrap();
+            for id in self.placed.clone() {
+                let mut bound = self.arrived_for(&id, &sku);
+                let order = self.orders.get_mut(&id).unwrap();
                 let lines = order.lines.clone();
                 let here = |p: &&mut Part| p.node == node && lines[p.line].sku == sku;
                 for part in order.parts.iter_mut().filter(here) {
-                    let turned = left.min(part.backorder);
+                    let turned = left.min(part.backorder).min(bound);
+                    bound -= turned;
                     part.backorder -= turned;
                     part.on_hand += turned;
                     left -= turned;
@@ -126,7 +129,7 @@ impl Model {
                 }
                 Due::Offer(offer) => self.lapse(offer),
             }
-            self.settle(before, None);
+            self.settle(before);
         }
         self.now = until;
     }

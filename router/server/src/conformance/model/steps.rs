@@ -17,12 +17,12 @@ impl Model {
         }
         self.released.clear();
         let before = self.atps();
-        let mut but = None;
+        self.resting.clear();
         let mut done = match step {
             Step::Place(place) => self.place(place),
             Step::Reserve(reserve) => self.reserve(reserve),
             Step::Release(of) => {
-                but = Some(of.order.as_str());
+                self.resting.insert(of.order.clone());
                 self.release(of)
             }
             Step::Ship(of) => self.ship(of),
@@ -39,7 +39,7 @@ impl Model {
         };
         let released = self.released.iter().filter(|(_, qty)| **qty > 0);
         done.released = released.map(|(sku, qty)| (sku.clone(), Amount(*qty))).collect();
-        self.settle(before, but);
+        self.settle(before);
         if let Some(key) = step.key() {
             self.answers.insert(key.to_owned(), done.clone());
         }
@@ -52,7 +52,7 @@ impl Model {
         for n in 1..=count {
             let before = self.atps();
             let done = self.place_one(place, &format!("{}-{n}", place.order));
-            self.settle(before, None);
+            self.settle(before);
             if last.outcome == Outcome::Ok {
                 last = done;
             }
@@ -83,8 +83,11 @@ impl Model {
                 return refused(Reason::Invalid);
             }
         }
+        let none = reserve.lines.iter().all(|line| line.qty.0 == 0);
         let place = match (&reserve.node, &reserve.channel) {
-            (Some(node), _) if self.is_enabled(node) => Place::Node(node.clone()),
+            (Some(node), _) if self.nodes.contains_key(node) && (self.is_enabled(node) || none) => {
+                Place::Node(node.clone())
+            }
             (Some(_), _) => return refused(Reason::Invalid),
             (None, channel) => Place::Channel(channel.clone().unwrap_or_else(|| "default".into())),
         };
@@ -101,7 +104,7 @@ impl Model {
         let mut without_limit = Vec::new();
         for (sku, qty) in wanted {
             let there = match &place {
-                _ if !self.is_tracked(sku) => Quantity::Unlimited,
+                Place::Node(_) if !self.is_tracked(sku) => Quantity::Unlimited,
                 Place::Node(node) => Quantity::Limited(Amount(self.atp(node, sku))),
                 Place::Channel(channel) => self.ats(channel, sku),
             };
@@ -207,7 +210,7 @@ impl Model {
             let offers = self.offers.iter().filter(|o| o.open && o.order == id);
             let offered = offers.flat_map(|o| &o.lines).any(|(l, _)| *l == line);
             if left > 0 && offered {
-                self.withdraw(id, &[line]);
+                self.withdraw(id, line, left);
                 withdrawn = true;
                 let open = self.open(id)[line].min(left);
                 self.orders.get_mut(id).unwrap().lines[line].wanted -= open;
@@ -263,7 +266,7 @@ impl Model {
     }
 
     fn set_policy(&mut self, policy: &step::Policy) -> Done {
-        let Some(channel) = self.channels.get_mut(&policy.channel) else { return refused(Reason::Invalid) };
+        let channel = self.channels.entry(policy.channel.clone()).or_default();
         let numbers = ChannelSku { threshold: policy.threshold, backorder: policy.backorder };
         channel.skus.insert(policy.sku.clone(), numbers);
         Done::default()

@@ -84,6 +84,20 @@ impl Model {
         self.free(node, sku, cell, on_hand).max(0).min(backorder)
     }
 
+    /// Most units that may turn on hand for the order: others have some of what is there held without a node.
+    pub(super) fn arrived_for(&self, order: &str, sku: &str) -> i64 {
+        let channel = &self.orders[order].channel;
+        let others = self.unpinned(channel, sku, Some(order));
+        if others == 0 {
+            return NO_LIMIT;
+        }
+        let there = |node: &String| {
+            let cell = self.cell(node, sku).filter(|c| !c.out_of_stock && self.is_enabled(node));
+            cell.map_or(0, |cell| self.free(node, sku, cell, self.promised(node, sku).0).max(0))
+        };
+        (self.nodes_of(channel).iter().map(there).sum::<i64>() - others).max(0)
+    }
+
     fn share_a_node(&self, one: &str, other: &str) -> bool {
         let nodes = |id: &str| self.channels.get(id).map(|c| c.nodes.clone()).unwrap_or_default();
         one == other || nodes(one).intersection(&nodes(other)).next().is_some()

@@ -16,7 +16,9 @@ impl Model {
     pub(super) fn route(&mut self, id: &str) {
         // Not by the step that is being done: nobody asked for it.
         let released = self.released.clone();
-        self.drop_holds(id, None, i64::MAX);
+        if self.drop_holds(id, None, i64::MAX) > 0 {
+            self.resting.insert(id.to_owned());
+        }
         self.released = released;
         let channel = self.orders[id].channel.clone();
         let owns = |of: &Option<String>| of.as_ref().is_none_or(|of| *of == channel);
@@ -73,7 +75,7 @@ impl Model {
                 Action::Offer { .. } => {
                     let spot = Spot { action: number, ..spot };
                     let parts = by_node(&plan.replace(Vec::new()).unwrap_or_default());
-                    if parts.is_empty() {
+                    if !usable {
                         let all = self.open(id).into_iter().enumerate().filter(|(_, q)| *q > 0).collect();
                         self.make_offer(id, spot, all, &ranked);
                     }

@@ -120,8 +120,15 @@ fn every_path_answers_every_role_as_the_table_says() {
                 };
                 let (asked_for, body) = (filled(asked_for), filled(body));
                 let mut got = |headers: &str| asked(&running, &mut http, method, &asked_for, headers, &body);
-                let open =
-                    matches!(*path, "/livez" | "/readyz" | "/metrics" | "/v1/openapi.json" | "/openapi.json");
+                let open = matches!(
+                    *path,
+                    "/livez"
+                        | "/readyz"
+                        | "/metrics"
+                        | "/v1/openapi.json"
+                        | "/openapi.json"
+                        | "/v1/asyncapi.json"
+                );
                 for nobody in ["", "authorization: Bearer the-token-of-nobody\r\n"] {
                     let (got, wanted) = (got(nobody), if open { 200 } else { 401 });
                     if got != wanted {

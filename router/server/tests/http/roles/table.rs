@@ -57,6 +57,11 @@ const EARLY: [u16; 7] = [202, 202, 202, 403, 403, 403, 403];
 const EARLY_OTHER: [u16; 7] = [202, 202, 403, 403, 403, 403, 403];
 const NEW: [u16; 7] = [201, 201, 201, 403, 403, 403, 403];
 const NEW_OTHER: [u16; 7] = [201, 201, 403, 403, 403, 403, 403];
+/// The message is right, and how things stand is against it.
+const AGAINST: [u16; 7] = [409, 409, 403, 403, 403, 403, 403];
+const AGAINST_NODE: [u16; 7] = [409, 409, 403, 409, 403, 403, 403];
+const CHANNEL: [u16; 7] = [200, 200, 200, 403, 403, 403, 403];
+const CHANNEL_OTHER: [u16; 7] = [200, 200, 403, 403, 403, 403, 403];
 const MISSING_NODE: [u16; 7] = [404, 404, 403, 404, 404, 404, 404];
 const MISSING_CHANNEL: [u16; 7] = [404, 404, 404, 403, 404, 404, 404];
 
@@ -159,6 +164,97 @@ pub(super) const ROWS: &[Row] = &[
         (r#"{"order":"@web:work","node":"s1"}"#, NODE),
         (r#"{"order":"@shop:work","node":"s2"}"#, OPERATORS),
     ),
+    post(
+        "/v1/fulfilments/accepted",
+        (r#"{"order":"@web:1","node":"s1"}"#, NODE),
+        (r#"{"order":"@shop:2","node":"s2"}"#, OPERATORS),
+    ),
+    // Without a code it is the node's word; then with a wrong one.
+    post(
+        "/v1/fulfilments/handed_over",
+        (r#"{"order":"@web:work","node":"s1"}"#, NODE),
+        (r#"{"order":"@shop:work","node":"s2"}"#, OPERATORS),
+    ),
+    post(
+        "/v1/fulfilments/handed_over",
+        (r#"{"order":"@shop:work","node":"s1","code":"000000"}"#, [SKIP, SKIP, 403, 422, 403, 403, 403]),
+        (r#"{"order":"@shop:work","node":"s2","code":"000000"}"#, [422, 422, 403, 403, 403, 403, 403]),
+    ),
+    post(
+        "/v1/fulfilments/cancel_answers",
+        (r#"{"order":"@web:work","node":"s1","granted":false}"#, [422, 422, 403, 422, 403, 403, 403]),
+        (r#"{"order":"@shop:work","node":"s2","granted":false}"#, [422, 422, 403, 403, 403, 403, 403]),
+    ),
+    post(
+        "/v1/offers/claims",
+        (r#"{"order":"@web:work","node":"s1","epoch":1}"#, AGAINST_NODE),
+        (r#"{"order":"@shop:work","node":"s2","epoch":1}"#, AGAINST),
+    ),
+    // An order of which the caller has nothing is answered as one that is not there.
+    post(
+        "/v1/offers/claims",
+        (r#"{"order":"@shop:work","node":"s1","epoch":1}"#, AGAINST_NODE),
+        (r#"{"order":"o000000000000000000000","node":"s1","epoch":1}"#, AGAINST_NODE),
+    ),
+    post(
+        "/v1/offers/declines",
+        (
+            r#"{"order":"@web:work","offer":"f000000000000000000000000","node":"s1","reason":"other"}"#,
+            AGAINST_NODE,
+        ),
+        (
+            r#"{"order":"@shop:work","offer":"f000000000000000000000000","node":"s2","reason":"other"}"#,
+            AGAINST,
+        ),
+    ),
+    post(
+        "/v1/nodes/requests",
+        (r#"{"node":"s1","act":"resume"}"#, NODE),
+        (r#"{"node":"s2","act":"resume"}"#, OPERATORS),
+    ),
+    // Operations only.
+    post(
+        "/v1/nodes/requests",
+        (r#"{"node":"s1","act":"evacuate"}"#, [SKIP, SKIP, 403, 403, 403, 403, 403]),
+        (r#"{"node":"s2","act":"evacuate"}"#, [SKIP, SKIP, 403, 403, 403, 403, 403]),
+    ),
+    post(
+        "/v1/steers",
+        (r#"{"channel":"web","id":"later-@n","act":"approve","key":"@n"}"#, but(EARLY, CONNECTOR, 403)),
+        (r#"{"channel":"shop","id":"later-@n","act":"approve","key":"@n"}"#, EARLY_OTHER),
+    ),
+    post(
+        "/v1/reservations",
+        (
+            r#"{"channel":"web","id":"held","node":"s1","lines":[{"line":"1","sku":"A","qty":1}],"key":"@n"}"#,
+            CHANNEL,
+        ),
+        (
+            r#"{"channel":"shop","id":"held","node":"s2","lines":[{"line":"1","sku":"B","qty":1}],"key":"@n"}"#,
+            CHANNEL_OTHER,
+        ),
+    ),
+    post(
+        "/v1/reservations/extensions",
+        (r#"{"channel":"web","id":"held","ttl_s":900,"key":"@n"}"#, CHANNEL),
+        (r#"{"channel":"shop","id":"held","ttl_s":900,"key":"@n"}"#, CHANNEL_OTHER),
+    ),
+    post(
+        "/v1/releases",
+        // Nothing is held of that line.
+        (r#"{"channel":"web","id":"held","lines":[{"line":"2"}],"key":"@n"}"#, but(AGAINST, CONNECTOR, 409)),
+        (r#"{"channel":"shop","id":"held","lines":[{"line":"2"}],"key":"@n"}"#, AGAINST),
+    ),
+    post(
+        "/v1/stock/channel_policies",
+        (r#"{"channel":"web","zone":"z","sku":"A","threshold":1}"#, OPERATORS),
+        (r#"{"channel":"shop","zone":"z","sku":"B","threshold":1}"#, OPERATORS),
+    ),
+    post(
+        "/v1/quotas",
+        (r#"{"channel":"web","sku":"Q","backorder":100,"weights":[{"zone":"z","weight":1}]}"#, OPERATORS),
+        (r#"{"channel":"shop","sku":"Q","backorder":100,"weights":[{"zone":"z","weight":1}]}"#, OPERATORS),
+    ),
     post("/v1/zones", (r#"{"id":"z"}"#, OPERATORS), (r#"{"id":"y"}"#, OPERATORS)),
     post("/v1/nodes", (r#"{"id":"s1","zone":"z"}"#, OPERATORS), (r#"{"id":"s2","zone":"z"}"#, OPERATORS)),
     post("/v1/items", (r#"{"sku":"A"}"#, OPERATORS), (r#"{"sku":"B"}"#, OPERATORS)),
@@ -209,6 +305,16 @@ pub(super) const ROWS: &[Row] = &[
         ("/v1/orders/@shop:2", [200, 200, 404, 404, 200, 200, 200]),
     ),
     get(
+        "/v1/orders/{id}/pickup-code",
+        ("/v1/orders/web:1/pickup-code", [200, 200, 200, 403, 200, 403, 403]),
+        ("/v1/orders/shop:2/pickup-code", [200, 200, 404, 403, 200, 403, 403]),
+    ),
+    get(
+        "/v1/orders/{id}/contact",
+        ("/v1/orders/web:1/contact", NODE),
+        ("/v1/orders/shop:2/contact", [200, 200, 403, 404, 403, 403, 403]),
+    ),
+    get(
         "/v1/orders",
         ("/v1/orders?external_id=1", [200; 7]),
         ("/v1/orders?external_id=2", [200, 200, NONE, NONE, 200, 200, 200]),
@@ -247,15 +353,21 @@ pub(super) const ROWS: &[Row] = &[
         ("/v1/nodes/s2/stream", READ_OTHER_NODE),
     ),
     get("/v1/queues", ("/v1/queues", READ), ("/v1/queues", READ)),
+    get(
+        "/v1/holds/{id}",
+        ("/v1/holds/web:held", READ_CHANNEL),
+        ("/v1/holds/shop:held", but(READ_CHANNEL, CONNECTOR, 404)),
+    ),
     get("/v1/holds/{id}", ("/v1/holds/web:1", MISSING_CHANNEL), ("/v1/holds/shop:2", MISSING_CHANNEL)),
     get(
         "/v1/pools",
-        ("/v1/pools?channel=web", none(READ_CHANNEL)),
-        ("/v1/pools?channel=shop", none(READ_CHANNEL)),
+        ("/v1/pools?channel=web", READ_CHANNEL),
+        ("/v1/pools?channel=shop", but(READ_CHANNEL, CONNECTOR, NONE)),
     ),
     open("/livez"),
     open("/readyz"),
     open("/metrics"),
     open("/v1/openapi.json"),
     open("/openapi.json"),
+    open("/v1/asyncapi.json"),
 ];
