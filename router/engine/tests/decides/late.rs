@@ -8,7 +8,7 @@ use router_schemas::{
         part::{Part, PartCancel, PartLine, PartRef, PartReport},
         reference::{Reference, Zone},
     },
-    envelope::{self, Meta},
+    envelope::{self, Meta, Source},
     event::Outcome,
     id::{Identity, OrderId},
     limits::REMEMBER_MS,
@@ -174,4 +174,25 @@ fn a_node_and_its_cells_are_shown() {
     let mut whole = Vec::new();
     run.engine.snapshot(&mut whole);
     assert_eq!(written, whole, "a snapshot is the same, piece by piece or at once");
+}
+
+#[test]
+fn a_fact_without_a_key_counts_once_by_its_place_in_its_source() {
+    let mut run = with_home();
+    let mut on_hand = |id: &str, incarnation: u32, offset: u64, index: u32| {
+        let source = Source { id: id.into(), incarnation, partition: 0, offset, index };
+        let meta = Meta { source: Some(source), ..Meta::default() };
+        let payload = envelope::to_vec(None, &meta, &receipt("near", "A", 1));
+        let input = Input { offset: run.offset, at: 1_000_000, skipped: false, payload: &payload };
+        run.engine.apply(input, &mut Outputs::default());
+        run.offset += 1;
+        run.engine.cells("A")[0].on_hand
+    };
+    assert_eq!(on_hand("tills", 0, 0, 0), Qty::units(6));
+    assert_eq!(on_hand("tills", 0, 0, 0), Qty::units(6), "the same record again");
+    assert_eq!(on_hand("tills", 0, 0, 1), Qty::units(7), "the second fact of the record");
+    assert_eq!(on_hand("tills", 0, 9, 0), Qty::units(8));
+    assert_eq!(on_hand("tills", 0, 3, 0), Qty::units(8), "one from before");
+    assert_eq!(on_hand("tills", 1, 0, 0), Qty::units(9), "the topic was made anew");
+    assert_eq!(on_hand("office", 0, 0, 0), Qty::units(10), "another source");
 }
