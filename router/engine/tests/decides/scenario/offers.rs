@@ -119,6 +119,8 @@ fn rules(words: &mut Words) -> Result<RuleSet, String> {
         routings: vec![routing],
         reasons,
         retry: if words.flag("stock_only") { Retry::Stock } else { Retry::AnyChange },
+        note: None,
+        published: None,
     })
 }
 
