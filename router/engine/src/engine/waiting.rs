@@ -213,7 +213,7 @@ impl Engine {
     }
 
     /// Whether the order's rule set has it looked at again for more stock only.
-    fn retries_by_stock(&self, order: &Order) -> bool {
+    pub(super) fn retries_by_stock(&self, order: &Order) -> bool {
         self.index.rules.of_zone(&order.zone).set.retry == Retry::Stock
     }
 

@@ -322,7 +322,8 @@ fn steps(c: &mut Chance, nodes: &[String], skus: &[String]) -> Vec<Value> {
             other_step(c, (nodes, skus), &order, lines, channel)
         };
         if c.percent(6) && !["policy", "advance", "query"].iter().any(|op| step["op"] == *op) {
-            step["key"] = json!(format!("k{}", c.below(3)));
+            let op = step["op"].as_str().unwrap_or_default();
+            step["key"] = json!(format!("{op}-{}", c.below(3)));
             if c.percent(50) {
                 steps.push(step.clone());
             }
