@@ -184,10 +184,14 @@ impl Engine {
                 let known = self.index.nodes.get(name).copied();
                 let here = |n: &u32| {
                     let node = &self.state.nodes[*n as usize];
-                    let takes = node.node.enabled || said.qty.is_zero();
-                    node.known && takes && node.node.zone == zone
+                    node.known && node.node.zone == zone
                 };
-                Some(known.filter(here).ok_or_else(|| (Refusal::Invalid, format!("no node {name} here")))?)
+                let node =
+                    known.filter(here).ok_or_else(|| (Refusal::Invalid, format!("no node {name} here")))?;
+                if !self.state.nodes[node as usize].node.enabled && said.qty.is_positive() {
+                    return Err((Refusal::NoStock, format!("node {name} is disabled")));
+                }
+                Some(node)
             }
             None => None,
         };

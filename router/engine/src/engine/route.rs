@@ -233,7 +233,7 @@ impl Engine {
                 if waiting.insert(key) {
                     self.state.waited.insert(sku);
                     self.state.step_in(sku, key);
-                    if self.has_arrived(order, sku) {
+                    if self.retries_by_stock(order) && self.has_arrived(order, sku) {
                         self.state.mark(sku, false);
                     }
                 }

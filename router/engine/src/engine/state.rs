@@ -110,8 +110,8 @@ pub struct Look {
     pub next: WaitKey,
     /// Look at all, whether something is available or not: more than stock changed.
     pub all: bool,
-    /// The looks themselves made something available: once more, from the start.
-    pub again: bool,
+    /// The looks themselves made something available: once more, from the start; true: from stock.
+    pub again: Option<bool>,
     /// Of the SKU more can be given from stock than before.
     pub rise: bool,
 }
@@ -399,18 +399,19 @@ impl State {
         let Some(next) = self.skus[sku as usize].waiting.first().copied() else { return };
         let known = self.looks.get(&sku).copied();
         let all = all || known.is_some_and(|l| l.all);
-        let rise = rise || known.is_some_and(|l| l.rise);
         match known {
             // From the start now, it would never end.
             Some(look) if self.looking == Some(sku) => {
-                self.looks.insert(sku, Look { all, rise, again: true, ..look });
+                let rise = rise || look.again == Some(true);
+                self.looks.insert(sku, Look { all, again: Some(rise), ..look });
             }
             _ => {
                 if let Some(look) = known {
                     self.turns.remove(&(look.next, sku));
                 }
                 self.turns.insert((next, sku));
-                self.looks.insert(sku, Look { next, all, rise, again: false });
+                let rise = rise || known.is_some_and(|l| l.rise || l.again == Some(true));
+                self.looks.insert(sku, Look { next, all, rise, again: None });
             }
         }
     }

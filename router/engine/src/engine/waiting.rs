@@ -65,9 +65,9 @@ impl Engine {
         gave.sort_by_key(|(sku, node, _)| (*sku, *node));
         gave.dedup_by_key(|(sku, node, _)| (*sku, *node));
         for (sku, node, before) in gave.drain(..) {
-            let zone = &self.state.nodes[node as usize].node.zone;
-            let by_stock = self.index.rules.of_zone(zone).set.retry == Retry::Stock;
-            if by_stock && self.state.standing(sku, node).atp > before {
+            let at = &self.state.nodes[node as usize];
+            let by_stock = self.index.rules.of_zone(&at.node.zone).set.retry == Retry::Stock;
+            if by_stock && at.known && at.node.enabled && self.state.standing(sku, node).atp > before {
                 self.state.mark_rise(sku);
             }
         }
@@ -177,9 +177,9 @@ impl Engine {
                 }
             }
             // All were looked at, or nothing is left for those that follow.
-            let again = self.state.looks.remove(&sku).filter(|l| l.again);
-            if let Some(look) = again {
-                self.state.mark_as(sku, look.all, look.rise);
+            let look = self.state.looks.remove(&sku);
+            if let Some((all, rise)) = look.and_then(|look| Some((look.all, look.again?))) {
+                self.state.mark_as(sku, all, rise);
             }
         }
     }
@@ -218,7 +218,7 @@ impl Engine {
     }
 
     /// Whether the order's rule set has it looked at again for more stock only.
-    fn retries_by_stock(&self, order: &Order) -> bool {
+    pub(super) fn retries_by_stock(&self, order: &Order) -> bool {
         self.index.rules.of_zone(&order.zone).set.retry == Retry::Stock
     }
 

@@ -3,7 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
-    expect::{AllocationRow, Allocations, Available, ClaimsOk, Expect, Held, Matching, NodeSkuAmount, State},
+    expect::{
+        AllocationRow, Allocations, Available, Can, ClaimsOk, Expect, Held, Matching, NodeSkuAmount, State,
+    },
     format::{Amount, Quantity},
     subject::Snapshot,
 };
@@ -50,10 +52,15 @@ pub fn found(now: &Snapshot) -> Expect {
         qty: Amount(qty),
     });
     expect.held = Some(held.collect());
+    let can = |qty, ok| Can { qty: Amount(qty), ok };
     let channels = now.ats.iter().map(|((channel, sku), qty)| Available {
         channel: Some(channel.clone()),
         sku: sku.clone(),
         qty: Some(*qty),
+        can: match qty {
+            Quantity::Limited(Amount(qty)) => Some(vec![can(*qty, true), can(*qty + 1, false)]),
+            Quantity::Unlimited => Some(vec![can(1_000_000_000, true)]),
+        },
         ..Available::default()
     });
     let cells = now.cells.iter().filter(|(_, c)| c.atp != Quantity::Unlimited);
@@ -72,4 +79,13 @@ pub fn found(now: &Snapshot) -> Expect {
     expect.orders_by_rule = Some(now.orders_by_rule.clone());
     expect.queued = Some(now.queued.clone());
     expect
+}
+
+/// As [`found`], with the sums over all nodes only.
+pub fn found_in_total(now: &Snapshot) -> Expect {
+    let claims_ok = Some(ClaimsOk::AtMost(now.claims_ok));
+    let expect = found(now);
+    let rows = expect.allocations.map(|allocations| allocations.rows).unwrap_or_default();
+    let allocations = Some(Allocations { matching: Matching::Totals, rows });
+    Expect { claims_ok, allocations, ..expect }
 }

@@ -9,7 +9,7 @@ use super::{
     amount::written,
     expect::Outcome,
     format::Scenario,
-    found::found,
+    found::{found, found_in_total},
     model::Model,
     read::read,
     step::Step,
@@ -160,7 +160,7 @@ fn node(c: &mut Chance, id: &str, skus: &[String]) -> Value {
     }
     let mut node = json!({"id": id, "stock": stock});
     if c.percent(75) {
-        node["sequence"] = json!(c.below(3));
+        node["sequence"] = json!(*c.pick(&[0, 1, 2, u64::MAX]));
     }
     if c.percent(75) {
         // Whole degrees apart on the equator: no two distances are near to each other, or to a radius.
@@ -253,7 +253,9 @@ fn sort(c: &mut Chance, nodes: &[String]) -> Value {
         8 => json!({"by": "inventory_balance", "of": *c.pick(&["on_hand", "unallocated", "atp"])}),
         9 => json!({"by": "attribute", "name": "city", "order": order}),
         _ => {
-            let rank = |c: &mut Chance| if c.percent(20) { json!(null) } else { json!(c.below(3)) };
+            let rank = |c: &mut Chance| {
+                if c.percent(20) { json!(null) } else { json!(*c.pick(&[-7, 0, 2, i64::MAX])) }
+            };
             let ranks: BTreeMap<String, Value> =
                 c.some(nodes, 85).into_iter().map(|n| (n, rank(c))).collect();
             json!({"by": "rank_table", "ranks": ranks})
@@ -262,14 +264,17 @@ fn sort(c: &mut Chance, nodes: &[String]) -> Value {
 }
 
 fn order_lines(c: &mut Chance, nodes: &[String], skus: &[String], least: u64) -> Value {
-    let lines = (1..=1 + c.below(3)).map(|n| {
-        let qty = written(((least + c.below(4)) * 1000) as i64);
+    let most = if c.percent(3) { 0 } else { 1 + c.below(3) };
+    let lines = (1..=most).map(|n| {
+        let least = if c.percent(4) { 0 } else { least * 1000 };
+        let part = if c.percent(8) { 125 } else { 0 };
+        let qty = written((least + c.below(4) * 1000 + part) as i64);
         let mut line = json!({"line": n.to_string(), "sku": c.pick(skus), "qty": qty});
         if c.percent(60) {
             line["price"] = json!(c.amount(4));
         }
         if c.percent(12) {
-            line["node"] = json!(c.pick(nodes));
+            line["node"] = if c.percent(4) { json!("nowhere") } else { json!(c.pick(nodes)) };
         }
         if c.percent(30) {
             line["group"] = json!("g");
@@ -279,77 +284,122 @@ fn order_lines(c: &mut Chance, nodes: &[String], skus: &[String], least: u64) ->
     json!(lines.collect::<Vec<_>>())
 }
 
+/// An order that was placed, and how many lines it has.
+type Placed = Vec<(String, u64)>;
+
 fn steps(c: &mut Chance, nodes: &[String], skus: &[String]) -> Vec<Value> {
-    let mut steps = Vec::new();
-    let mut placed: Vec<String> = Vec::new();
-    for n in 0..4 + c.below(8) {
-        let channel = *c.pick(&["default", "default", "other"]);
+    let mut steps: Vec<Value> = Vec::new();
+    let mut placed = Placed::new();
+    let few = c.percent(60);
+    for n in 0..4 + c.below(if few { 8 } else { 16 }) {
+        let channel = if c.percent(3) { "nobody's" } else { *c.pick(&["default", "default", "other"]) };
         let near = json!({"lat": 0.0, "lng": 0.3});
-        if placed.is_empty() || c.percent(22) {
-            let order = format!("o{}", placed.len() + 1);
+        let mut step = if placed.is_empty() || c.percent(if few { 22 } else { 35 }) {
+            let order = format!("o{n}");
             if c.percent(20) {
-                let mut reserve =
-                    json!({"op": "reserve", "order": order, "lines": order_lines(c, nodes, skus, 0)});
-                if c.percent(50) {
-                    reserve["node"] = json!(c.pick(nodes));
-                } else {
-                    reserve["channel"] = json!(channel);
-                }
-                if c.percent(50) {
-                    reserve["ttl_s"] = json!(10 + c.below(20));
-                }
-                for line in reserve["lines"].as_array_mut().into_iter().flatten() {
-                    let line = line.as_object_mut().expect("a line is an object");
-                    ["price", "node", "group"].iter().for_each(|key| drop(line.remove(*key)));
-                }
-                steps.push(reserve);
+                steps.push(reserve(c, nodes, skus, &order, channel));
             }
             let mut place = json!({"op": "place", "order": order, "channel": channel});
             place["lines"] = order_lines(c, nodes, skus, 1);
+            let lines = place["lines"].as_array().map_or(0, Vec::len) as u64;
             if c.percent(70) {
                 place["address"] = near;
             }
             if c.percent(30) {
                 place["preferred_node"] = json!(c.pick(nodes));
             }
-            if c.percent(10) {
-                place["key"] = json!(format!("k{n}"));
-                steps.push(place.clone());
+            match c.percent(8) {
+                true => {
+                    let count = 1 + c.below(3);
+                    place["count"] = json!(count);
+                    placed.extend((1..=count).map(|nth| (format!("{order}-{nth}"), lines)));
+                }
+                false => placed.push((order, lines)),
             }
-            steps.push(place);
-            placed.push(order);
-            continue;
-        }
-        let order = c.pick(&placed).clone();
-        let some = |c: &mut Chance, op: &str| {
-            let mut step = json!({"op": op, "order": order});
-            if c.percent(50) {
-                step["lines"] = json!([{"line": "1", "qty": written(1000 + 1000 * c.below(2) as i64)}]);
-            }
-            step
+            place
+        } else {
+            let (order, lines) = c.pick(&placed).clone();
+            other_step(c, (nodes, skus), &order, lines, channel)
         };
-        let (node, sku) = (c.pick(nodes).clone(), c.pick(skus).clone());
-        steps.push(match c.below(20) {
-            0..=4 => json!({"op": "claim", "order": order, "node": node}),
-            5..=7 => {
-                let effect = *c.pick(&["none", "subtract", "subtract_atp", "zero"]);
-                json!({"op": "decline", "order": order, "node": node, "reason": format!("is-{effect}")})
+        if c.percent(6) && !["policy", "advance", "query"].iter().any(|op| step["op"] == *op) {
+            let op = step["op"].as_str().unwrap_or_default();
+            step["key"] = json!(format!("{op}-{}", c.below(3)));
+            if c.percent(50) {
+                steps.push(step.clone());
             }
-            8..=9 => some(c, "cancel"),
-            10 => some(c, "release"),
-            11..=12 => some(c, "ship"),
-            13 => json!({"op": "receive", "node": node, "sku": sku, "qty": c.amount(4)}),
-            14 => {
-                let sign = if c.percent(60) { "-" } else { "" };
-                json!({"op": "adjust", "node": node, "sku": sku, "qty": format!("{sign}{}", c.amount(4))})
-            }
-            15 => json!({"op": "policy", "channel": channel, "sku": sku, "threshold": c.amount(2), "backorder": backorder(c)}),
-            16..=17 => json!({"op": "advance", "seconds": 5 + c.below(20)}),
-            _ => json!({"op": "query", "what": "candidates", "channel": channel, "address": near,
-                "lines": order_lines(c, nodes, skus, 1), "expect": {"nodes": [], "match": "ordered"}}),
-        });
+        }
+        steps.push(step);
     }
     steps
+}
+
+fn reserve(c: &mut Chance, nodes: &[String], skus: &[String], order: &str, channel: &str) -> Value {
+    let mut reserve = json!({"op": "reserve", "order": order, "lines": order_lines(c, nodes, skus, 0)});
+    if c.percent(50) {
+        reserve["node"] = json!(c.pick(nodes));
+    } else {
+        reserve["channel"] = json!(channel);
+    }
+    if c.percent(50) {
+        reserve["ttl_s"] = json!(10 + c.below(30));
+    }
+    if c.percent(20) {
+        reserve["allow_backorder"] = json!(true);
+    }
+    for line in reserve["lines"].as_array_mut().into_iter().flatten() {
+        let line = line.as_object_mut().expect("a line is an object");
+        ["price", "node", "group"].iter().for_each(|key| drop(line.remove(*key)));
+    }
+    reserve
+}
+
+fn other_step(
+    c: &mut Chance,
+    (nodes, skus): (&[String], &[String]),
+    order: &str,
+    lines: u64,
+    channel: &str,
+) -> Value {
+    let some = |c: &mut Chance, op: &str| {
+        let mut step = json!({"op": op, "order": order});
+        if c.percent(60) && lines > 0 {
+            let named: Vec<u64> = (1..=lines).filter(|_| c.percent(60)).collect();
+            let line = |line: &u64| json!({"line": line.to_string(), "qty": c.amount(5)});
+            let named: Vec<Value> = named.iter().map(line).collect();
+            if !named.is_empty() {
+                step["lines"] = json!(named);
+            }
+        }
+        step
+    };
+    let (node, sku) = (c.pick(nodes).clone(), c.pick(skus).clone());
+    match c.below(21) {
+        0..=4 => json!({"op": "claim", "order": order, "node": node}),
+        5..=7 => {
+            let effect = *c.pick(&["none", "subtract", "subtract_atp", "zero", "unheard-of"]);
+            json!({"op": "decline", "order": order, "node": node, "reason": format!("is-{effect}")})
+        }
+        8..=9 => some(c, "cancel"),
+        10 => some(c, "release"),
+        11..=12 => some(c, "ship"),
+        13 => json!({"op": "receive", "node": node, "sku": sku, "qty": c.amount(4)}),
+        14 => {
+            let sign = if c.percent(60) { "-" } else { "" };
+            json!({"op": "adjust", "node": node, "sku": sku, "qty": format!("{sign}{}", c.amount(4))})
+        }
+        15 => {
+            let (threshold, backorder) = (c.amount(2), backorder(c));
+            json!({"op": "policy", "channel": channel, "sku": sku, "threshold": threshold, "backorder": backorder})
+        }
+        16..=17 => {
+            let most = if c.percent(30) { 100 } else { 20 };
+            json!({"op": "advance", "seconds": 5 + c.below(most)})
+        }
+        18 => reserve(c, nodes, skus, order, channel),
+        _ => json!({"op": "query", "what": "candidates", "channel": channel,
+            "address": {"lat": 0.0, "lng": 0.3}, "lines": order_lines(c, nodes, skus, 1),
+            "expect": {"nodes": [], "match": "ordered"}}),
+    }
 }
 
 /// Runs the model, and writes down what it finds.
@@ -391,7 +441,7 @@ pub fn expect_what_the_model_finds(scenario: &mut Scenario) {
             Step::Advance(of) => of.expect = Some(expect),
         }
     }
-    scenario.expect = Some(found(&model.snapshot().expect("the model shows everything")));
+    scenario.expect = Some(found_in_total(&model.snapshot().expect("the model shows everything")));
 }
 
 fn released(done: &Done) -> Vec<super::expect::SkuAmount> {

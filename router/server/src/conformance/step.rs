@@ -93,6 +93,16 @@ pub struct Place {
     pub expect: Option<Expect>,
 }
 
+impl Place {
+    /// The orders that it places.
+    pub fn names(&self) -> Vec<String> {
+        match self.count {
+            None => vec![self.order.clone()],
+            Some(count) => (1..=count).map(|n| format!("{}-{n}", self.order)).collect(),
+        }
+    }
+}
+
 /// An address.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

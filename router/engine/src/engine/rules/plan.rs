@@ -255,7 +255,8 @@ impl<'a> Spread<'a> {
             self.take_at(**node, &mut fill);
             fill.nodes > 0
         };
-        let useful: Vec<u32> = ranked.iter().filter(gives).copied().collect();
+        // Where the rest may come later, one that has nothing is a plan as well.
+        let useful: Vec<u32> = ranked.iter().filter(|node| backorders || gives(node)).copied().collect();
         // So many nodes, however they are chosen, must be able to give enough: else no subset of that size is tried.
         let reaches: Vec<Vec<Qty>> = self.ask.demands.iter().map(|d| self.reach(&useful, d.sku)).collect();
         let reaches = |size: usize| {

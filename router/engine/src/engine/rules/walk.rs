@@ -140,7 +140,17 @@ impl Engine {
                     self.allocate(order, walk, &mut planned, action, &mut decided, effects);
                 }
                 Action::Backorder => {
-                    // What the plan has on hand is not among it, whatever comes first in the rule.
+                    // On hand goes first, where the rule allocates it as well before it goes on.
+                    let ends = |a: &&Action| {
+                        matches!(
+                            a,
+                            Action::Offer(_) | Action::NextRule | Action::Queue(_) | Action::Forward(_)
+                        )
+                    };
+                    let mut next = actions[nth..].iter().take_while(|a| !ends(a));
+                    if let Some(allocate) = next.find(|a| matches!(a, Action::Allocate { .. })) {
+                        self.allocate(order, walk, &mut planned, allocate, &mut decided, effects);
+                    }
                     let later = planned.shares.as_mut().map(|s| std::mem::take(&mut s.later));
                     let later = later.unwrap_or_default();
                     self.carry_out(order, walk, &later, Unit::Backordered, &mut decided, effects);

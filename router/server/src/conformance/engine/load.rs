@@ -225,7 +225,9 @@ fn channels_of_orders(scenario: &Scenario) -> BTreeMap<String, String> {
     let name = |channel: &Option<String>| channel.clone().unwrap_or_else(|| DEFAULT.into());
     for step in &scenario.steps {
         if let Step::Place(step) = step {
-            all.entry(step.order.clone()).or_insert_with(|| name(&step.channel));
+            for order in step.names() {
+                all.entry(order).or_insert_with(|| name(&step.channel));
+            }
         }
     }
     for step in &scenario.steps {

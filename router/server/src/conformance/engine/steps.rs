@@ -60,10 +60,9 @@ impl EngineSubject {
     }
 
     fn place_all(&mut self, place: &step::Place) -> Done {
-        let Some(count) = place.count else { return self.place_one(place, &place.order) };
         let mut last = Done::default();
-        for n in 1..=count {
-            let done = self.place_one(place, &format!("{}-{n}", place.order));
+        for name in place.names() {
+            let done = self.place_one(place, &name);
             if last.outcome == Outcome::Ok {
                 last = done;
             }
@@ -86,6 +85,10 @@ impl EngineSubject {
     }
 
     fn reserve(&mut self, reserve: &step::Reserve) -> Done {
+        if reserve.lines.is_empty() {
+            // The engine takes no such request.
+            return Done::default();
+        }
         let line = |line: &step::OrderLine| HoldLine {
             line: line.line.clone(),
             sku: line.sku.clone(),

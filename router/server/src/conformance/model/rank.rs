@@ -13,7 +13,7 @@ use crate::conformance::{
 #[derive(Clone, Debug)]
 enum Value {
     /// Compared as fractions.
-    Ratio(i64, i64),
+    Ratio(i128, i128),
     Text(String),
     Km(f64),
 }
@@ -21,9 +21,7 @@ enum Value {
 impl Value {
     fn compare(&self, other: &Self) -> Ordering {
         match (self, other) {
-            (Self::Ratio(a, b), Self::Ratio(c, d)) => {
-                (i128::from(*a) * i128::from(*d)).cmp(&(i128::from(*c) * i128::from(*b)))
-            }
+            (Self::Ratio(a, b), Self::Ratio(c, d)) => (a * d).cmp(&(c * b)),
             (Self::Km(a), Self::Km(b)) => a.total_cmp(b),
             (Self::Text(a), Self::Text(b)) => a.as_bytes().cmp(b.as_bytes()),
             _ => Ordering::Equal,
@@ -78,9 +76,10 @@ impl Model {
 
     fn value(&self, sort: &Sort, asked: &Asked<'_>, node: &Node) -> Option<Value> {
         let cell = |sku: &String| self.cell(&node.id, sku);
-        let whole = |n: i64| Some(Value::Ratio(n, 1));
+        let whole = |n: i64| Some(Value::Ratio(n.into(), 1));
+        let thousand = |n: i128| Some(Value::Ratio(n * 1000, 1));
         match sort {
-            Sort::Sequence {} => whole(i64::try_from(node.sequence?).ok()? * 1000),
+            Sort::Sequence {} => thousand(node.sequence?.into()),
             Sort::Coverage {} => {
                 let covered =
                     asked.wanted.iter().filter(|(sku, qty)| self.atp(&node.id, sku) >= **qty).count();
@@ -92,7 +91,7 @@ impl Model {
                 let mut least: Option<Value> = None;
                 for sku in asked.wanted.keys() {
                     let sales = cell(sku)?.weekly_sales.filter(|s| *s > 0)?;
-                    let weeks = Value::Ratio(cell(sku)?.on_hand * 1000, sales);
+                    let weeks = Value::Ratio(i128::from(cell(sku)?.on_hand) * 1000, sales.into());
                     if least.as_ref().is_none_or(|l| weeks.compare(l) == Ordering::Less) {
                         least = Some(weeks);
                     }
@@ -101,10 +100,12 @@ impl Model {
             }
             Sort::CapacityLeft {} => match node.capacity {
                 None => whole(super::NO_LIMIT),
-                Some(c) => whole((c as i64 - self.assigned(&node.id, asked.id) as i64) * 1000),
+                Some(c) => thousand(i128::from(c) - i128::from(self.assigned(&node.id, asked.id))),
             },
             Sort::DeclineRate {} => match self.score.get(&node.id) {
-                Some((declines, offers)) if *offers > 0 => Some(Value::Ratio(declines * 1000, *offers)),
+                Some((declines, offers)) if *offers > 0 => {
+                    Some(Value::Ratio(i128::from(*declines) * 1000, (*offers).into()))
+                }
                 _ => whole(0),
             },
             Sort::Distance { .. } => distance(node, asked.order.address.as_ref()).map(Value::Km),
@@ -127,7 +128,7 @@ impl Model {
                 Attribute::Text(text) => Some(Value::Text(text.clone())),
                 Attribute::List(_) => None,
             },
-            Sort::RankTable { ranks } => whole((*ranks.get(&node.id)?)? * 1000),
+            Sort::RankTable { ranks } => thousand((*ranks.get(&node.id)?)?.into()),
         }
     }
 
@@ -141,7 +142,10 @@ impl Model {
         let mut values = BTreeMap::new();
         for sort in &rule.sorts {
             let number = match self.value(sort, asked, &self.nodes[node]) {
-                Some(Value::Ratio(n, d)) if n != super::NO_LIMIT => n.div_euclid(d),
+                Some(Value::Ratio(n, d)) if n != super::NO_LIMIT.into() => {
+                    let Ok(number) = i64::try_from(n.div_euclid(d)) else { continue };
+                    number
+                }
                 Some(Value::Km(km)) => (km * 1000.0).floor() as i64,
                 _ => continue,
             };
