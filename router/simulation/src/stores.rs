@@ -398,7 +398,7 @@ impl Stores {
                 key,
                 ..Count::default()
             }),
-            3..14 => Command::Receipt(Movement { cell, qty: Qty::units(chance.within(1, 6)), key }),
+            3..14 => Command::Receipt(Movement { cell, qty: Qty::units(chance.within(2, 12)), key }),
             14..17 => {
                 let target = *chance.pick(&[AdjustTarget::OnHand, AdjustTarget::Blocked]);
                 Command::Adjustment(Adjustment { cell, target, delta: Qty::units(chance.within(-3, 3)), key })

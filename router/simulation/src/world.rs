@@ -127,6 +127,12 @@ impl World {
         self
     }
 
+    /// Lets owners that were taken over go on writing.
+    pub fn with_stale_writers(mut self) -> World {
+        self.log.anyone = true;
+        self
+    }
+
     /// Goes on until so many records were applied. An error says what is wrong.
     pub fn run(&mut self, records: u64, progress: &mut dyn FnMut(u64)) -> Result<(), String> {
         while self.applied < records {

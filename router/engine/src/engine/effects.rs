@@ -158,7 +158,7 @@ impl<'a> Effects<'a> {
         let before = state.standing(sku, node);
         let cell = state.cell_mut(sku, node);
         cell.held += delta;
-        assert!(cell.held.0 >= 0, "I2 broken by {}: held", self.position);
+        assert!(cell.held.0 >= 0 || crate::faults::is_any(), "I2 broken by {}: held", self.position);
         self.touch_cell(state, sku, node);
         self.note_availability(state, sku, node, before);
     }
@@ -270,10 +270,13 @@ impl<'a> Effects<'a> {
         let count = |is: bool| Qty(if is { qty.0 } else { 0 });
         let allocated = count(promised(to)) - count(promised(from));
         let backordered = count(to == Unit::Backordered) - count(from == Unit::Backordered);
-        cell.allocated += allocated;
+        if !(fault!(CancelKeepsCell) && to == Unit::Cancelled) {
+            cell.allocated += allocated;
+        }
         cell.backordered += backordered;
         let most = cell.on_hand + cell.backorder_limit();
-        let sound = untracked || !allocated.is_positive() || cell.allocated <= most;
+        let sound =
+            crate::faults::is_any() || untracked || !allocated.is_positive() || cell.allocated <= most;
         assert!(
             sound,
             "I1 broken by {}: {} at {}",
@@ -281,7 +284,9 @@ impl<'a> Effects<'a> {
         );
         // A fact is taken: what was not there cannot leave twice.
         let left = if to == Unit::Shipped && !untracked { qty.0.min(cell.on_hand.0.max(0)) } else { 0 };
-        cell.on_hand -= Qty(left);
+        if !fault!(ShipmentKeepsStock) {
+            cell.on_hand -= Qty(left);
+        }
         let from_stock = if cell.known_outside { allocated - backordered } else { Qty::ZERO };
         if left != 0 || !from_stock.is_zero() {
             cell.remember(now, Qty(-left), from_stock);
@@ -438,7 +443,7 @@ impl<'a> Effects<'a> {
         let rows: SmallVec<[Touched<'_>; 16]> = orders.map(Touched::Order).chain(cells).chain(rare).collect();
         self.write(state, Some(outcome.unwrap_or(Outcome::Applied)), &rows);
         assert!(
-            self.outcomes == 1 || !expected,
+            self.outcomes == 1 || !expected || crate::faults::is_any(),
             "I7 broken by {}: {} outcomes",
             self.position,
             self.outcomes
@@ -448,6 +453,12 @@ impl<'a> Effects<'a> {
 
     /// Writes an event; what it cannot hold goes into further ones.
     fn write(&mut self, state: &State, mut outcome: Option<Outcome>, mut rows: &[Touched<'_>]) {
+        if fault!(OutcomeLeftOut) && state.clock.hybrid % 64 == 1 {
+            outcome = None;
+        }
+        if fault!(RowLeftOut) && state.clock.hybrid % 64 == 1 && !rows.is_empty() {
+            rows = &rows[..rows.len() - 1];
+        }
         self.outcomes += usize::from(outcome.is_some());
         let (topic, partition) = self.target(Topic::Events);
         let mut item = self.item;
