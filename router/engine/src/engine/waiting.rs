@@ -78,7 +78,7 @@ impl Engine {
 
     fn is_timer_due(&self) -> bool {
         let now = self.state.clock.engine;
-        self.state.timed.first().is_some_and(|(at, _)| *at <= now && !fault!(ScheduledNever))
+        self.state.timed.first().is_some_and(|(at, _)| *at <= now)
             || self.state.days.first().is_some_and(|(at, _)| *at <= now)
             || self.state.closed.first().is_some_and(|(at, _)| *at <= now)
             || self.state.pauses.first().is_some_and(|(at, _)| *at <= now)
@@ -88,9 +88,7 @@ impl Engine {
     /// Fires one timer that is due. False: none is.
     fn fire_timer(&mut self, effects: &mut Effects<'_>) -> bool {
         let now = self.state.clock.engine;
-        if let Some((at, id)) =
-            self.state.timed.first().copied().filter(|(at, _)| *at <= now && !fault!(ScheduledNever))
-        {
+        if let Some((at, id)) = self.state.timed.first().copied().filter(|(at, _)| *at <= now) {
             self.state.timed.remove(&(at, id));
             effects.begin_item();
             self.with_order(id, |engine, order| engine.retry(order, None, effects));
