@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 
-.PHONY: help setup demo run crash fuzz fuzz-quick test test-quick http schemas bench lint check
+.PHONY: help setup demo run crash fuzz fuzz-quick simulate simulate-long test test-quick http schemas bench lint check
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
@@ -28,6 +28,17 @@ fuzz: setup ## look for inputs that break the decoder, the records or the journa
 fuzz-quick: setup ## ten seconds for each fuzz target
 	@deploy/setup.sh fuzz
 	deploy/fuzz.sh 10
+
+SEED ?= 1
+SEEDS ?= 2
+RECORDS ?= 1500000
+simulate: setup ## all stages with faults, SEEDS (2) runs of RECORDS (1500000) from SEED (1) on; then that deliberate faults are found
+	cargo run --locked --profile simulation -p router-simulation -- --seed $(SEED) --seeds $(SEEDS) --records $(RECORDS)
+	cargo test --locked --profile simulation -p router-simulation --features faults --test faults -- --nocapture
+
+simulate-long: ## a hundred million records, on one core in the background
+	cargo build --locked --profile simulation -p router-simulation
+	nice -n 19 target/simulation/router-simulation --seed $(SEED) --records 100000000
 
 test: setup ## every test
 	cargo test --workspace --locked

@@ -28,6 +28,9 @@ pub type Sent = (TopicPartition, Meta, Command);
 /// Orders that callers remember and change.
 const REMEMBERED: usize = 300;
 
+/// Orders that are not closed, beyond which customers give the oldest up.
+const UNFINISHED: usize = 150;
+
 /// An order as its platform knows it.
 #[derive(Clone)]
 struct Known {
@@ -80,7 +83,7 @@ impl Callers {
             sent.extend(self.later.remove(&key));
         }
         let fresh = match self.chance.below(10) {
-            0..5 => self.about_order(now),
+            0..5 => self.about_order(now, ledger),
             _ => self.stores.act(now, ledger),
         };
         let Some(command) = fresh else { return sent };
@@ -144,8 +147,22 @@ impl Callers {
         self.stores.saw(command, events)
     }
 
-    fn about_order(&mut self, now: i64) -> Option<Command> {
+    fn about_order(&mut self, now: i64, ledger: &Ledger) -> Option<Command> {
         let known = self.known.len();
+        if let Some(row) = ledger.oldest_beyond(UNFINISHED) {
+            // Customers do not wait for ever.
+            let (identity, content) = (row.identity.clone(), self.hash());
+            let (version, lines, ask) = (Some(u64::MAX), Vec::new(), true);
+            return Some(Command::Cancel(Cancel {
+                to: None,
+                identity,
+                version,
+                updated_at: None,
+                content,
+                lines,
+                ask,
+            }));
+        }
         if known < 20 || self.chance.one_in(3) {
             return Some(self.place(now));
         }

@@ -18,6 +18,7 @@ use router_schemas::{
     geo::UnitVector,
     id::{Identity, OfferId, OrderId},
     quantity::Qty,
+    row::{OfferEntry, Row},
     rules::{
         Action, Assignment, Balance, Filter, FilterBy, Late, Multi, Offer, Reason, Retry, Routing, Rule,
         RuleSet, Sort, StockEffect,
@@ -45,6 +46,8 @@ struct Offered {
 /// All of them.
 pub struct Stores {
     chance: Chance,
+    /// Claims that come about when their offer ends.
+    timely: Vec<(i64, Claim)>,
     /// Offers of late, the newest at the end.
     offered: VecDeque<Offered>,
     sequence: u64,
@@ -70,7 +73,7 @@ pub fn partition_of(zone: &str) -> u16 {
 impl Stores {
     /// Stores of a seed.
     pub fn new(chance: Chance) -> Stores {
-        Stores { chance, offered: VecDeque::new(), sequence: 0 }
+        Stores { chance, timely: Vec::new(), offered: VecDeque::new(), sequence: 0 }
     }
 
     /// Zones, channels, nodes, items, rules.
@@ -304,7 +307,10 @@ impl Stores {
     }
 
     /// What a store, a warehouse or operations says.
-    pub fn act(&mut self, _now: i64, ledger: &Ledger) -> Option<Command> {
+    pub fn act(&mut self, now: i64, ledger: &Ledger) -> Option<Command> {
+        if let Some(due) = self.timely.iter().position(|(at, _)| *at <= now) {
+            return Some(Command::Claim(self.timely.swap_remove(due).1));
+        }
         let chance = &mut self.chance;
         match chance.below(20) {
             0..5 => self.about_offer(),
@@ -399,7 +405,7 @@ impl Stores {
                 key,
                 ..Count::default()
             }),
-            3..14 => Command::Receipt(Movement { cell, qty: Qty::units(chance.within(1, 6)), key }),
+            3..14 => Command::Receipt(Movement { cell, qty: Qty::units(chance.within(2, 12)), key }),
             14..17 => {
                 let target = *chance.pick(&[AdjustTarget::OnHand, AdjustTarget::Blocked]);
                 Command::Adjustment(Adjustment { cell, target, delta: Qty::units(chance.within(-3, 3)), key })
@@ -457,6 +463,16 @@ impl Stores {
     /// What the stages told.
     pub fn saw(&mut self, _: Option<&Command>, events: &[Event]) -> Result<(), String> {
         for event in events {
+            for row in &event.rows {
+                let Row::Offer(row) = row else { continue };
+                let node = row.nodes.iter().find(|(_, entry)| *entry == OfferEntry::Open);
+                let (Some((node, _)), Some(ends)) = (node, row.deadline) else { continue };
+                if self.timely.len() < 20 && self.chance.one_in(4) {
+                    let (order, offer, node, epoch) = (row.order, Some(row.offer), node.clone(), row.epoch);
+                    let claim = Claim { order, offer, node, epoch, key: None };
+                    self.timely.push((ends + self.chance.within(-500, 4_000), claim));
+                }
+            }
             for change in &event.changes {
                 let (Change::Offer(change), Some(order)) = (change, event.order) else { continue };
                 let OfferStep::Opened(_, nodes, _) = &change.what else { continue };

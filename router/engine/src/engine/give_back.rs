@@ -154,7 +154,7 @@ fn is_pinned_to(order: &Order, line: usize, node: &str) -> bool {
 /// The order does not go to this node again. One that too many declined has to be looked at.
 pub fn remember_decline(order: &mut Order, node: u32) {
     order.note_part(node);
-    if order.declined.contains(&node) {
+    if order.declined.contains(&node) || fault!(DeclineForgotten) {
         return;
     }
     order.declined.push(node);

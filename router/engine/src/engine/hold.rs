@@ -159,7 +159,10 @@ impl Engine {
             match node {
                 Some(node) => effects.hold_cell(&mut self.state, sku, node, delta),
                 None => {
-                    self.state.hold_unpinned(&zone, &channel, sku, delta);
+                    let kept = fault!(UnpinnedHoldKept) && cause == HoldCause::Released;
+                    if !kept {
+                        self.state.hold_unpinned(&zone, &channel, sku, delta);
+                    }
                     if delta < Qty::ZERO {
                         self.state.mark(sku, false);
                     }
@@ -255,7 +258,10 @@ impl Engine {
 
     /// Lapses the lines whose time is over, and tells once of those whose time is about to be.
     pub(super) fn lapse_hold(&mut self, order: OrderId, effects: &mut Effects<'_>) {
-        let now = self.state.clock.service();
+        let mut now = self.state.clock.service();
+        if fault!(HoldLapsesEarly) {
+            now += 20_000;
+        }
         let Some(hold) = self.state.holds.get_mut(&order) else { return };
         // The entry that led here may be gone already.
         hold.timer = None;

@@ -8,6 +8,9 @@ use super::{Engine, effects::Effects, order::Order};
 
 impl Engine {
     pub(super) fn check_touched(&self, effects: &Effects<'_>) {
+        if crate::faults::is_any() {
+            return;
+        }
         for id in effects.touched_orders() {
             let Some(order) = self.state.orders.get(id) else { continue };
             let wrong = self.unsound(order);

@@ -31,7 +31,13 @@ impl Engine {
 
     /// Works off the first of what has lapsed. False: nothing has.
     pub(super) fn fire_lapse(&mut self, effects: &mut Effects<'_>) -> bool {
-        let now = self.state.clock.service();
+        let mut now = self.state.clock.service();
+        if fault!(OfferLapsesEarly) || fault!(WorkLateEarly) {
+            now += 20_000;
+        }
+        if fault!(LapsesNever) {
+            return false;
+        }
         let Some((at, lapse)) = self.state.deadlines.first().copied().filter(|(at, _)| *at <= now) else {
             return false;
         };

@@ -97,6 +97,12 @@ impl Engine {
     /// The engine of a snapshot.
     pub fn restore(topology: Topology, partition: u16, snapshot: &[u8]) -> Result<Self, SnapshotError> {
         let mut state: State = snapshot::read(snapshot)?;
+        if fault!(DeadlinesNotRestored) {
+            state.deadlines.clear();
+        }
+        if fault!(HoldsNotRestored) {
+            state.holds.clear();
+        }
         let index = Index::of(&mut state);
         Ok(Self { topology, partition, state, index, work: Work::default() })
     }

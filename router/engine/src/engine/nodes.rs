@@ -52,7 +52,7 @@ pub const FILTERS: [Filter; 9] = [
     of_the_moment("capacity_at_once", |f, node| f.ignore_capacity || has_room_at_once(f.state, &f.key, node)),
     of_the_moment("capacity_a_day", |f, node| f.ignore_capacity || has_room_today(f.state, &f.key, node)),
     of_the_moment("resting", |f, node| !is_resting(f.state, node)),
-    of_the_moment("declined", |f, node| !f.declined.contains(&node)),
+    of_the_moment("declined", |f, node| !f.declined().contains(&node)),
 ];
 
 impl<'a> Filters<'a> {
@@ -96,7 +96,7 @@ impl<'a> Filters<'a> {
 
     /// Nodes that declined the order.
     pub fn declined(&self) -> &'a [u32] {
-        self.declined
+        if fault!(AskWhoDeclined) { &[] } else { self.declined }
     }
 
     /// Whether the node passes the filters of the moment.

@@ -83,7 +83,13 @@ impl Engine {
                 self.ask_legs_again(order, effects);
                 (Outcome::Applied, Answer::Done)
             }
-            Err((refusal, detail)) => refuse(refusal, &detail),
+            Err((refusal, detail)) => {
+                if fault!(RefusedReserveHolds) {
+                    effects.hold_changed(order, HoldCause::Reserved);
+                    effects.touch_hold(order);
+                }
+                refuse(refusal, &detail)
+            }
         };
         self.note_said(order, asked.key, &verdict);
         verdict

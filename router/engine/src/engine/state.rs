@@ -258,7 +258,15 @@ impl Cell {
         if self.out_of_stock {
             return Qty::ZERO;
         }
-        (self.on_hand - self.allocated - self.held - self.blocked - self.safety_stock).floor_zero()
+        let (mut held, mut safety) = (self.held, self.safety_stock);
+        if fault!(AtpWithoutHeld) {
+            held = Qty::ZERO;
+        }
+        if fault!(AtpWithoutSafetyStock) {
+            safety = Qty::ZERO;
+        }
+        let one = if fault!(OversellsByOne) { Qty::ONE } else { Qty::ZERO };
+        (self.on_hand - self.allocated - held - self.blocked - safety + one).floor_zero()
     }
 
     /// What it can give now, and was promised too much. `untracked`: its SKU is without stock-keeping.

@@ -47,7 +47,7 @@ impl Engine {
                 self.state.fact_ages.remove(&(old, key));
             }
             // What is due to be forgotten counts as forgotten.
-            return known.is_some_and(|until| until > now);
+            return known.is_some_and(|until| until > now) && !fault!(KeyForgotten);
         }
         let Some(source) = &meta.source else { return false };
         let seen =
@@ -83,6 +83,7 @@ impl Engine {
             Basis::Available => {
                 // Promises made since are not among those that the source knew.
                 let known = cell.allocated - cell.backordered - promised;
+                let known = if fault!(CountWithoutAllocated) { Qty::ZERO } else { known };
                 cell.known_outside |= fact.observed_at.is_some();
                 fact.qty + known + moved
             }

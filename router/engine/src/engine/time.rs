@@ -21,10 +21,14 @@ impl Clock {
         self.engine = self.engine.max(at);
         if tick {
             let gap = self.engine - self.last_tick;
-            if self.last_tick > 0 && gap > OUTAGE_MS {
+            if self.last_tick > 0 && gap > OUTAGE_MS && !fault!(OutageCounted) {
                 self.outages += gap - OUTAGE_MS;
             }
             self.last_tick = self.engine;
+        }
+        if fault!(TimeGoesBack) && self.hybrid % 1_000 == 3 {
+            self.hybrid -= 2;
+            return;
         }
         self.hybrid = (self.hybrid + 1).max(self.engine.max(0) as u64 * 1000).max(carried + 1);
     }
@@ -35,6 +39,9 @@ impl Clock {
     /// stands still from [`OUTAGE_MS`] after a tick until the next one, so that what was written into an outage
     /// finds nothing lapsed. Before the first tick it is engine time. What lapses is kept in it (`lapse.rs`).
     pub fn service(&self) -> i64 {
+        if fault!(LapsesByEngineTime) {
+            return self.engine;
+        }
         let served = match self.last_tick {
             0 => self.engine,
             tick => self.engine.min(tick + OUTAGE_MS),

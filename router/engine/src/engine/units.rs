@@ -85,10 +85,13 @@ impl Effects<'_> {
         let count = |is: bool| Qty(if is { qty.0 } else { 0 });
         let allocated = count(promised(to)) - count(promised(from));
         let backordered = count(to == Unit::Backordered) - count(from == Unit::Backordered);
-        cell.allocated += allocated;
+        if !(fault!(CancelKeepsCell) && to == Unit::Cancelled) {
+            cell.allocated += allocated;
+        }
         cell.backordered += backordered;
         let most = cell.on_hand + cell.backorder_limit();
-        let sound = untracked || !allocated.is_positive() || cell.allocated <= most;
+        let sound =
+            crate::faults::is_any() || untracked || !allocated.is_positive() || cell.allocated <= most;
         assert!(
             sound,
             "I1 broken by {}: {} at {}",
@@ -96,7 +99,9 @@ impl Effects<'_> {
         );
         // A fact is taken: what was not there cannot leave twice.
         let left = if to == Unit::Shipped && !untracked { qty.0.min(cell.on_hand.0.max(0)) } else { 0 };
-        cell.on_hand -= Qty(left);
+        if !fault!(ShipmentKeepsStock) {
+            cell.on_hand -= Qty(left);
+        }
         let from_stock = if cell.known_outside { allocated - backordered } else { Qty::ZERO };
         if left != 0 || !from_stock.is_zero() {
             cell.remember(now, Qty(-left), from_stock);

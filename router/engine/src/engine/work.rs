@@ -156,7 +156,10 @@ impl Engine {
 
     /// A deadline of the order's work has lapsed.
     pub(super) fn lapse_work(&mut self, id: OrderId, effects: &mut Effects<'_>) {
-        let now = self.state.clock.service();
+        let mut now = self.state.clock.service();
+        if fault!(WorkLateEarly) {
+            now += 20_000;
+        }
         self.with_order(id, |engine, order| {
             let (before, waited) = (order.work(), order.waiting_lines());
             order.work_due = None;

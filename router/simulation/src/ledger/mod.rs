@@ -81,6 +81,10 @@ pub struct Ledger {
     keys: HashMap<(u16, [u8; 16]), i64>,
     /// Orders with units at nodes that are not shipped.
     open: BTreeSet<OrderId>,
+    /// Orders for which something was to be held, in vain or not.
+    asked: HashSet<OrderId>,
+    /// Orders that are not closed and are no parts.
+    unfinished: BTreeSet<OrderId>,
     /// Of each partition of commands.
     clocks: HashMap<u16, Clock>,
     touched: Touched,
@@ -111,6 +115,9 @@ impl Ledger {
         self.clocks.entry(partition).or_default().note(at, matches!(command, Some(Command::Tick)));
         self.partition = partition;
         self.one_effect(command, events)?;
+        if let Some(Command::Reserve(router_schemas::command::hold::Reserve { to: Some(to), .. })) = command {
+            self.asked.insert(to.order);
+        }
         if let Some(Command::Reference(published)) = command {
             self.publish(&published.change);
         }
@@ -153,6 +160,14 @@ impl Ledger {
         self.open.iter().take(nth + 1).next_back().copied()
     }
 
+    /// One of the oldest orders that are not closed, where there are more than so many.
+    pub fn oldest_beyond(&self, most: usize) -> Option<&OrderRow> {
+        let beyond = self.unfinished.len().checked_sub(most + 1)?;
+        // Some stay, as nodes have picked them.
+        let oldest = self.unfinished.iter().nth(beyond / 2)?;
+        self.order(*oldest)
+    }
+
     /// An order as its last row says.
     pub fn order(&self, id: OrderId) -> Option<&OrderRow> {
         self.orders.get(&id)?.row.as_ref()
@@ -191,6 +206,10 @@ impl Ledger {
                 match row.fulfilments.iter().any(|f| promised(f).is_positive()) {
                     true => self.open.insert(row.order),
                     false => self.open.remove(&row.order),
+                };
+                match row.part_of.is_none() && !row.state.is_closed() {
+                    true => self.unfinished.insert(row.order),
+                    false => self.unfinished.remove(&row.order),
                 };
                 self.touched.orders.insert(row.order);
             }
@@ -248,10 +267,12 @@ impl Ledger {
         let still = hold.as_ref().is_some_and(|hold| hold.lines.values().any(|qty| *qty != 0));
         ensure(!still, || "an order with a hold is forgotten".into())?;
         let Some(account) = self.orders.remove(&order) else {
-            return ensure(hold.is_some(), || "an order is forgotten that nobody knew".into());
+            return ensure(self.asked.remove(&order), || "an order is forgotten that nobody knew".into());
         };
         self.touched.orders.remove(&order);
         self.open.remove(&order);
+        self.unfinished.remove(&order);
+        self.asked.remove(&order);
         self.forgotten += 1;
         for offer in account.offers {
             let gone = self.offers.remove(&offer).is_none_or(|offer| offer.open.is_empty());

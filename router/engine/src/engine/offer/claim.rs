@@ -65,13 +65,19 @@ impl Engine {
         if entry.is_none_or(|e| e == OfferEntry::Closed(OfferClosed::Declined)) {
             return no(Refusal::NotOffered);
         }
+        if offer.winner.is_some() && fault!(TwoWinners) {
+            let name = claim.node.clone();
+            effects.offer(order, at, OfferStep::Claimed(name));
+            return Ok(order.offers[at].id);
+        }
         if offer.winner.is_some() {
             return no(Refusal::Taken);
         }
         let short = OfferEntry::Closed(OfferClosed::NoStock);
         let asked = entry == Some(OfferEntry::Open) || entry == Some(short);
-        let void = offer.is_void(self.state.clock.service()) || !self.may_claim(node);
-        if !offer.is_open() || offer.epoch != claim.epoch || void || !asked {
+        let void =
+            offer.is_void(self.state.clock.service()) && !fault!(ClaimAtExpiry) || !self.may_claim(node);
+        if !offer.is_open() || offer.epoch != claim.epoch && !fault!(ClaimOldEpoch) || void || !asked {
             return no(Refusal::Expired);
         }
         let fills = self.can_fill(order, node, &offer.lines);

@@ -153,7 +153,9 @@ impl Engine {
         let most = most.min((TOLD_BYTES / notice_weight(&self.state, order, offer)).max(1));
         let out = |node: u32| {
             let declined = OfferEntry::Closed(OfferClosed::Declined);
-            order.declined.contains(&node) || offer.entry(node).is_some_and(|e| e.state == declined)
+            let out =
+                order.declined.contains(&node) || offer.entry(node).is_some_and(|e| e.state == declined);
+            out && !fault!(AskWhoDeclined)
         };
         let able = |node: &u32| !out(*node) && self.can_fill(order, *node, &offer.lines);
         let terms = &offer.terms;

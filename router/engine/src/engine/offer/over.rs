@@ -25,7 +25,10 @@ impl Engine {
     /// The time of some of the order's offers is over. A lapse among several nodes excludes nobody and scores little;
     /// where the rule asks one node, it counts as a decline.
     pub(in crate::engine) fn lapse_offers(&mut self, id: OrderId, effects: &mut Effects<'_>) {
-        let now = self.state.clock.service();
+        let mut now = self.state.clock.service();
+        if fault!(OfferLapsesEarly) {
+            now += 20_000;
+        }
         self.on_offers(id, effects, |engine, order, effects| {
             let due = order.offers.iter().filter(|o| o.is_open() && o.is_void(now)).map(|o| o.id);
             for id in due.collect::<SmallVec<[OfferId; 8]>>() {
@@ -110,6 +113,9 @@ impl Engine {
             self.note_freed(order, sku, qty);
         }
         for (line, qty) in order.offers[at].lines.clone() {
+            if fault!(HeldKept) {
+                continue;
+            }
             effects.shift(&mut self.state, order, line, None, (Unit::Held, Unit::Open), qty);
             self.count_held(order, line, -qty);
         }

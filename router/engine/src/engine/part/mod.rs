@@ -201,6 +201,9 @@ impl Engine {
         let Some(partition) = self.state.zones.get(zone).copied() else { return false };
         let meta = Meta { carried: self.state.clock.hybrid, ..Meta::default() };
         effects.out.push(Topic::Commands, partition, &meta, command);
+        if fault!(PartTakenTwice) {
+            effects.out.push(Topic::Commands, partition, &meta, command);
+        }
         true
     }
 }

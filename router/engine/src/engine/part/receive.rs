@@ -25,7 +25,7 @@ impl Engine {
     /// Takes a part; one that is known leaves everything as it is.
     pub(in crate::engine) fn take_part(&mut self, part: Part, effects: &mut Effects<'_>) -> Verdict {
         let Part { part: reference, home, zone, mut message, .. } = part;
-        if self.state.parts.contains_key(&key(&reference)) {
+        if self.state.parts.contains_key(&key(&reference)) && !fault!(PartTakenTwice) {
             return (Outcome::Repeat, Answer::Done);
         }
         let body = match place::body(&message) {

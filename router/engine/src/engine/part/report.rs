@@ -141,7 +141,10 @@ impl Engine {
         let (asked, before) = (entry.reopen, order.lines[usize::from(entry.line)].open);
         let cancelled = (said.cancelled - entry.cancelled).floor_zero();
         self.take_back_away(order, entry, cancelled, Unit::Cancelled, news, effects);
-        let given_back = (said.given_back - entry.given_back).floor_zero();
+        let mut given_back = (said.given_back - entry.given_back).floor_zero();
+        if fault!(PartGivenBackForgotten) {
+            given_back = Qty::ZERO;
+        }
         news.given_back |= given_back.is_positive();
         self.take_back_away(order, entry, given_back, Unit::Open, news, effects);
         let opened = order.lines[usize::from(entry.line)].open - before;

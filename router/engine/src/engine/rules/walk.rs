@@ -201,6 +201,10 @@ impl Engine {
     ) {
         for Take { line, node, qty } in takes {
             let part = (*qty).min(order.lines[usize::from(*line)].open);
+            if fault!(RetryLosesUnits) && order.queue.is_some() {
+                order.lines[usize::from(*line)].open -= part;
+                continue;
+            }
             effects.shift(&mut self.state, order, *line, Some(*node), (Unit::Open, to), part);
         }
     }
