@@ -47,6 +47,8 @@ pub struct Effects<'a> {
     /// Offers that it made, and nodes that it told of offers.
     offers: u16,
     asked: usize,
+    /// Somebody waits for the answer.
+    pub awaited: bool,
     /// What each choice looked at, where somebody asks.
     pub trace: Option<Vec<Choice>>,
 }
@@ -66,6 +68,7 @@ impl<'a> Effects<'a> {
             outcomes: 0,
             offers: 0,
             asked: 0,
+            awaited: false,
             trace: None,
         }
     }
@@ -310,11 +313,12 @@ impl<'a> Effects<'a> {
         let full = at_node.node.capacity_at_once.is_some_and(|c| at_node.orders.len() >= c as usize)
             || at_node.node.capacity_a_day.is_some_and(|c| at_node.assigned >= c);
         let key = order.loss_key();
-        if open && !at_node.orders.contains_key(&key) {
+        let known = at_node.orders.get(&key).copied();
+        if open && known.is_none() {
             at_node.orders.insert(key, today);
             at_node.assigned += 1;
             nodes::note_full_day(state, node);
-        } else if let Some(day) = at_node.orders.get(&key).copied().filter(|_| !open) {
+        } else if let Some(day) = known.filter(|_| !open) {
             at_node.orders.remove(&key);
             if to != Unit::Shipped && day == today {
                 // Given back: it does not count against the day.
