@@ -1,31 +1,42 @@
 #!/usr/bin/env bash
-# Instructions and allocations of each step, an order, counted by valgrind: the same on a busy machine.
+# Instructions and allocations of each step, an order or command, counted by valgrind: the same on a busy machine.
 #   benches/count.sh            prints them
 #   benches/count.sh --check    exits 1 where one is more than 5 % above benches/counts.txt
 #   benches/count.sh --record   writes benches/counts.txt
+# STEPS names the steps; all, where it is not set. KIND_unwritten is a command without what it writes; less KIND_read, it is
+# what deciding costs.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 command -v valgrind >/dev/null || { echo "valgrind is missing: apt-get install valgrind" >&2; exit 1; }
-steps=${STEPS:-decode seal encode intake engine_place_200_nodes engine_cancel_200_nodes journal rows}
-count=1000
+count=250
 # Cells are made one command each: under valgrind a million would take an hour.
 export ROUTER_BENCH_CELLS=10000
 cargo build --release --locked --quiet -p router-benches
 program=${CARGO_TARGET_DIR:-target}/release/router-benches
+steps=${STEPS:-$("$program" 2>&1 | sed 's/.*steps: //' || true)}
+profile=$(mktemp)
+trap 'rm -f "$profile"' EXIT
 
-# Instructions and allocated blocks of one run.
+# Instructions and allocated blocks within the function that is counted.
 counted() {
-    local out
-    out=$(valgrind --tool=callgrind --callgrind-out-file=/dev/null "$program" "$@" 2>&1 | awk '/Collected/ {print $NF}')
-    printf '%s ' "$out"
-    valgrind --tool=dhat --dhat-out-file=/dev/null "$program" "$@" 2>&1 | awk '/Total:/ {gsub(",", "", $6); print $6}'
+    valgrind --tool=callgrind --toggle-collect='router_benches::counted*' --callgrind-out-file="$profile" \
+        "$program" "$1" "$count" 2>&1 | awk '/Collected/ {printf "%s ", $NF}'
+    awk '/^c?fn=/ {
+            id = $0; sub(/^c?fn=/, "", id); sub(/\).*/, ")", id)
+            name = $0; sub(/^[^)]*\) ?/, "", name)
+            if (name != "") {names[id] = name}
+            if (/^cfn=/) {callee = names[id]}
+        }
+        /^calls=/ && callee ~ /^(malloc|calloc|posix_memalign|aligned_alloc)$/ {
+            calls = $1; sub(/calls=/, "", calls); blocks += calls
+        }
+        END {print blocks + 0}' "$profile"
 }
 
 table=$(
     for step in $steps; do
-        read -r with with_blocks < <(counted "$step" "$count")
-        read -r without without_blocks < <(counted "$step" "$count" prepare)
-        printf '%s %d %d\n' "$step" $(((with - without) / count)) $(((with_blocks - without_blocks) / count))
+        read -r instructions blocks < <(counted "$step")
+        printf '%s %d %d\n' "$step" $((instructions / count)) $((blocks / count))
     done
 )
 printf '%-28s%14s%14s\n' step instructions allocations

@@ -8,7 +8,6 @@ use router_schemas::{
     limits::{QTY_MAX, TTL_MS},
     quantity::Qty,
     refusal::Refusal,
-    reply::Answer,
 };
 use smallvec::SmallVec;
 
@@ -75,7 +74,7 @@ impl Engine {
             if cancelled(order) > known {
                 effects.tell_cancelled(&engine.state, order);
             }
-            (Outcome::Applied, Answer::Outcome(Effects::outcome(&engine.state, order)))
+            (Outcome::Applied, effects.answer(&engine.state, order))
         })
     }
 

@@ -47,6 +47,8 @@ pub struct Effects<'a> {
     asked: usize,
     /// What is sent to zones behind all else.
     pub last: Vec<(String, Command)>,
+    /// Somebody waits for the answer.
+    pub awaited: bool,
     /// What each choice looked at, where somebody asks.
     pub trace: Option<Trace>,
 }
@@ -67,6 +69,7 @@ impl<'a> Effects<'a> {
             offers: 0,
             asked: 0,
             last: Vec::new(),
+            awaited: false,
             trace: None,
         }
     }

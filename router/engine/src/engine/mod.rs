@@ -265,7 +265,10 @@ impl Engine {
                 }
                 let (outcome, answer) = match input.skipped {
                     true => refuse(Refusal::Skipped, ""),
-                    false => self.decide(&meta, command, &mut effects),
+                    false => {
+                        effects.awaited = meta.reply.is_some();
+                        self.decide(&meta, command, &mut effects)
+                    }
                 };
                 effects.reply(&meta, answer);
                 (!quiet || input.skipped).then_some(outcome)

@@ -198,6 +198,15 @@ impl Effects<'_> {
         }
     }
 
+    /// The answer to a request about an order, as it now stands.
+    pub fn answer(&self, state: &State, order: &Order) -> Answer {
+        match self.awaited {
+            true => Answer::Outcome(Self::outcome(state, order)),
+            // Nobody hears it.
+            false => Answer::Done,
+        }
+    }
+
     /// The order's answer to who waits for its outcome.
     pub fn outcome(state: &State, order: &Order) -> reply::Outcome {
         let nodes = order.open_nodes().iter().map(|n| state.nodes[*n as usize].node.id.clone()).collect();

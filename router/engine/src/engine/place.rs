@@ -159,10 +159,10 @@ impl Engine {
         self.route(&mut order, effects);
         self.settle(&mut order, effects);
         effects.tell_nodes(&self.state, &order, &[], false);
-        let outcome = Effects::outcome(&self.state, &order);
-        order.first = Some(outcome.clone());
+        let answer = effects.answer(&self.state, &order);
+        order.first = Some(Effects::outcome(&self.state, &order));
         self.state.orders.insert(order.id, order);
-        (Outcome::Applied, Answer::Outcome(outcome))
+        (Outcome::Applied, answer)
     }
     /// Adds a line with all its units open, in the place of one that is gone where there is no room for more. Returns
     /// its place.

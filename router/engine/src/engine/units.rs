@@ -130,11 +130,12 @@ impl Effects<'_> {
         let full = at_node.node.capacity_at_once.is_some_and(|c| at_node.orders.len() >= c as usize)
             || at_node.node.capacity_a_day.is_some_and(|c| at_node.assigned >= c);
         let key = order.loss_key();
-        if open && !at_node.orders.contains_key(&key) {
+        let known = at_node.orders.get(&key).copied();
+        if open && known.is_none() {
             at_node.orders.insert(key, today);
             at_node.assigned += 1;
             nodes::note_full_day(state, node);
-        } else if let Some(day) = at_node.orders.get(&key).copied().filter(|_| !open) {
+        } else if let Some(day) = known.filter(|_| !open) {
             at_node.orders.remove(&key);
             if to != Unit::Shipped && day == today {
                 // Given back: it does not count against the day.

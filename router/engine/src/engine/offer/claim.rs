@@ -39,10 +39,11 @@ impl Engine {
         if let Some(first) = order.offers[at].first.clone() {
             return (Outcome::Repeat, Answer::Outcome(reply::Outcome { repeat: true, ..first }));
         }
-        let outcome = Effects::outcome(&self.state, &self.state.orders[&claim.order]);
+        let order = &self.state.orders[&claim.order];
+        let (answer, first) = (effects.answer(&self.state, order), Effects::outcome(&self.state, order));
         let order = self.state.orders.get_mut(&claim.order).expect("it was judged");
-        order.offers[at].first = Some(outcome.clone());
-        (Outcome::Applied, Answer::Outcome(outcome))
+        order.offers[at].first = Some(first);
+        (Outcome::Applied, answer)
     }
 
     /// The offer that the node has now, newly or again.

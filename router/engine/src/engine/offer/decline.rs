@@ -15,7 +15,6 @@ use router_schemas::{
     limits::{OFFERED, OFFERS, QTY_MAX},
     quantity::Qty,
     refusal::Refusal,
-    reply::Answer,
     row::{OfferEntry, OfferState},
     rules::{Reason, StockEffect},
 };
@@ -68,8 +67,8 @@ impl Engine {
                 }
             });
         }
-        let outcome = Effects::outcome(&self.state, &self.state.orders[&decline.order]);
-        (Outcome::Applied, Answer::Outcome(outcome))
+        let answer = effects.answer(&self.state, &self.state.orders[&decline.order]);
+        (Outcome::Applied, answer)
     }
 
     /// What is declined, as far as the node has it.

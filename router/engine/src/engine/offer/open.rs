@@ -212,8 +212,8 @@ impl Engine {
         for node in asked.iter().copied() {
             self.ask(order, at, node);
             self.state.nodes[node as usize].score.offered(now);
-            effects.tell_offer(&self.state, order, at, node, "offered", None);
         }
+        effects.tell_offered(&self.state, order, at, asked);
         effects.note_asked(asked.len());
         order.offers[at].trim();
     }
@@ -227,18 +227,14 @@ impl Engine {
         let names = nodes.iter().map(|node| self.state.node_name(*node).to_owned()).collect();
         let what = OfferStep::Opened(u32::from(offer.round), names, offer.expires);
         effects.offer(order, at, what);
-        for node in &nodes {
-            effects.tell_offer(&self.state, order, at, *node, "offered", None);
-        }
+        effects.tell_offered(&self.state, order, at, &nodes);
         effects.note_asked(nodes.len());
     }
 
     /// What people see of the order changed: those who may claim it see it, and nothing else changes.
     pub(in crate::engine) fn show_offers(&self, order: &Order, effects: &mut Effects<'_>) {
         for (at, offer) in order.offers.iter().enumerate().filter(|(_, o)| o.is_open()) {
-            for node in offer.open_nodes() {
-                effects.tell_offer(&self.state, order, at, node, "offered", None);
-            }
+            effects.tell_offered(&self.state, order, at, &offer.open_nodes());
         }
     }
 

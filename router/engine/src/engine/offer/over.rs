@@ -156,7 +156,7 @@ impl Engine {
         }
         self.state.offers.close(node, (*id, offer.id), &needs);
         effects.touch_offer(*id, offer.id);
-        effects.tell_offer(&self.state, order, at, node, "closed", Some(why));
+        effects.tell_closed(&self.state, order, at, node, why);
     }
 
     /// As [`Engine::shut`], for a node alone: it stands in the event as well. Where nobody else may claim the offer, its

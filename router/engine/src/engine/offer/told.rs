@@ -17,20 +17,37 @@ pub(super) const SHOWN_BYTES: usize = 16 * 1024;
 const STEP_M: i64 = 100;
 
 impl Effects<'_> {
-    /// Tells a node of an offer: `offered` with all that it needs to decide, or `closed` and why.
-    pub(super) fn tell_offer(
+    /// Tells nodes of an offer, with all that they need to decide.
+    pub(super) fn tell_offered(&mut self, state: &State, order: &Order, at: usize, nodes: &[u32]) {
+        let small = order.display.len() <= SHOWN_BYTES;
+        let display = if small { Shown::of(&order.display) } else { Shown::default() };
+        for node in nodes {
+            self.tell_offer(state, order, at, (*node, "offered", None), &display);
+        }
+    }
+
+    /// Tells a node that an offer is over for it, and why.
+    pub(super) fn tell_closed(
         &mut self,
         state: &State,
         order: &Order,
         at: usize,
         node: u32,
-        event: &str,
-        why: Option<OfferClosed>,
+        why: OfferClosed,
     ) {
-        let small = order.display.len() <= SHOWN_BYTES && why.is_none();
-        let display = if small { Shown::of(&order.display) } else { Shown::default() };
+        self.tell_offer(state, order, at, (node, "closed", Some(why)), &Shown::default());
+    }
+
+    fn tell_offer(
+        &mut self,
+        state: &State,
+        order: &Order,
+        at: usize,
+        (node, event, why): (u32, &str, Option<OfferClosed>),
+        display: &Shown<'_>,
+    ) {
         let before = self.out.len();
-        self.push_offer(state, order, at, (node, event, why), &display);
+        self.push_offer(state, order, at, (node, event, why), display);
         if self.out.iter().last().is_some_and(|o| self.out.bytes(o).len() > EVENT_BYTES) {
             self.out.truncate(before);
             self.push_offer(state, order, at, (node, event, why), &Shown::default());

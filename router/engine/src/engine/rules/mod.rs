@@ -94,6 +94,8 @@ pub fn candidates(ask: &Ask<'_>, eligible: Eligible<'_>, rule: &Rule) -> Vec<u32
         return nodes;
     }
     let filters = Filters::of_rule(ask.state, ask.order, rule.ignore_capacity);
+    let most = (0..eligible.blocks()).map(|place| eligible.block(place).count_ones());
+    nodes.reserve(most.sum::<u32>() as usize);
     let of_the_moment = || rule.filters.iter().filter(|f| !set::is_standing(&f.by));
     for place in 0..eligible.blocks() {
         let block = bits(eligible.block(place)).map(|bit| (place * BLOCK + bit) as u32);

@@ -68,6 +68,9 @@ pub fn name(sort: &Sort) -> &'static str {
 
 /// Brings the nodes into the rule's order; then the default node, then the id by its bytes.
 pub fn rank(ask: &Ask<'_>, rule: &Rule, nodes: Vec<u32>) -> Vec<u32> {
+    if let Some(farther) = ends_with_distance(&rule.sorts) {
+        return rank_by_distance(ask, &rule.sorts, farther, nodes);
+    }
     let mut keyed: Vec<(Key<'_>, u32)> = nodes.into_iter().map(|n| (key(ask, rule, n), n)).collect();
     keyed.sort_by(|(a, node), (b, other)| {
         let place = |node: &u32| &ask.state.nodes[*node as usize].node;
@@ -76,6 +79,40 @@ pub fn rank(ask: &Ask<'_>, rule: &Rule, nodes: Vec<u32>) -> Vec<u32> {
         compare(rule, a, b).then(last)
     });
     keyed.into_iter().map(|(_, node)| node).collect()
+}
+
+/// Whether all but the last of the sorts say yes or no, and the last is the distance; then, whether farther ones come
+/// first.
+fn ends_with_distance(sorts: &[Sort]) -> Option<bool> {
+    let (Sort::Distance { farther }, marks) = sorts.split_last()? else { return None };
+    let is_mark =
+        |sort: &Sort| matches!(sort, Sort::DefaultFirst | Sort::Preferred | Sort::Used | Sort::OpenFirst);
+    (marks.len() <= 16 && marks.iter().all(is_mark)).then_some(*farther)
+}
+
+/// The same order as [`compare`] gives, by two numbers a node.
+fn rank_by_distance(ask: &Ask<'_>, sorts: &[Sort], farther: bool, mut nodes: Vec<u32>) -> Vec<u32> {
+    let place = |node: u32| &ask.state.nodes[node as usize].node;
+    let key = |node: u32| {
+        let marks = sorts[..sorts.len() - 1].iter().fold(0u32, |marks, sort| {
+            let no = matches!(value(ask, sort, node), Some(Value::Number(1)));
+            marks << 1 | u32::from(no)
+        });
+        // Who has none ranks behind all that have one.
+        let distance = ask.chord2(node).map_or(i64::MAX, |chord2| if farther { -chord2 } else { chord2 });
+        (marks, distance, node)
+    };
+    let mut keyed: Vec<(u32, i64, u32)> = nodes.iter().map(|node| key(*node)).collect();
+    keyed.sort_unstable_by(|(marks, distance, node), (others, further, other)| {
+        let last = || {
+            let (node, other) = (place(*node), place(*other));
+            other.default.cmp(&node.default).then_with(|| node.id.as_bytes().cmp(other.id.as_bytes()))
+        };
+        (marks, distance).cmp(&(others, further)).then_with(last)
+    });
+    nodes.clear();
+    nodes.extend(keyed.into_iter().map(|(.., node)| node));
+    nodes
 }
 
 /// What the rule's sorts say of a node.
