@@ -53,6 +53,10 @@ impl Engine {
                 self.end_leg(id, HoldCause::Released, effects);
                 self.report_leg(&of(&leg), leg.act, false, effects);
             }
+            LegAct::Confirm if stands == Stands::Kept => {
+                self.report_leg(&of(&leg), LegAct::Confirm, true, effects);
+                return (Outcome::Repeat, Answer::Done);
+            }
             LegAct::Confirm => {
                 self.keep_leg(id, Stands::Kept, leg.ttl, HoldCause::Confirmed, effects);
                 self.report_leg(&of(&leg), LegAct::Confirm, true, effects);

@@ -34,6 +34,9 @@ enum Step {
     Release(usize, usize),
     /// Order, quantities; each line bound to this node, where there is one.
     Place(usize, [i64; 3], [Option<usize>; 3]),
+    /// A word between zones comes again; two in a partition come the other way round.
+    Repeat(usize),
+    Swap(usize),
     /// Orders are routed when they are paid for, or at once.
     Paid(bool),
 }
@@ -52,6 +55,8 @@ fn step() -> impl Strategy<Value = Step> {
         1 => (0..ORDERS, 0..4usize).prop_map(|(o, l)| Step::Release(o, l)),
         1 => (0..ORDERS, prop::array::uniform3(0..3i64), prop::array::uniform3(prop::option::of(node())))
             .prop_map(|(o, q, n)| Step::Place(o, q, n)),
+        2 => (0..64usize).prop_map(Step::Repeat),
+        2 => (0..PARTITIONS).prop_map(Step::Swap),
         1 => any::<bool>().prop_map(Step::Paid),
     ]
 }
@@ -120,6 +125,8 @@ impl Field {
                 self.plant.tell(partition, &Command::Place(message));
             }
             Step::Place(..) => {}
+            Step::Repeat(number) => self.plant.repeat(*number),
+            Step::Swap(partition) => self.plant.swap(*partition),
             Step::Paid(first) => {
                 let route_when = if *first { RouteWhen::Captured } else { RouteWhen::Placed };
                 let fallback = ["b", "nowhere", "a", "d", "c"].map(String::from).to_vec();
