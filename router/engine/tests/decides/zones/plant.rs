@@ -175,12 +175,17 @@ impl Plant {
 
     /// A word between zones about a hold comes once more, however late.
     pub fn repeat(&mut self, number: usize) {
-        let records =
-            self.partitions.iter().zip(0u16..).flat_map(|(p, to)| p.log.iter().map(move |r| (to, &r.1)));
-        let words: Vec<(u16, Vec<u8>)> =
-            records.filter(|(_, bytes)| is_leg(bytes)).map(|(to, bytes)| (to, bytes.clone())).collect();
+        let mut words: Vec<(u16, &Vec<u8>)> = Vec::new();
+        for (partition, to) in self.partitions.iter().zip(0u16..) {
+            for (_, bytes) in partition.log.iter().filter(|(_, bytes)| is_leg(bytes)) {
+                if !words.contains(&(to, bytes)) {
+                    words.push((to, bytes));
+                }
+            }
+        }
         if let Some((to, bytes)) = words.get(number % words.len().max(1)) {
-            self.append(*to, bytes.clone());
+            let (to, bytes) = (*to, (*bytes).clone());
+            self.append(to, bytes);
         }
     }
 
