@@ -53,6 +53,10 @@ impl Engine {
                 self.end_leg(id, HoldCause::Released, effects);
                 self.report_leg(&of(&leg), leg.act, false, effects);
             }
+            LegAct::Confirm if stands == Stands::Kept => {
+                self.report_leg(&of(&leg), LegAct::Confirm, true, effects);
+                return (Outcome::Repeat, Answer::Done);
+            }
             LegAct::Confirm => {
                 self.keep_leg(id, Stands::Kept, leg.ttl, HoldCause::Confirmed, effects);
                 self.report_leg(&of(&leg), LegAct::Confirm, true, effects);
@@ -149,8 +153,12 @@ impl Engine {
 
     /// Lines of a leg lapsed here: it is over, and home is told.
     pub(in crate::engine) fn lapse_leg(&mut self, id: OrderId, effects: &mut Effects<'_>) {
-        let Some(here) = self.state.holds.get(&id).and_then(|hold| hold.leg_of.clone()) else { return };
-        self.end_leg(id, HoldCause::Lapsed, effects);
+        let Some(hold) = self.state.holds.get(&id) else { return };
+        let Some(here) = hold.leg_of.clone() else { return };
+        match hold.lines.is_empty() {
+            true => self.stand(id, Stands::Over),
+            false => self.end_leg(id, HoldCause::Lapsed, effects),
+        }
         self.report_leg(&here.of, LegAct::Hold, false, effects);
     }
 

@@ -30,10 +30,13 @@ enum Step {
     /// Order; for each line its node, and how much; seconds; beyond stock.
     Reserve(usize, [(usize, i64); 3], Option<i64>, bool),
     Extend(usize, Option<i64>),
-    /// Order, line; 3: all.
+    /// Order, line; 3 and above: all.
     Release(usize, usize),
     /// Order, quantities; each line bound to this node, where there is one.
     Place(usize, [i64; 3], [Option<usize>; 3]),
+    /// A word between zones comes again; two in a partition come the other way round.
+    Repeat(usize),
+    Swap(usize),
     /// Orders are routed when they are paid for, or at once.
     Paid(bool),
 }
@@ -44,14 +47,16 @@ fn step() -> impl Strategy<Value = Step> {
     let ttl = || prop::option::of(1..3_000i64);
     prop_oneof![
         6 => super::step().prop_map(Step::Any),
-        6 => (0..PARTITIONS).prop_map(|p| Step::Any(super::Step::Apply(p))),
-        3 => (0..PARTITIONS).prop_map(|p| Step::Any(super::Step::Commit(p))),
+        12 => (0..PARTITIONS).prop_map(|p| Step::Any(super::Step::Apply(p))),
+        8 => (0..PARTITIONS).prop_map(|p| Step::Any(super::Step::Commit(p))),
         4 => (0..ORDERS, [line(), line(), line()], ttl(), prop::bool::weighted(0.1))
             .prop_map(|(o, l, t, b)| Step::Reserve(o, l, t, b)),
         1 => (0..ORDERS, ttl()).prop_map(|(o, t)| Step::Extend(o, t)),
-        1 => (0..ORDERS, 0..4usize).prop_map(|(o, l)| Step::Release(o, l)),
+        3 => (0..ORDERS, 0..6usize).prop_map(|(o, l)| Step::Release(o, l)),
         1 => (0..ORDERS, prop::array::uniform3(0..3i64), prop::array::uniform3(prop::option::of(node())))
             .prop_map(|(o, q, n)| Step::Place(o, q, n)),
+        8 => (0..64usize).prop_map(Step::Repeat),
+        2 => (0..PARTITIONS).prop_map(Step::Swap),
         1 => any::<bool>().prop_map(Step::Paid),
     ]
 }
@@ -120,6 +125,8 @@ impl Field {
                 self.plant.tell(partition, &Command::Place(message));
             }
             Step::Place(..) => {}
+            Step::Repeat(number) => self.plant.repeat(*number),
+            Step::Swap(partition) => self.plant.swap(*partition),
             Step::Paid(first) => {
                 let route_when = if *first { RouteWhen::Captured } else { RouteWhen::Placed };
                 let fallback = ["b", "nowhere", "a", "d", "c"].map(String::from).to_vec();
@@ -210,4 +217,23 @@ proptest! {
         field.plant.rest();
         prop_assert!(field.check_holds().is_ok() && field.check().is_ok());
     }
+}
+
+/// Every word that was ever said between the zones comes once more, when the hold that it was about is another one.
+#[test]
+fn a_word_of_an_attempt_that_is_over_changes_nothing() {
+    let mut field = field();
+    let reserve = Step::Reserve(0, [(3, 2), (0, 0), (0, 0)], None, false);
+    for step in [&reserve, &Step::Release(0, SKUS.len()), &reserve] {
+        field.go(step);
+        field.plant.rest();
+    }
+    let held = |field: &Field| field.plant.holds[&field.orders[0].0].state;
+    assert_eq!(held(&field), HoldState::Held);
+    for number in 0..12 {
+        field.plant.repeat(number);
+        field.plant.rest();
+        field.check_holds().unwrap_or_else(|why| panic!("word {number}: {why}"));
+    }
+    assert_eq!(held(&field), HoldState::Held);
 }

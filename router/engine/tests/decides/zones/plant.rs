@@ -173,6 +173,34 @@ impl Plant {
         partition.applied = partition.committed;
     }
 
+    /// A word between zones about a hold comes once more, however late.
+    pub fn repeat(&mut self, number: usize) {
+        let mut words: Vec<(u16, &Vec<u8>)> = Vec::new();
+        for (partition, to) in self.partitions.iter().zip(0u16..) {
+            for (_, bytes) in partition.log.iter().filter(|(_, bytes)| is_leg(bytes)) {
+                if !words.contains(&(to, bytes)) {
+                    words.push((to, bytes));
+                }
+            }
+        }
+        if let Some((to, bytes)) = words.get(number % words.len().max(1)) {
+            let (to, bytes) = (*to, (*bytes).clone());
+            self.append(to, bytes);
+        }
+    }
+
+    /// Two such words that nobody applied yet come the other way round.
+    pub fn swap(&mut self, number: usize) {
+        let partition = &mut self.partitions[number];
+        let waiting: Vec<usize> =
+            (partition.applied..partition.log.len()).filter(|n| is_leg(&partition.log[*n].1)).collect();
+        // What was applied before a crash was committed to nobody, and may not change any more.
+        if let ([.., one, other], true) = (&waiting[..], partition.wrote.len() <= partition.applied) {
+            let bytes = partition.log[*one].1.clone();
+            partition.log[*one].1 = std::mem::replace(&mut partition.log[*other].1, bytes);
+        }
+    }
+
     /// Lets everything come to rest.
     pub fn rest(&mut self) {
         loop {
@@ -200,6 +228,10 @@ impl Plant {
     pub fn cells(&self, sku: &str) -> Vec<router_schemas::row::CellRow> {
         self.partitions.iter().flat_map(|p| p.engine.cells(sku)).collect()
     }
+}
+
+fn is_leg(bytes: &[u8]) -> bool {
+    matches!(envelope::decode::<Command>(bytes), Ok((_, Command::Leg(_) | Command::LegReport(_))))
 }
 
 fn apply(engine: &mut Engine, offset: usize, log: &[(i64, Vec<u8>)]) -> Wrote {
