@@ -94,8 +94,7 @@ impl Engine {
     /// it was captured, these units are cancelled, and the money for them is due back.
     pub(super) fn settle_late_payment(&mut self, order: &mut Order, effects: &mut Effects<'_>) {
         let lapsed = self.state.holds.get(&order.id).is_some_and(|hold| hold.state == HoldState::Lapsed);
-        let later = order.review || order.not_before.is_some_and(|at| at > self.state.clock.engine);
-        if !lapsed || later || !self.payment_ok(order) {
+        if !lapsed || self.is_put_off(order) {
             return;
         }
         if let Some(hold) = self.state.holds.get_mut(&order.id) {

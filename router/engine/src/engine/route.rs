@@ -49,6 +49,15 @@ impl Engine {
         }
     }
 
+    /// Whether nothing of the order is routed yet: somebody has to look first, other zones have to confirm, or its time or
+    /// its money has to come.
+    pub(super) fn is_put_off(&self, order: &Order) -> bool {
+        order.review
+            || order.confirming
+            || order.not_before.is_some_and(|t| t > self.state.clock.engine)
+            || !self.payment_ok(order)
+    }
+
     /// Routes what is open, where nothing forbids it. Who calls it settles the order and tells the nodes.
     pub(super) fn route(&mut self, order: &mut Order, effects: &mut Effects<'_>) {
         self.go_on(order, None, effects);
@@ -58,11 +67,7 @@ impl Engine {
     pub(super) fn go_on(&mut self, order: &mut Order, from: Option<&Spot>, effects: &mut Effects<'_>) {
         self.sort_anew(order);
         order.confirming = !self.state.holds.is_empty() && self.is_confirming(order.id);
-        let waits = order.review
-            || order.confirming
-            || order.not_before.is_some_and(|t| t > self.state.clock.engine)
-            || !self.payment_ok(order);
-        if waits || order.lines.iter().all(|l| l.open.is_zero()) {
+        if self.is_put_off(order) || order.lines.iter().all(|l| l.open.is_zero()) {
             return;
         }
         self.take_over_hold(order, effects);

@@ -69,7 +69,7 @@ impl Engine {
         Ok(())
     }
 
-    /// Opens what is not picked, at one node or at all; what is offered is taken back, of one node where it may claim.
+    /// Opens what is not picked, at one node or at all; what is offered is taken back, where no node is named.
     fn reroute(
         &mut self,
         order: &mut Order,
@@ -87,8 +87,7 @@ impl Engine {
         };
         let (mut moved, mut recalled) = (SmallVec::<[u32; 4]>::new(), Qty::ZERO);
         let wanted = wanted(order, lines)?;
-        let asked = from.is_none_or(|from| order.may_be_claimed_by(from));
-        let withdrawn = asked && self.withdraw_offers(order, effects);
+        let withdrawn = from.is_none() && self.withdraw_offers(order, effects);
         for (line, mut left) in wanted.iter().copied() {
             for unit in [Unit::Backordered, Unit::Allocated] {
                 for place in (0..order.fulfilments.len()).rev() {
@@ -169,6 +168,7 @@ impl Engine {
         }
         self.withdraw_offers(order, effects);
         order.declined.retain(|declined| *declined != node);
+        self.take_over_hold(order, effects);
         for (line, qty) in takes {
             let step = (Unit::Open, Unit::Allocated);
             effects.shift(&mut self.state, order, line as u16, Some(node), step, qty);
@@ -183,7 +183,9 @@ impl Engine {
             return true;
         }
         let enabled = self.state.nodes[node as usize].node.enabled;
-        if !enabled || !held.in_whole_steps(qty) || held.cell(node).is_none_or(|c| c.atp() < qty) {
+        // What is held for the order there is its own.
+        let own = self.state.holds.get(&order.id).map_or(Qty::ZERO, |hold| hold.at(Some(node), sku));
+        if !enabled || !held.in_whole_steps(qty) || held.cell(node).is_none_or(|c| c.atp() + own < qty) {
             return false;
         }
         let others = self.state.unpinned_of_others(order, sku);
@@ -192,7 +194,7 @@ impl Engine {
         }
         let filters = Filters::of(&self.state, order);
         let pool = held.cells.iter().filter(|c| c.node == node || filters.is_of_channel(c.node));
-        pool.map(|c| c.atp()).sum::<Qty>() - others >= qty
+        pool.map(|c| c.atp()).sum::<Qty>() + own - others >= qty
     }
 }
 

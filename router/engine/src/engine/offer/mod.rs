@@ -125,12 +125,6 @@ impl Order {
         self.offers.iter().any(Offer::is_open)
     }
 
-    /// Whether this node may claim some of it.
-    pub fn may_be_claimed_by(&self, node: u32) -> bool {
-        let open = self.offers.iter().filter(|o| o.is_open());
-        open.filter_map(|o| o.entry(node)).any(|e| e.state == OfferEntry::Open)
-    }
-
     /// What an offer needs of each SKU.
     pub fn needs(&self, lines: &[(u16, Qty)]) -> Needs {
         let mut needs = Needs::new();

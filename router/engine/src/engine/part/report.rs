@@ -90,11 +90,7 @@ impl Engine {
     /// What came back goes to the next zone, where there is one; else home looks again, from the first rule on. `given`:
     /// it was given back; what home wanted back begins at home.
     fn seek_on(&mut self, order: &mut Order, given: bool, effects: &mut Effects<'_>) {
-        let waits = order.review
-            || order.confirming
-            || order.not_before.is_some_and(|t| t > self.state.clock.engine)
-            || !self.payment_ok(order);
-        if given && !waits {
+        if given && !self.is_put_off(order) {
             let zones = order.abroad.as_ref().map_or(Vec::new(), |abroad| abroad.zones.clone());
             self.forward(order, &zones, effects);
         }
