@@ -176,7 +176,7 @@ impl Plant {
     /// A word between zones about a hold comes once more, however late.
     pub fn repeat(&mut self, number: usize) {
         let mut words: Vec<(u16, &Vec<u8>)> = Vec::new();
-        for (partition, to) in self.partitions.iter().zip(0u16..) {
+        for (to, partition) in self.partitions.iter().enumerate().rev().map(|(to, p)| (to as u16, p)) {
             for (_, bytes) in partition.log.iter().filter(|(_, bytes)| is_leg(bytes)) {
                 if !words.contains(&(to, bytes)) {
                     words.push((to, bytes));
