@@ -31,6 +31,9 @@ pub enum Quantity {
     Limited(Amount),
 }
 
+/// The most that is taken: a trillion units, in thousandths.
+const MOST: i64 = 1_000_000_000_000_000;
+
 /// Reads `5`, `5.5` or `0.125` as thousandths. `None`: not of this form, with trailing or leading zeros, or too large.
 pub fn thousandths(text: &str) -> Option<i64> {
     let (whole, part) = match text.split_once('.') {
@@ -49,7 +52,7 @@ pub fn thousandths(text: &str) -> Option<i64> {
         }
         Some(_) => return None,
     };
-    whole.checked_mul(1000)?.checked_add(part)
+    whole.checked_mul(1000)?.checked_add(part).filter(|number| *number <= MOST)
 }
 
 /// Writes thousandths in the form that [`thousandths`] reads.
@@ -64,7 +67,9 @@ pub fn written(thousandths: i64) -> String {
 }
 
 fn not_a_decimal<E: Error>(text: &str) -> E {
-    E::custom(format!("{text:?} is not a decimal with at most three decimals and no trailing zeros"))
+    E::custom(format!(
+        "{text:?} is not a decimal with at most three decimals and no trailing zeros, up to a trillion"
+    ))
 }
 
 impl<'de> Deserialize<'de> for Amount {

@@ -15,6 +15,7 @@ mod model;
 mod read;
 pub mod rules;
 pub mod run;
+mod schema;
 pub mod step;
 pub mod subject;
 

@@ -2,7 +2,12 @@
 
 use serde_json::Value;
 
-use super::{expect::Expect, format::Scenario, step::Step};
+use super::{
+    expect::{Expect, Matching},
+    format::Scenario,
+    schema,
+    step::Step,
+};
 
 /// Why a file cannot be read.
 #[derive(Debug, thiserror::Error)]
@@ -22,13 +27,17 @@ pub fn read(json: &str) -> Result<Vec<Scenario>, ReadError> {
     values.into_iter().enumerate().map(|(place, value)| read_one(place, value)).collect()
 }
 
-fn read_one(place: usize, value: Value) -> Result<Scenario, ReadError> {
+fn read_one(place: usize, mut value: Value) -> Result<Scenario, ReadError> {
     let id = value.get("id").and_then(Value::as_str).filter(|id| !id.is_empty()).map(str::to_owned);
     let scenario = id.unwrap_or_else(|| format!("number {}", place + 1));
     let error = |path: String, reason: String| ReadError { scenario: scenario.clone(), path, reason };
     if let Some(path) = null_in(&value, "$") {
         return Err(error(path, "null is no value".into()));
     }
+    if let Some((path, reason)) = schema::fault(&value) {
+        return Err(error(path, reason));
+    }
+    schema::whole_numbers(&mut value);
     let read: Scenario = serde_path_to_error::deserialize(value)
         .map_err(|e| error(format!("$.{}", e.path()), e.inner().to_string()))?;
     match contradiction(&read) {
@@ -74,6 +83,15 @@ fn contradiction(scenario: &Scenario) -> Option<(String, &'static str)> {
             return at(&format!("nodes[{n}]"), "`lat` and `lng` are given both or neither");
         }
     }
+    let of_steps = scenario.steps.iter().enumerate();
+    let of_steps = of_steps.filter_map(|(n, step)| Some((format!("steps[{n}].expect"), step.expect()?)));
+    let at_end = [("expect", &scenario.expect), ("expect_ours", &scenario.expect_ours)];
+    let at_end = at_end.into_iter().filter_map(|(name, expect)| Some((name.to_owned(), expect.as_ref()?)));
+    for (name, expect) in of_steps.chain(at_end) {
+        if let Some((part, reason)) = expect_contradiction(expect) {
+            return at(&format!("{name}{part}"), reason);
+        }
+    }
     for (name, expect) in [("expect", &scenario.expect), ("expect_ours", &scenario.expect_ours)] {
         let about_a_step = |e: &Expect| e.outcome.is_some() || e.reason.is_some() || e.released.is_some();
         if expect.as_ref().is_some_and(about_a_step) {
@@ -83,6 +101,25 @@ fn contradiction(scenario: &Scenario) -> Option<(String, &'static str)> {
     scenario.steps.iter().enumerate().find_map(|(n, step)| {
         let reason = step_contradiction(step)?;
         Some((format!("$.steps[{n}]"), reason))
+    })
+}
+
+fn expect_contradiction(expect: &Expect) -> Option<(String, &'static str)> {
+    if serde_json::to_value(expect).is_ok_and(|value| value.as_object().is_some_and(|o| o.is_empty())) {
+        return Some((String::new(), "nothing is expected"));
+    }
+    let rows = expect.allocations.iter().filter(|a| a.matching == Matching::Exact).flat_map(|a| &a.rows);
+    if let Some(n) = rows.enumerate().find_map(|(n, row)| row.node.is_none().then_some(n)) {
+        return Some((format!(".allocations.rows[{n}]"), "an exact row names its node"));
+    }
+    expect.available.iter().flatten().enumerate().find_map(|(n, row)| {
+        let reason =
+            match (row.channel.is_some() && row.nodes.is_some(), row.qty.is_none() && row.can.is_none()) {
+                (true, _) => "`channel` and `nodes` are not given together",
+                (_, true) => "neither `qty` nor `can`",
+                _ => return None,
+            };
+        Some((format!(".available[{n}]"), reason))
     })
 }
 
@@ -96,11 +133,14 @@ fn step_contradiction(step: &Step) -> Option<&'static str> {
         return Some("`lat` and `lng` are given both or neither");
     }
     match step {
-        Step::Place(place) if place.count == Some(0) => Some("`count` is at least 1"),
         Step::Reserve(reserve) if reserve.node.is_some() && reserve.channel.is_some() => {
             Some("`node` and `channel` are not given together")
         }
-        Step::Advance(advance) if advance.seconds == 0 => Some("`seconds` is at least 1"),
+        Step::Release(of) | Step::Ship(of) | Step::Cancel(of)
+            if of.lines.as_ref().is_some_and(Vec::is_empty) =>
+        {
+            Some("`lines` is empty")
+        }
         Step::Query(query) if query.expect.nodes.is_some() != query.expect.matching.is_some() => {
             Some("`nodes` and `match` are given both or neither")
         }

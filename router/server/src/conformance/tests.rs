@@ -56,6 +56,10 @@ fn errors_name_the_scenario_and_the_place() {
         (r#","expect":{"held":[{"sku":"A","qty":"1.50"}]}"#, ["s1", "$.expect.held[0].qty", "1.50"]),
         (r#","skip":"why","expect":{"shippable":true}"#, ["s1", "$.skip", "neither steps"]),
         (r#","quirk":"why","expect":{"shippable":true}"#, ["s1", "$.adopt", "neither `quirk`"]),
+        (r#","expect":{"offered_to":["a","a"]}"#, ["s1", "$.expect.offered_to", "twice"]),
+        (r#","expect":{"winner":""}"#, ["s1", "$.expect.winner", "80 characters"]),
+        (r#","expect":{}"#, ["s1", "$.expect", "nothing is expected"]),
+        (r#","expect":{"available":[{"sku":"A"}]}"#, ["s1", "$.expect.available[0]", "neither"]),
     ] {
         let error = of(&scenario(more)).unwrap_err();
         assert!(words.iter().all(|word| error.contains(word)), "{more}: {error}");
@@ -135,38 +139,4 @@ fn the_engine_passes_every_scenario_that_comes_with_the_format() {
 fn the_engine_does_like_the_model() {
     let most = std::env::var("ROUTER_CONFORMANCE_SEEDS").ok().and_then(|most| most.parse().ok());
     shrink::assert_like_the_model(&mut EngineSubject::default(), 0..most.unwrap_or(300));
-}
-
-#[test]
-fn survey() {
-    let n = |name: &str, or: u64| std::env::var(name).ok().and_then(|m| m.parse().ok()).unwrap_or(or);
-    let (from, to, show) = (n("FROM", 0), n("TO", 300), n("SHOW", 3));
-    let mut failed = 0;
-    for seed in from..to {
-        let told = std::panic::catch_unwind(|| {
-            let mut scenario = generate::scenario(seed);
-            let problems = shrink::difference(&mut EngineSubject::default(), &mut scenario)?;
-            Some((scenario, problems))
-        });
-        match told {
-            Err(_) => println!("SEED {seed}: panics"),
-            Ok(None) => {}
-            Ok(Some((scenario, problems))) => {
-                failed += 1;
-                println!("SEED {seed}: {}", problems[0]);
-                if failed <= show {
-                    let mut smallest = shrink::shrink(&mut EngineSubject::default(), &scenario);
-                    let problems =
-                        shrink::difference(&mut EngineSubject::default(), &mut smallest).unwrap_or_default();
-                    let mut value = serde_json::to_value(&smallest).unwrap();
-                    value.as_object_mut().unwrap().remove("expect");
-                    for step in value["steps"].as_array_mut().unwrap() {
-                        step.as_object_mut().unwrap().remove("expect");
-                    }
-                    println!("{}\n{}", problems.join("\n"), value);
-                }
-            }
-        }
-    }
-    println!("{failed} of {} differ", to - from);
 }
