@@ -119,6 +119,7 @@ fn rules(words: &mut Words) -> Result<RuleSet, String> {
         routings: vec![routing],
         reasons,
         retry: if words.flag("stock_only") { Retry::Stock } else { Retry::AnyChange },
+        ..RuleSet::default()
     })
 }
 
