@@ -7,6 +7,7 @@ pub mod chance;
 pub mod ledger;
 pub mod log;
 pub mod owner;
+pub mod rule_sets;
 pub mod stores;
 pub mod trail;
 pub mod world;
