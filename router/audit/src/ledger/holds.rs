@@ -128,7 +128,8 @@ impl Ledger {
         if !live && !shown.is_empty() {
             wrong(format!("it is over as {:?}, and units are held", row.state));
         }
-        if row.state == HoldState::Held && shown.is_empty() {
+        // What is held may lie wholly in other zones, which the row's legs name.
+        if row.state == HoldState::Held && shown.is_empty() && row.legs.is_empty() {
             wrong("nothing is held, and it is not over".into());
         }
         if let Some(now) = cause.service
