@@ -102,7 +102,12 @@ fn run(steps: &[Step]) {
             _ => {}
         }
         now = now.max(world.now);
+        let lines = model.lines.len();
         model.purge(now);
+        if model.lines.len() < lines && model.placed.contains(&true) {
+            // What lapses goes to a waiting order before the next command is looked at; the model asks the cells after it.
+            world.play("tick");
+        }
         match step.clone() {
             Step::Time(..) => {}
             Step::Reserve(order, line, place, qty, ttl, beyond) if !model.placed[order] => {
