@@ -4,8 +4,8 @@ use serde_json::{Value, json};
 
 use super::{Chance, backorder, order_lines};
 
-/// An order that was placed, and how many lines it has.
-type Placed = Vec<(String, u64)>;
+/// An order that was placed, how many lines it has, and its channel: it has one for ever.
+type Placed = Vec<(String, u64, &'static str)>;
 
 pub(super) fn steps(c: &mut Chance, nodes: &[String], skus: &[String]) -> Vec<Value> {
     let mut steps: Vec<Value> = Vec::new();
@@ -32,13 +32,13 @@ pub(super) fn steps(c: &mut Chance, nodes: &[String], skus: &[String]) -> Vec<Va
                 true => {
                     let count = 1 + c.below(3);
                     place["count"] = json!(count);
-                    placed.extend((1..=count).map(|nth| (format!("{order}-{nth}"), lines)));
+                    placed.extend((1..=count).map(|nth| (format!("{order}-{nth}"), lines, channel)));
                 }
-                false => placed.push((order, lines)),
+                false => placed.push((order, lines, channel)),
             }
             place
         } else {
-            let (order, lines) = c.pick(&placed).clone();
+            let (order, lines, channel) = c.pick(&placed).clone();
             other_step(c, (nodes, skus), &order, lines, channel)
         };
         if c.percent(6) && !["policy", "advance", "query"].iter().any(|op| step["op"] == *op) {
