@@ -56,6 +56,12 @@ impl EngineSubject {
             return Err(format!("something lapses after {ttl} s; the engine takes up to {MOST_SECONDS} s"));
         }
         self.channels = channels_of_orders(scenario);
+        // Who waits has its turn by its id: in the order of placement, whatever was reserved before.
+        for step in &scenario.steps {
+            if let Step::Place(step) = step {
+                step.names().iter().for_each(|order| _ = self.assigned(order));
+            }
+        }
         self.publish(Reference::Zone(Zone { id: ZONE.into(), partition: Some(0) }));
         let names = named_channels(scenario);
         let skus = skus(scenario);

@@ -120,7 +120,7 @@ impl Model {
                             let (on_hand, backorder) = self.promised(&node.id, sku);
                             cell.on_hand - cell.others - on_hand - backorder
                         }
-                        (Balance::Atp, Some(_)) => self.atp(&node.id, sku),
+                        (Balance::Atp, Some(_)) => self.atp_by_cell(&node.id, sku),
                     })
                     .sum(),
             ),

@@ -47,6 +47,11 @@ impl Model {
         if !self.is_tracked(sku) {
             return NO_LIMIT;
         }
+        self.atp_by_cell(node, sku)
+    }
+
+    /// What the numbers of the cell say, whether stock is kept of it or not.
+    pub(super) fn atp_by_cell(&self, node: &str, sku: &str) -> i64 {
         match self.cell(node, sku) {
             Some(cell) if !cell.out_of_stock => {
                 let (on_hand, backorder) = self.promised(node, sku);

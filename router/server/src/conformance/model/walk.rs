@@ -74,13 +74,17 @@ impl Model {
                 Action::Backorder {} => {}
                 Action::Offer { .. } => {
                     let spot = Spot { action: number, ..spot };
-                    let parts = by_node(&plan.replace(Vec::new()).unwrap_or_default());
+                    let before = self.open(id);
+                    let parts = by_node(plan.as_deref().unwrap_or_default());
                     if !usable {
                         let all = self.open(id).into_iter().enumerate().filter(|(_, q)| *q > 0).collect();
                         self.make_offer(id, spot, all, &ranked);
                     }
                     for part in parts {
                         self.make_offer(id, spot, part, &ranked);
+                    }
+                    if self.open(id) != before {
+                        plan = Some(Vec::new());
                     }
                 }
                 Action::NextRule {} => return false,
