@@ -11,8 +11,8 @@ const COUNTED: usize = 300;
 
 /// Allocations of a command at most: of what is decided, without reading and writing; and of all.
 const MOST: [(&str, u64, u64); 6] = [
-    ("place", 10, 23),
-    ("offer", 46, 59),
+    ("place", 8, 21),
+    ("offer", 34, 47),
     ("claim", 11, 12),
     ("decline", 11, 13),
     ("cancel", 3, 6),
