@@ -331,6 +331,6 @@ mod tests {
             assert_eq!(Topic::from_code(topic.code()), Some(topic));
         }
         assert_eq!(Topic::from_code(0), None);
-        assert_eq!(Topic::from_code(10), None);
+        assert_eq!(Topic::from_code(u8::MAX), None);
     }
 }

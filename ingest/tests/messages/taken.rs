@@ -270,11 +270,13 @@ fn references_keep_what_rules_ask_for() {
     let Reference::Fees(fees) = fees else { panic!("no fees") };
     let bands: Vec<_> = fees.bands.iter().map(|band| (band.upto, band.base, band.per_kg)).collect();
     assert_eq!(bands, [(chord2_of_metres(3000.0), 600, 0), (chord2_of_metres(9000.0), 900, 50)]);
-    let quota =
-        read("quota.v1", r#"{"channel":"c","sku":"s","threshold":1,"backorder":9,"zones":{"b":2,"a":1}}"#);
+    let quota = read(
+        "quota.v1",
+        r#"{"channel":"c","sku":"s","threshold":1,"backorder":9,"weights":[{"zone":"b","weight":2},{"zone":"a","weight":1}]}"#,
+    );
     let Reference::Quota(quota) = quota else { panic!("no quota") };
     assert_eq!((quota.threshold, quota.backorder), (Qty::units(1), Allowance::Limited(Qty::units(9))));
-    assert_eq!(quota.weights, [("a".into(), 1), ("b".into(), 2)]);
+    assert_eq!(quota.weights, [("b".into(), 2), ("a".into(), 1)]);
     let policy = reader.read("policy.v1", r#"{"node":"n","sku":"s","weekly_sales":"1.5"}"#);
     assert!(matches!(policy, Ok(Command::CellPolicy(policy)) if policy.weekly_sales == Some(Qty(1500))));
     for (kind, text, pointer) in [
@@ -282,7 +284,11 @@ fn references_keep_what_rules_ask_for() {
         ("node.v1", r#"{"id":"n","zone":"z","attributes":{"":"a"}}"#, "/attributes"),
         ("channel.v1", r#"{"id":"c","cancel_within":"500d"}"#, "/cancel_within"),
         ("fees.v1", r#"{"id":"f","bands":[{"km":3,"base":1},{"km":3,"base":1}]}"#, "/bands/1/km"),
-        ("quota.v1", r#"{"channel":"c","sku":"s","zones":{}}"#, "/zones"),
+        (
+            "quota.v1",
+            r#"{"channel":"c","sku":"s","weights":[{"zone":"a","weight":1},{"zone":"a","weight":2}]}"#,
+            "/weights/1/zone",
+        ),
         ("policy.v1", r#"{"node":"n","sku":"s","weekly_sales":-1}"#, "/weekly_sales"),
         (
             "rules.v1",

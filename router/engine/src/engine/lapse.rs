@@ -32,7 +32,10 @@ impl Engine {
     /// Works off the first of what has lapsed. False: nothing has.
     pub(super) fn fire_lapse(&mut self, effects: &mut Effects<'_>) -> bool {
         let mut now = self.state.clock.service();
-        if fault!(OfferLapsesEarly) || fault!(WorkLateEarly) {
+        if fault!(OfferLapsesEarly) {
+            now += 20_000;
+        }
+        if fault!(WorkLateEarly) {
             now += 20_000;
         }
         if fault!(LapsesNever) {

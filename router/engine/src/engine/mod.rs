@@ -3,6 +3,7 @@
 mod amend;
 mod cancel;
 mod cancel_request;
+mod cell;
 mod changes;
 mod choose;
 mod effects;

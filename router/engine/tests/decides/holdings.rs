@@ -96,18 +96,20 @@ fn run(steps: &[Step]) {
                 unticked += seconds;
                 // The next command finds what is void by then.
                 world.play(&format!("time +{seconds}s"));
+                let lines = model.lines.len();
                 model.purge(world.now);
+                // What lapses goes to waiting orders before the next command is looked at, and the model asks the cells
+                // before it.
+                if model.lines.len() < lines && model.placed.contains(&true) {
+                    world.play("tick");
+                    unticked = 0;
+                }
                 continue;
             }
             _ => {}
         }
         now = now.max(world.now);
-        let lines = model.lines.len();
         model.purge(now);
-        if model.lines.len() < lines && model.placed.contains(&true) {
-            // What lapses goes to a waiting order before the next command is looked at; the model asks the cells after it.
-            world.play("tick");
-        }
         match step.clone() {
             Step::Time(..) => {}
             Step::Reserve(order, line, place, qty, ttl, beyond) if !model.placed[order] => {

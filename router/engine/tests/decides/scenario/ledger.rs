@@ -68,6 +68,17 @@ fn count(units: &Units, unit: Unit) -> i64 {
     units.get(&unit).copied().unwrap_or(0)
 }
 
+/// What the engine has of an order, with deadlines as they were when the row was written: they are said in the time of
+/// records, which the time that the service runs follows only while it runs.
+pub fn as_of(now: Option<OrderRow>, row: &OrderRow) -> Option<OrderRow> {
+    now.map(|mut now| {
+        for (now, said) in now.fulfilments.iter_mut().zip(&row.fulfilments) {
+            now.deadline = now.deadline.and(said.deadline).or(now.deadline);
+        }
+        now
+    })
+}
+
 fn ensure(holds: bool, why: impl FnOnce() -> String) -> Result<(), String> {
     if holds { Ok(()) } else { Err(why()) }
 }
@@ -365,7 +376,7 @@ impl Ledger {
     /// What the engine answers is what the last row of it said: of all, or of what the last record named.
     pub fn agrees_with(&self, engine: &Engine, all: bool) -> Result<(), String> {
         for (id, row) in self.order_rows.iter().filter(|(id, _)| all || self.fresh.0.contains(id)) {
-            let now = engine.order(*id);
+            let now = as_of(engine.order(*id), row);
             ensure(now.as_ref() == Some(row), || {
                 format!("the last row was {row:?}, the engine has {now:?}")
             })?;

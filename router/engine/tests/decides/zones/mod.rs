@@ -27,6 +27,8 @@ use router_schemas::{
 
 use plant::{PARTITIONS, Plant, TOPOLOGY};
 
+use super::scenario::ledger::as_of;
+
 /// Zones, each with its partition; two of them share one.
 const ZONES: [(&str, u16); 4] = [("a", 0), ("b", 1), ("c", 2), ("d", 0)];
 const SKUS: [&str; 3] = ["A", "B", "C"];
@@ -261,7 +263,7 @@ impl Field {
         let mut parts: BTreeMap<OrderId, Vec<&OrderRow>> = BTreeMap::new();
         for row in &rows {
             let partition = ZONES.iter().find(|zone| zone.0 == row.zone).expect("a zone of these").1;
-            let now = self.plant.row(partition, row.order);
+            let now = as_of(self.plant.row(partition, row.order), row);
             ensure(now.as_ref() == Some(row), || {
                 format!("the last row was {row:?}, the engine has {now:?}")
             })?;
