@@ -127,7 +127,7 @@ fn offers_are_told_round_by_round() {
     let (status, late) = client
         .post("/v1/offers/claims", &json!({ "order": order, "node": "near", "epoch": 1 }).to_string())
         .unwrap();
-    assert_eq!((status, &late["code"]), (422, &json!("E1122")), "{late}");
+    assert_eq!((status, &late["code"]), (409, &json!("E1122")), "{late}");
     client.must("/v1/offers/claims", &json!({ "order": order, "node": "mid", "epoch": 2 }).to_string());
     client.must("/v1/fulfilments/accepted", &json!({ "order": order, "node": "mid" }).to_string());
     let give_back = json!({ "order": order, "node": "mid", "reason": "busy", "key": "d2",

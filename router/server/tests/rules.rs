@@ -78,13 +78,16 @@ fn what_rules_ask_for_is_shown() {
     let mut client = running.client();
     client.must("/v1/stock/policies", r#"{"node":"near","sku":"a","weekly_sales":"1.5"}"#);
     client.must("/v1/fees", r#"{"id":"sf","bands":[{"km":3.5,"base":600,"per_kg":50}]}"#);
-    client.must("/v1/quotas", r#"{"channel":"web","sku":"a","backorder":9,"zones":{"z":1}}"#);
+    client.must(
+        "/v1/quotas",
+        r#"{"channel":"web","sku":"a","backorder":9,"weights":[{"zone":"z","weight":1}]}"#,
+    );
     client.must("/v1/nodes", r#"{"id":"late","zone":"z","area_km":2.5,"attributes":{"roads":["x","y"]}}"#);
     client.must("/v1/channels", r#"{"id":"web","default_zone":"z","fallback":["z"],"cancel_within":"10m"}"#);
     let wanted = [
         ("/v1/stock?node=near", "/rows/0/weekly_sales", json!("1.5")),
         ("/v1/fees", "/rows/0/bands/0", json!({ "km": 3.5, "base": 600, "per_kg": 50 })),
-        ("/v1/quotas", "/rows/0/zones", json!({ "z": 1 })),
+        ("/v1/quotas", "/rows/0/weights", json!({ "z": 1 })),
         ("/v1/nodes", "/rows/1/area_km", json!(2.5)),
         ("/v1/nodes", "/rows/1/attributes/roads", json!(["x", "y"])),
         ("/v1/nodes", "/rows/0/attributes/tier", json!(["a"])),

@@ -92,7 +92,9 @@ fn nothing_lapses_or_is_sold_twice_while_no_router_runs() {
             "lines": [{ "line": "1", "sku": "tea", "qty": 1 }] })
         .to_string()
     };
-    let held = client.must("/v1/reservations", &reserve("held"))["order"].as_str().unwrap().to_owned();
+    // What was published is on its way to the zone.
+    let held = client.ask("POST", "/v1/reservations", "prefer: wait=20\r\n", &reserve("held")).unwrap().1;
+    let held = held["order"].as_str().unwrap().to_owned();
     let order = |id: &str| {
         json!({ "channel": "web", "id": id, "recipient": { "latitude": 31.2, "longitude": 121.4 },
             "lines": [{ "id": "1", "sku": "tea", "qty": 1 }] })

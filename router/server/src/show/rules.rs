@@ -84,7 +84,7 @@ pub(crate) struct Quota {
     /// Units beyond stock in all zones together, or `unlimited`.
     backorder: json::Backorder,
     /// Zones and their weights.
-    zones: BTreeMap<String, u32>,
+    weights: BTreeMap<String, u32>,
     /// Zones and what each may promise beyond stock.
     shares: BTreeMap<String, json::Backorder>,
 }
@@ -97,7 +97,7 @@ impl Quota {
             bucket: quota.bucket,
             threshold: quota.threshold,
             backorder: beyond(quota.backorder),
-            zones: quota.weights.into_iter().collect(),
+            weights: quota.weights.into_iter().collect(),
             shares: quota.shares.into_iter().map(|(zone, share)| (zone, beyond(share))).collect(),
         }
     }
