@@ -257,8 +257,14 @@ pub(super) const ROWS: &[Row] = &[
     ),
     post(
         "/v1/rules",
-        (r#"{"name":"table","zones":["none"],"routings":[]}"#, OPERATORS),
-        (r#"{"name":"table","zones":["none"],"routings":[]}"#, OPERATORS),
+        (
+            r#"{"name":"table","zones":["z"],"routings":[{"id":"all","rules":[{"id":"one","actions":[{"do":"allocate"}]}]}]}"#,
+            OPERATORS,
+        ),
+        (
+            r#"{"name":"table","zones":["z"],"routings":[{"id":"all","rules":[{"id":"one","actions":[{"do":"allocate"}]}]}]}"#,
+            OPERATORS,
+        ),
     ),
     post(
         "/v1/fees",
