@@ -35,9 +35,11 @@ base=$(grep -oE 'http://[0-9.:]+' "$folder/log" | head -1)
 "$environment/bin/openapi-spec-validator" schemas/openapi.json
 checks=not_a_server_error,status_code_conformance,content_type_conformance
 checks+=,response_headers_conformance,response_schema_conformance
+# The stream of a node does not end by itself; tests/stores of the server read it.
 status=0
 SCHEMATHESIS_HOOKS=hooks PYTHONPATH=deploy/schemathesis PYTHONDONTWRITEBYTECODE=1 \
     "$environment/bin/schemathesis" run "$base/v1/openapi.json" --checks "$checks" --phases examples,coverage,fuzzing \
+    --exclude-path '/v1/nodes/{node}/stream' \
     --max-examples "${EXAMPLES:-5}" --seed 20260504 --request-timeout 30 --warnings off --no-color || status=$?
 "$environment/bin/python" -c 'import sys, urllib.request as r; sys.stdout.write(r.urlopen(sys.argv[1]).read().decode())' \
     "$base/metrics" | "$environment/bin/python" deploy/schemathesis/metrics.py

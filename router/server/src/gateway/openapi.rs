@@ -78,6 +78,11 @@ fn operation(route: &Route, generator: &mut SchemaGenerator, shared: &mut Shared
         parameters.push(json!({ "name": "id", "in": "path", "required": true, "description": about,
             "schema": { "type": "string", "minLength": 1 }, "example": example }));
     }
+    if route.path.contains("{name}") {
+        parameters
+            .push(json!({ "name": "name", "in": "path", "required": true, "description": "The rule set",
+            "schema": { "type": "string" }, "example": "grab" }));
+    }
     if route.path.contains("{node}") {
         parameters.push(json!({ "name": "node", "in": "path", "required": true, "description": "The node",
             "schema": { "type": "string", "minLength": 1, "maxLength": NAME_BYTES }, "example": "s1" }));
@@ -161,6 +166,12 @@ fn answer(route: &Route, answer: &Answer, generator: &mut SchemaGenerator) -> Va
     let mut response = json!({ "description": answer.about });
     response["content"] = match &answer.content {
         Content::Json(schema) => json!({ "application/json": { "schema": schema(generator) } }),
+        // Said of each event.
+        Content::Text(media @ "text/event-stream") => {
+            let text = || json!({ "type": "string" });
+            json!({ *media: { "schema": { "type": "object", "required": ["event", "data"],
+                "properties": { "event": text(), "id": text(), "data": text() } } } })
+        }
         Content::Text(media) => json!({ *media: { "schema": { "type": "string" } } }),
         Content::Problems(codes) => {
             let example = |code: &Code| {
