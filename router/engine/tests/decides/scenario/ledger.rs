@@ -10,7 +10,7 @@ use router_schemas::{
         reference::Reference,
         stock::{Allowance, CellName},
     },
-    event::{Change, Event, Unit},
+    event::{Change, Event, OfferStep, Unit},
     id::OrderId,
     quantity::Qty,
     row::{CellRow, HoldRow, LineRow, OrderRow, Row},
@@ -73,13 +73,15 @@ fn count(units: &Units, unit: Unit) -> i64 {
 pub fn as_of(now: Option<OrderRow>, row: &OrderRow) -> Option<OrderRow> {
     now.map(|mut now| {
         for (now, said) in now.fulfilments.iter_mut().zip(&row.fulfilments) {
-            now.deadline = now.deadline.and(said.deadline).or(now.deadline);
+            if now.deadline.is_some() && said.deadline.is_some() {
+                now.deadline = said.deadline;
+            }
         }
         now
     })
 }
 
-fn ensure(holds: bool, why: impl FnOnce() -> String) -> Result<(), String> {
+pub fn ensure(holds: bool, why: impl FnOnce() -> String) -> Result<(), String> {
     if holds { Ok(()) } else { Err(why()) }
 }
 
@@ -171,6 +173,20 @@ impl Ledger {
         match change {
             Change::Units { node, moves } => {
                 let order = event.order.ok_or("units move in an event about no order")?;
+                let again = node.as_ref().is_some_and(|node| self.gave_back.contains(&(order, node.clone())));
+                // The rest of what it was offered stays with who declined a part, and may be claimed.
+                let claims = event.changes.iter().any(|change| match change {
+                    Change::Offer(offer) => {
+                        matches!(&offer.what, OfferStep::Claimed(who) if node.as_ref() == Some(who))
+                    }
+                    _ => false,
+                });
+                let given = moves.iter().any(|(_, from, to, _)| {
+                    let comes = matches!(from, Unit::Open | Unit::Outside) || *from == Unit::Held && !claims;
+                    comes && matches!(to, Unit::Allocated | Unit::Backordered)
+                });
+                let wrong = || format!("I6: {node:?} gave work of {order} back and gets some again");
+                ensure(!(again && given), wrong)?;
                 moves.iter().try_for_each(|step| self.step(order, node.as_deref(), *step))
             }
             Change::Stock(change) => {
@@ -231,10 +247,6 @@ impl Ledger {
     ) -> Result<(), String> {
         ensure(qty.is_positive(), || format!("{qty} units move"))?;
         self.fresh.0.insert(order);
-        let again = node.is_some_and(|node| self.gave_back.contains(&(order, node.to_owned())));
-        let given = matches!(from, Unit::Open | Unit::Held | Unit::Outside)
-            && matches!(to, Unit::Allocated | Unit::Backordered);
-        ensure(!(again && given), || format!("I6: {node:?} gave work of {order} back and gets some again"))?;
         let sum = self.orders.get_mut(&order).ok_or("units of an order without a row move")?;
         let (sku, bucket, units) =
             sum.lines.get_mut(usize::from(line)).ok_or("a line without a row moves")?;
