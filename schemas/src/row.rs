@@ -376,6 +376,13 @@ pub struct FulfilmentRow {
     pub deadline: Option<i64>,
 }
 
+impl FulfilmentRow {
+    /// Units promised here and not gone.
+    pub fn promised(&self) -> Qty {
+        self.backordered + self.allocated + self.picked + self.ready
+    }
+}
+
 /// A cell as it stands.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub struct CellRow {

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::Hash16;
-use crate::quantity::Qty;
+use crate::{limits::QTY_MAX, quantity::Qty};
 
 /// A cell: one SKU in one bucket at one node.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Default, Serialize, Deserialize)]
@@ -106,4 +106,24 @@ pub enum Allowance {
     Limited(Qty),
     /// Any number.
     Unlimited,
+}
+
+impl Allowance {
+    /// How many units it allows; any number is as many as there can be.
+    pub fn units(self) -> Qty {
+        match self {
+            Self::None => Qty::ZERO,
+            Self::Limited(limit) => limit,
+            Self::Unlimited => QTY_MAX,
+        }
+    }
+
+    /// What allows so many units: the inverse of [`Allowance::units`].
+    pub fn of(units: Qty) -> Self {
+        match units {
+            Qty::ZERO => Self::None,
+            QTY_MAX => Self::Unlimited,
+            limit => Self::Limited(limit),
+        }
+    }
 }

@@ -47,7 +47,7 @@ impl Quotas {
         for share in split.shares.values_mut() {
             share.wanted = Qty::ZERO;
         }
-        let total = amount(quota.backorder);
+        let total = quota.backorder.units();
         for (zone, part) in parts(total, &weights) {
             let wanted = if total == QTY_MAX { QTY_MAX } else { part };
             split.shares.entry(zone).or_default().wanted = wanted;
@@ -61,7 +61,7 @@ impl Quotas {
         let key = (said.channel.clone(), said.sku.clone(), said.bucket.clone());
         let split = self.0.get_mut(&key)?;
         let share = split.shares.get_mut(&said.zone).filter(|share| said.control >= share.raised)?;
-        share.granted = share.granted.min(amount(said.kept).max(share.told));
+        share.granted = share.granted.min(said.kept.units().max(share.told));
         split.grant().then(|| Quota { shares: split.tell(control), ..split.asked.clone() })
     }
 }
@@ -69,7 +69,7 @@ impl Quotas {
 impl Split {
     /// Gives what is free to zones that have less than they are to have. True: some got more.
     fn grant(&mut self) -> bool {
-        let total = amount(self.asked.backorder);
+        let total = self.asked.backorder.units();
         let in_force: i64 = self.shares.values().map(|share| share.granted.0).sum();
         let mut free = if total == QTY_MAX { i64::MAX } else { (total.0 - in_force).max(0) };
         let mut any = false;
@@ -92,7 +92,7 @@ impl Split {
                 share.raised = control;
             }
             share.told = next;
-            (zone.clone(), allowance(next))
+            (zone.clone(), Allowance::of(next))
         };
         self.shares.iter_mut().map(tell).collect()
     }
@@ -119,22 +119,6 @@ fn parts(total: Qty, weights: &[(String, u64)]) -> Vec<(String, Qty)> {
         parts[n].1 += 1;
     }
     parts.into_iter().map(|(zone, part, _)| (zone, Qty(part as i64 * unit))).collect()
-}
-
-fn amount(allowance: Allowance) -> Qty {
-    match allowance {
-        Allowance::None => Qty::ZERO,
-        Allowance::Limited(limit) => limit,
-        Allowance::Unlimited => QTY_MAX,
-    }
-}
-
-fn allowance(amount: Qty) -> Allowance {
-    match amount {
-        Qty::ZERO => Allowance::None,
-        QTY_MAX => Allowance::Unlimited,
-        limit => Allowance::Limited(limit),
-    }
 }
 
 #[cfg(test)]
@@ -188,14 +172,14 @@ mod tests {
             let send = |zones: &mut Vec<Zone>, control, quota: &Quota| {
                 for (zone, share) in &quota.shares {
                     let n = ZONES.iter().position(|z| z == zone).unwrap();
-                    zones[n].inbox.push_back((control, amount(*share)));
+                    zones[n].inbox.push_back((control, share.units()));
                 }
             };
             let take = |zone: &mut Zone, n: usize, answers: &mut std::collections::VecDeque<ShareKept>| {
                 let Some((control, share)) = zone.inbox.pop_front() else { return };
                 let smaller = share < zone.limit;
                 zone.limit = if smaller { share.max(zone.used.min(zone.limit)) } else { share };
-                let kept = allowance(zone.limit);
+                let kept = Allowance::of(zone.limit);
                 answers.push_back(ShareKept { zone: ZONES[n].into(), control, kept, ..ShareKept::default() });
             };
             let drain = [Step::Copy(0), Step::Copy(1), Step::Copy(2), Step::Copy(3), Step::Answer].repeat(60);
@@ -209,7 +193,7 @@ mod tests {
                     Step::Publish(number, weights) => {
                         total = Qty::units(number);
                         let weights = names.iter().cloned().zip(weights).collect();
-                        let mut quota = Quota { backorder: allowance(total), weights, ..Quota::default() };
+                        let mut quota = Quota { backorder: Allowance::of(total), weights, ..Quota::default() };
                         quotas.publish(&mut quota, control, names.iter());
                         send(&mut zones, control, &quota);
                         let in_force: Qty = quotas.0.values().flat_map(|s| s.shares.values()).map(|s| s.granted).sum();

@@ -11,7 +11,6 @@ use router_schemas::{
     limits::{DISPLAY_BYTES, LINES},
     quantity::Qty,
     refusal::Refusal,
-    reply::Answer,
 };
 
 use super::{
@@ -53,7 +52,7 @@ impl Engine {
             return refuse(Refusal::Limit, "lines, with those that were picked or shipped before");
         }
         let (work, seen) = (order.work(), seen(order));
-        let (address, open) = ((order.to, order.recipient), units_open(order));
+        let (address, open) = ((order.to, order.recipient), order.open());
         effects.touch_order(order.id);
         effects.change(Change::Amended(head.version));
         self.stop_waiting(order);
@@ -77,7 +76,7 @@ impl Engine {
         }
         // What is offered is all of it, for this place: else it is offered anew.
         let later = order.not_before.is_some_and(|at| at > self.state.clock.engine);
-        if misfits || later || address.0 != order.to || open != units_open(order) {
+        if misfits || later || address.0 != order.to || open != order.open() {
             self.withdraw_offers(order, effects);
         } else if texts {
             self.show_offers(order, effects);
@@ -96,7 +95,7 @@ impl Engine {
             effects.notify(&self.state, order, "changed", None, None);
         }
         effects.refund_due(&self.state, order);
-        (Outcome::Applied, Answer::Outcome(Effects::outcome(&self.state, order)))
+        (Outcome::Applied, effects.answer(&self.state, order))
     }
 
     fn is_sku(&self, number: u32, line: &OrderLine) -> bool {
@@ -212,7 +211,7 @@ impl Engine {
         for place in 0..order.fulfilments.len() {
             let (node, line) = (order.fulfilments[place].node, order.fulfilments[place].line);
             let held = &self.state.nodes[node as usize].node;
-            let pin = order.lines[usize::from(line)].pin.as_ref().or(order.pin.as_ref());
+            let pin = order.pin_of(usize::from(line));
             if held.serves(order.mode)
                 && pin.is_none_or(|(name, kind)| *kind == PinKind::Prefer || *name == held.id)
             {
@@ -224,10 +223,6 @@ impl Engine {
             }
         }
     }
-}
-
-fn units_open(order: &Order) -> Qty {
-    order.lines.iter().map(|l| l.open).sum()
 }
 
 /// Where a stated line is among the order's lines.

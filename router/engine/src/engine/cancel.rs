@@ -2,7 +2,7 @@
 //! for them where the request says so (`cancel_request.rs`).
 
 use router_schemas::{
-    command::order::{Cancel, LineQty},
+    command::order::Cancel,
     event::{OrderState, Outcome, Unit},
     id::OrderId,
     limits::{QTY_MAX, TTL_MS},
@@ -20,22 +20,12 @@ impl Engine {
             return verdict;
         }
         self.on_order(&cancel.to, &cancel.identity, |engine, order| {
-            let wanted: Result<Vec<(usize, Qty)>, String> = match cancel.lines.is_empty() {
-                true => Ok((0..order.lines.len()).map(|i| (i, QTY_MAX)).collect()),
-                false => {
-                    let find = |l: &LineQty| {
-                        order.line(&l.line).map(|i| (i, l.qty.unwrap_or(QTY_MAX))).ok_or(l.line.clone())
-                    };
-                    cancel.lines.iter().map(find).collect()
-                }
-            };
-            let wanted = match wanted {
+            let wanted = match order.wanted(&cancel.lines) {
                 Ok(wanted) => wanted,
-                Err(line) => return refuse(Refusal::UnknownLine, &line),
+                Err((refusal, line)) => return refuse(refusal, &line),
             };
-            let mut before = order.work();
-            let cancelled = |order: &Order| order.lines.iter().map(|l| l.cancelled).sum::<Qty>();
-            let known = cancelled(order);
+            let before = order.work();
+            let known = order.cancelled();
             let (mut taken, mut asked) = (Qty::ZERO, false);
             if let Some(abroad) = &mut order.abroad {
                 abroad.ask = cancel.ask;
@@ -62,16 +52,9 @@ impl Engine {
                 };
             }
             effects.touch_order(order.id);
-            engine.note_asked(order, &nodes, effects);
-            engine.settle(order, effects);
-            // Who is asked is told all of it at once.
-            for node in &nodes {
-                before = order.with_work_of(*node, before);
-            }
-            effects.tell_nodes(&engine.state, order, &before, false);
-            engine.tell_asked(order, &nodes, effects);
+            engine.settle_asked(order, before, &nodes, effects);
             // What other zones are asked for is cancelled when they say so.
-            if cancelled(order) > known {
+            if order.cancelled() > known {
                 effects.tell_cancelled(&engine.state, order);
             }
             (Outcome::Applied, effects.answer(&engine.state, order))
@@ -104,11 +87,7 @@ impl Engine {
         self.with_order(id, |engine, order| {
             order.wait = order.wait.filter(|_| order.has_open_offers());
             let before = order.work();
-            for line in 0..order.lines.len() {
-                let open = order.lines[line].open;
-                let step = (Unit::Open, Unit::Cancelled);
-                effects.shift(&mut engine.state, order, line as u16, None, step, open);
-            }
+            engine.cancel_open(order, effects);
             if effects.is_quiet() {
                 return;
             }
@@ -116,6 +95,14 @@ impl Engine {
             effects.tell_nodes(&engine.state, order, &before, false);
             effects.tell_cancelled(&engine.state, order);
         });
+    }
+
+    /// Cancels what is open of the order.
+    pub(super) fn cancel_open(&mut self, order: &mut Order, effects: &mut Effects<'_>) {
+        for line in 0..order.lines.len() {
+            let open = order.lines[line].open;
+            effects.shift(&mut self.state, order, line as u16, None, (Unit::Open, Unit::Cancelled), open);
+        }
     }
 
     /// As [`Engine::take_back_here`]; the rest is asked for in other zones, and moves when they answer. Returns how many

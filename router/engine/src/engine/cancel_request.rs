@@ -7,12 +7,16 @@ use router_schemas::{
     limits::TTL_MS,
     quantity::Qty,
     refusal::Refusal,
-    reply::Answer,
 };
 use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
 
-use super::{Engine, Verdict, effects::Effects, order::Order, refuse};
+use super::{
+    Engine, Verdict,
+    effects::Effects,
+    order::{Order, Work},
+    refuse,
+};
 
 /// Service time in which a node must answer where the channel does not say, ms.
 const WITHIN: i64 = 15 * 60_000;
@@ -64,19 +68,27 @@ impl Engine {
         qty.floor_zero() - left
     }
 
-    /// Tells the nodes what they are asked for.
-    pub(super) fn tell_asked(&mut self, order: &Order, nodes: &[u32], effects: &mut Effects<'_>) {
-        for node in nodes {
-            effects.assign(&self.state, order, *node, "cancel_requested");
-        }
-    }
-
-    /// Notes that the nodes were asked.
-    pub(super) fn note_asked(&mut self, order: &Order, nodes: &[u32], effects: &mut Effects<'_>) {
+    /// Settles an order of which units were taken back, and for others of which these nodes are asked. `before`: what
+    /// nodes had of it; who is asked is told all of it at once.
+    pub(super) fn settle_asked(
+        &mut self,
+        order: &mut Order,
+        mut before: SmallVec<[Work; 8]>,
+        nodes: &[u32],
+        effects: &mut Effects<'_>,
+    ) {
         for node in nodes {
             let due = order.asks.iter().filter(|a| a.node == *node).map(|a| a.due).min();
             let name = self.state.node_name(*node).to_owned();
             effects.change(Change::CancelRequested(name, due.unwrap_or_default()));
+        }
+        self.settle(order, effects);
+        for node in nodes {
+            before = order.with_work_of(*node, before);
+        }
+        effects.tell_nodes(&self.state, order, &before, false);
+        for node in nodes {
+            effects.assign(&self.state, order, *node, "cancel_requested");
         }
     }
 
@@ -98,7 +110,7 @@ impl Engine {
             engine.settle(order, effects);
             effects.tell_nodes(&engine.state, order, &before, false);
             effects.tell_answer(&engine.state, order, answer.granted);
-            (Outcome::Applied, Answer::Outcome(Effects::outcome(&engine.state, order)))
+            (Outcome::Applied, effects.answer(&engine.state, order))
         });
         verdict.unwrap_or_else(|| refuse(Refusal::UnknownOrder, &answer.order.to_string()))
     }

@@ -93,11 +93,7 @@ impl Cell {
 
     /// Units that may be promised beyond stock, used up or not.
     pub fn backorder_limit(&self) -> Qty {
-        match self.allowance {
-            Allowance::None => Qty::ZERO,
-            Allowance::Limited(limit) => limit,
-            Allowance::Unlimited => limits::QTY_MAX,
-        }
+        self.allowance.units()
     }
 
     /// Backordered units for which stock is there that may be sold.

@@ -29,6 +29,18 @@ pub struct Demand {
     pub most: Qty,
 }
 
+impl Demand {
+    /// Whether it can be filled to the last unit, by who has enough.
+    pub fn can_be_whole(&self, state: &State) -> bool {
+        self.qty <= self.most && state.skus[self.sku as usize].in_whole_steps(self.qty)
+    }
+
+    /// Whether the node alone could fill it now.
+    pub fn fits(&self, state: &State, node: u32) -> bool {
+        self.can_be_whole(state) && state.has(self.sku, node) >= self.qty
+    }
+}
+
 /// What goes where: node, SKU, quantity, whether beyond stock.
 pub type Found = SmallVec<[(u32, u32, Qty, bool); 8]>;
 
@@ -63,14 +75,7 @@ pub fn spread(
 
 /// The same over nodes that a rule has ranked, with the node that covers everything first.
 pub fn fewest(state: &State, ranked: &[u32], demands: &[Demand], backorders: bool) -> Found {
-    let whole = |node: &&u32| {
-        let has = |d: &Demand| {
-            let whole_steps = state.skus[d.sku as usize].in_whole_steps(d.qty);
-            whole_steps && d.qty <= d.most && state.has(d.sku, **node) >= d.qty
-        };
-        demands.iter().all(has)
-    };
-    if let Some(node) = ranked.iter().find(whole) {
+    if let Some(node) = ranked.iter().find(|node| demands.iter().all(|d| d.fits(state, **node))) {
         return demands.iter().map(|d| (*node, d.sku, d.qty, false)).collect();
     }
     let mut places = vec![usize::MAX; state.nodes.len()];
@@ -185,9 +190,7 @@ impl<'a> Search<'a> {
 
     /// The first pair by rank that covers everything. `ranked`: slots with stock, best first.
     fn pair(&self, ranked: &[usize]) -> Option<(usize, usize)> {
-        let can_be_whole =
-            |d: &Demand| d.qty <= d.most && self.state.skus[d.sku as usize].in_whole_steps(d.qty);
-        if !self.demands.iter().all(can_be_whole) {
+        if !self.demands.iter().all(|d| d.can_be_whole(self.state)) {
             return None;
         }
         let best = self.covering_most(ranked);

@@ -200,6 +200,11 @@ impl<'a> Effects<'a> {
         self.work.orders.iter()
     }
 
+    /// Whether the order's own row is written with the command.
+    pub fn touches(&self, order: &OrderId) -> bool {
+        self.work.orders.binary_search(order).is_ok()
+    }
+
     pub fn touched_offers(&self) -> impl Iterator<Item = &(OrderId, OfferId)> {
         self.work.offers.iter()
     }

@@ -12,7 +12,7 @@ use router_schemas::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::{Engine, effects::Effects, state::State};
+use super::{Engine, effects::Effects, state::State, time::due};
 
 /// Pools looked at that count as one item.
 const POOLS_AN_ITEM: usize = 8;
@@ -64,9 +64,7 @@ impl Engine {
     pub(super) fn is_feed_due(&self, timers: bool) -> bool {
         let Feed { urgent, changed, later, all, .. } = &self.state.feed;
         let now = self.state.clock.engine;
-        !urgent.is_empty()
-            || timers
-                && (!changed.is_empty() || all.is_some() || later.first().is_some_and(|(at, _)| *at <= now))
+        !urgent.is_empty() || timers && (!changed.is_empty() || all.is_some() || due(later, now).is_some())
     }
 
     /// Looks at the pools of the next SKU.
@@ -76,7 +74,7 @@ impl Engine {
         let feed = &mut self.state.feed;
         let sku = if let Some(sku) = feed.urgent.pop_first().or_else(|| feed.changed.pop_first()) {
             sku
-        } else if let Some((at, sku)) = feed.later.first().copied().filter(|(at, _)| *at <= now) {
+        } else if let Some((at, sku)) = due(&feed.later, now) {
             feed.later.remove(&(at, sku));
             sku
         } else {
@@ -111,14 +109,14 @@ impl Engine {
             self.state.feed.later.insert((told.at + feed.every, sku));
             return;
         }
-        let row = self.state.pool_row(sku, pool);
+        let (named, of_sku) = (self.state.pools.get(pool), &self.state.skus[sku as usize]);
         let (topic, partition) = effects.target(Topic::Availability);
         let record = Availability {
             kind: "availability.v1",
-            channel: &row.channel,
-            zone: &row.zone,
-            sku: &row.sku,
-            bucket: &row.bucket,
+            channel: &named.channel,
+            zone: &named.zone,
+            sku: &of_sku.name,
+            bucket: &of_sku.bucket,
             available: match ats {
                 Ats::Units(qty) => Some(qty),
                 Ats::Unlimited => None,
@@ -136,9 +134,9 @@ impl Engine {
                     kind: "stock_alert.v1",
                     event: if is_low { "low" } else { "low_recovered" },
                     node: "",
-                    channel: Some(&row.channel),
-                    sku: &row.sku,
-                    bucket: &row.bucket,
+                    channel: Some(&named.channel),
+                    sku: &of_sku.name,
+                    bucket: &of_sku.bucket,
                     qty: match ats {
                         Ats::Units(qty) => qty,
                         Ats::Unlimited => Qty::ZERO,

@@ -36,7 +36,6 @@ impl Engine {
     ) -> SmallVec<[(u16, Qty); 8]> {
         let name = self.state.node_name(node).to_owned();
         let mut given: SmallVec<[(u16, Qty); 8]> = SmallVec::new();
-        let mut stock: SmallVec<[(u32, Qty); 8]> = SmallVec::new();
         let mut pinned = false;
         for (line, qty) in lines.iter().copied() {
             let back = self.open_again(order, node, line, qty, effects);
@@ -45,11 +44,6 @@ impl Engine {
             }
             given.push((line as u16, back));
             pinned |= is_pinned_to(order, line, &name);
-            let sku = order.lines[line].sku;
-            match stock.iter_mut().find(|(known, _)| *known == sku) {
-                Some((_, qty)) => *qty += back,
-                None => stock.push((sku, back)),
-            }
         }
         if given.is_empty() {
             return given;
@@ -59,7 +53,7 @@ impl Engine {
         if pinned {
             effects.exception(Exception::Rejected(name));
         }
-        for (sku, qty) in stock {
+        for (sku, qty) in order.needs(&given) {
             self.affect_stock(node, sku, qty, reason.effect, effects);
         }
         self.stand_back(node, reason, effects);
@@ -147,8 +141,7 @@ impl Engine {
 
 /// Whether the line must come from this node.
 fn is_pinned_to(order: &Order, line: usize, node: &str) -> bool {
-    let pin = order.lines[line].pin.as_ref().or(order.pin.as_ref());
-    pin.is_some_and(|(name, kind)| *kind != PinKind::Prefer && name == node)
+    order.pin_of(line).is_some_and(|(name, kind)| *kind != PinKind::Prefer && name == node)
 }
 
 /// The order does not go to this node again. One that too many declined has to be looked at.

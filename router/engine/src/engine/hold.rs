@@ -27,6 +27,7 @@ use super::{
     refuse,
     reserve::{places, times},
     state::State,
+    time::due,
 };
 
 /// Moves of one change in an event.
@@ -122,11 +123,7 @@ impl Engine {
                     (far.expires, far.alert) = times(now, asked.ttl);
                 }
                 effects.touch_hold(id);
-                effects.change(Change::Hold(HoldChange {
-                    order: id,
-                    cause: HoldCause::Extended,
-                    moves: Vec::new(),
-                }));
+                effects.hold_changed(id, HoldCause::Extended);
                 self.extend_legs(id, effects);
                 self.schedule(id);
                 (Outcome::Applied, Answer::Done)
@@ -179,7 +176,7 @@ impl Engine {
             effects.change(Change::Hold(HoldChange { order, cause, moves: some.to_vec() }));
         }
         if moves.is_empty() {
-            effects.change(Change::Hold(HoldChange { order, cause, moves }));
+            effects.hold_changed(order, cause);
         }
         effects.touch_hold(order);
         effects.weigh_hold(moves_count);
@@ -241,10 +238,7 @@ impl Engine {
 
     /// Works off the first hold that is void. False: none is.
     pub(super) fn void_hold(&mut self, effects: &mut Effects<'_>) -> bool {
-        if !self.is_hold_void() {
-            return false;
-        }
-        let Some((_, order)) = self.state.voids.first().copied() else { return false };
+        let Some((_, order)) = due(&self.state.voids, self.state.clock.service()) else { return false };
         effects.begin_item();
         self.lapse_hold(order, effects);
         effects.end_item(&self.state);
@@ -253,7 +247,7 @@ impl Engine {
 
     /// Whether a hold is void that nobody worked off.
     pub(super) fn is_hold_void(&self) -> bool {
-        self.state.voids.first().is_some_and(|(at, _)| *at <= self.state.clock.service())
+        due(&self.state.voids, self.state.clock.service()).is_some()
     }
 
     /// Lapses the lines whose time is over, and tells once of those whose time is about to be.
@@ -337,7 +331,7 @@ impl Engine {
         }
     }
 
-    /// Gives back of a hold; no lines: all of it. Returns whether there was anything, or the line that it has not.
+    /// Gives back of a hold; no lines: all of it. True: there was something.
     pub(super) fn give_back_hold(
         &mut self,
         order: OrderId,
@@ -360,7 +354,8 @@ impl Engine {
         true
     }
 
-    /// What ended long ago leaves memory; intake forgets an order that never came. True: it was such a hold.
+    /// What ended long ago leaves memory; intake forgets an order that never came. Returns whose it was; `None`: it
+    /// stays, or its order is here.
     pub(super) fn forget_hold(&mut self, at: i64, order: OrderId) -> Option<Identity> {
         let ended = self.state.holds.get(&order).and_then(|hold| hold.ended);
         ended.filter(|since| since + REMEMBER_MS == at)?;

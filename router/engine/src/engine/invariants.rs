@@ -1,5 +1,5 @@
-//! What must hold after every command, asserted for what it touched: I2 to I6. I1 and I7 are asserted where units
-//! are promised and where events are written (`effects.rs`). A broken one stops the partition.
+//! What must hold after every command, asserted for what it touched: I2 to I6. I1 is asserted where
+//! units are promised (`units.rs`), I7 where events are written (`effects.rs`). A broken one stops the partition.
 
 use router_schemas::{event::OrderState, quantity::Qty};
 use smallvec::SmallVec;
@@ -16,7 +16,12 @@ impl Engine {
             let wrong = self.unsound(order);
             assert!(wrong.is_none(), "{} broken by {}: order {id}", wrong.unwrap_or(""), effects.position);
         }
+        let mut last = None;
         for (id, _) in effects.touched_offers() {
+            // Those of a touched order were looked at with it; those of another are looked at once.
+            if effects.touches(id) || last.replace(*id) == Some(*id) {
+                continue;
+            }
             let Some(order) = self.state.orders.get(id) else { continue };
             let wrong = self.unsound_offers(order);
             assert!(wrong.is_none(), "{} broken by {}: order {id}", wrong.unwrap_or(""), effects.position);

@@ -3,7 +3,7 @@
 use router_schemas::id::OrderId;
 use serde::{Deserialize, Serialize};
 
-use super::{Engine, effects::Effects};
+use super::{Engine, effects::Effects, time::due};
 
 /// What lapses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -26,7 +26,7 @@ impl Engine {
     /// Whether anything has lapsed that nobody worked off.
     pub(super) fn is_lapse_due(&self) -> bool {
         let now = self.state.clock.service();
-        self.state.deadlines.first().is_some_and(|(at, _)| *at <= now)
+        due(&self.state.deadlines, now).is_some()
     }
 
     /// Works off the first of what has lapsed. False: nothing has.
@@ -41,7 +41,7 @@ impl Engine {
         if fault!(LapsesNever) {
             return false;
         }
-        let Some((at, lapse)) = self.state.deadlines.first().copied().filter(|(at, _)| *at <= now) else {
+        let Some((at, lapse)) = due(&self.state.deadlines, now) else {
             return false;
         };
         self.state.deadlines.remove(&(at, lapse));

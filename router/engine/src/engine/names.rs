@@ -30,11 +30,24 @@ impl Hasher for NameHasher {
 /// The numbers of one SKU: without bucket, and of each bucket.
 #[derive(Debug, Default)]
 pub struct SkuNumbers {
-    pub plain: Option<u32>,
-    pub buckets: BTreeMap<String, u32>,
+    plain: Option<u32>,
+    buckets: BTreeMap<String, u32>,
 }
 
 impl SkuNumbers {
+    /// Takes a number in a bucket over; empty: without one.
+    pub fn set(&mut self, bucket: &str, number: u32) {
+        match bucket {
+            "" => self.plain = Some(number),
+            _ => _ = self.buckets.insert(bucket.to_owned(), number),
+        }
+    }
+
+    /// The number in a bucket; empty: without one.
+    pub fn of(&self, bucket: &str) -> Option<u32> {
+        if bucket.is_empty() { self.plain } else { self.buckets.get(bucket).copied() }
+    }
+
     pub fn all(&self) -> impl Iterator<Item = u32> {
         self.plain.into_iter().chain(self.buckets.values().copied())
     }

@@ -75,14 +75,6 @@ impl<'a> Filters<'a> {
         Self { state, zone, mode, groups, key, declined: &[], ignore_capacity: false }
     }
 
-    /// Whether the channel is sold from the node: one of its pool in the zone.
-    pub fn is_of_channel(&self, node: u32) -> bool {
-        FILTERS
-            .iter()
-            .filter(|f| matches!(f.name, "known" | "enabled" | "zone" | "channel_group"))
-            .all(|f| (f.passes)(self, node))
-    }
-
     /// Whether the node passes the standing filters.
     pub fn pass_standing(&self, node: u32) -> bool {
         FILTERS.iter().filter(|f| f.standing).all(|f| (f.passes)(self, node))

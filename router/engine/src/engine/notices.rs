@@ -20,6 +20,27 @@ use super::{
     state::State,
 };
 
+/// So much of a line, as a node is told of it.
+pub(super) fn assigned_line<'a>(
+    state: &'a State,
+    order: &'a Order,
+    number: u16,
+    qty: Qty,
+    display: &'a Shown<'_>,
+) -> AssignedLine<'a> {
+    let line = &order.lines[usize::from(number)];
+    let shown = display.lines.get(usize::from(number));
+    AssignedLine {
+        line: &line.name,
+        sku: &state.skus[line.sku as usize].name,
+        name: shown.and_then(|s| s.name),
+        options: shown.map_or(&[], |s| s.options.as_slice()),
+        qty,
+        backordered: Qty::ZERO,
+        asked: Qty::ZERO,
+    }
+}
+
 impl Effects<'_> {
     /// Tells every node whose work for the order changed, and those that lost all of it. `before`: [`Order::work`]
     /// as they were last told. `all`: also those whose work is the same, as what they see of it changed.
@@ -117,43 +138,33 @@ impl Effects<'_> {
     /// Tells the node what it now has to do for the order, whole.
     pub fn assign(&mut self, state: &State, order: &Order, node: u32, event: &str) {
         let display = Shown::of(&order.display);
-        let (topic, partition) = self.target(Topic::Assignments);
+        self.push_fitting(&display, |effects, display| {
+            effects.push_assignment(state, order, node, event, display);
+        });
+    }
+
+    /// Pushes a notice with what people see of an order. Where JSON blows the texts up, the store sees lines and SKUs,
+    /// and the order's row has the rest.
+    pub(super) fn push_fitting(&mut self, display: &Shown<'_>, push: impl Fn(&mut Self, &Shown<'_>)) {
         let before = self.out.len();
-        self.push_assignment(state, order, node, event, &display, (topic.clone(), partition));
-        let too_large = self.out.iter().last().is_some_and(|o| self.out.bytes(o).len() > limits::EVENT_BYTES);
-        if too_large {
-            // Texts that JSON blows up: the store sees lines and SKUs, and the order's row has the rest.
+        push(self, display);
+        if self.out.iter().last().is_some_and(|o| self.out.bytes(o).len() > limits::EVENT_BYTES) {
             self.out.truncate(before);
-            self.push_assignment(state, order, node, event, &Shown::default(), (topic, partition));
+            push(self, &Shown::default());
         }
     }
 
-    fn push_assignment(
-        &mut self,
-        state: &State,
-        order: &Order,
-        node: u32,
-        event: &str,
-        display: &Shown<'_>,
-        (topic, partition): (Topic, u16),
-    ) {
+    fn push_assignment(&mut self, state: &State, order: &Order, node: u32, event: &str, display: &Shown<'_>) {
         let mine =
             order.fulfilments.iter().filter(|f: &&Fulfilment| f.node == node && f.promised().is_positive());
-        let lines = mine.map(|f| {
-            let line = &order.lines[usize::from(f.line)];
-            let shown = display.lines.get(usize::from(f.line));
-            AssignedLine {
-                line: &line.name,
-                sku: &state.skus[line.sku as usize].name,
-                name: shown.and_then(|s| s.name),
-                options: shown.map_or(&[], |s| s.options.as_slice()),
-                qty: f.promised() - f.backordered,
-                backordered: f.backordered,
-                asked: asked(order, node, f.line),
-            }
+        let lines = mine.map(|f| AssignedLine {
+            backordered: f.backordered,
+            asked: asked(order, node, f.line),
+            ..assigned_line(state, order, f.line, f.promised() - f.backordered, display)
         });
         let dues = order.fulfilments.iter().filter(|f| f.node == node).filter_map(|f| f.due);
         let to_engine_time = state.clock.engine - state.clock.service();
+        let (topic, partition) = self.target(Topic::Assignments);
         let assignment = Assignment {
             kind: "assignment.v1",
             event,

@@ -3,13 +3,15 @@
 use router_schemas::{
     command::{
         Hash16,
-        order::{DeliveryMode, PaymentState, PinKind, Totals},
+        order::{DeliveryMode, LineQty, PaymentState, PinKind, Totals},
         part::PartRef,
     },
     event::{OrderState, Queue, Unit},
     geo::UnitVector,
     id::{Identity, OrderId},
+    limits::QTY_MAX,
     quantity::{Currency, Qty},
+    refusal::Refusal,
     reply,
 };
 use serde::{Deserialize, Serialize};
@@ -29,6 +31,9 @@ pub const SORTS: usize = 4;
 pub type WaitKey = ([i64; SORTS], u8, i64, OrderId);
 /// The order in which orders keep what they were promised: priority, then who came first. The last loses first.
 pub type LossKey = (u8, i64, OrderId);
+
+/// Lines and how much of each.
+pub type Wanted = SmallVec<[(usize, Qty); 8]>;
 
 /// What a node has to do: node, line, units from stock, units to come.
 pub type Work = (u32, u16, Qty, Qty);
@@ -184,6 +189,28 @@ impl Order {
     /// The pin that holds for a line: its own, else the order's.
     pub fn pin_of(&self, line: usize) -> Option<&(String, PinKind)> {
         self.lines[line].pin.as_ref().or(self.pin.as_ref())
+    }
+
+    /// Units of all lines that nobody was found for yet.
+    pub fn open(&self) -> Qty {
+        self.lines.iter().map(|l| l.open).sum()
+    }
+
+    /// Units of all lines that will not be sent.
+    pub fn cancelled(&self) -> Qty {
+        self.lines.iter().map(|l| l.cancelled).sum()
+    }
+
+    /// The lines that are named, each with its quantity; none named: all of them. No quantity: all. Else why not.
+    pub fn wanted(&self, lines: &[LineQty]) -> Result<Wanted, (Refusal, String)> {
+        if lines.is_empty() {
+            return Ok((0..self.lines.len()).map(|line| (line, QTY_MAX)).collect());
+        }
+        let find = |l: &LineQty| match self.line(&l.line) {
+            Some(line) => Ok((line, l.qty.map_or(QTY_MAX, Qty::floor_zero))),
+            None => Err((Refusal::UnknownLine, l.line.clone())),
+        };
+        lines.iter().map(find).collect()
     }
 
     /// The units of a line that are at nodes or left them.

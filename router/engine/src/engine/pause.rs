@@ -10,7 +10,7 @@ use router_schemas::{
     rules::Reason,
 };
 
-use super::{Engine, Verdict, effects::Effects, lapse::Lapse, refuse, state::NodeState};
+use super::{Engine, Verdict, effects::Effects, lapse::Lapse, refuse, state::NodeState, time::due};
 
 impl NodeState {
     /// Whether it gets work and offers.
@@ -88,7 +88,7 @@ impl Engine {
     /// Ends the first pause whose time is over. False: there is none.
     pub(super) fn end_pause(&mut self, effects: &mut Effects<'_>) -> bool {
         let now = self.state.clock.engine;
-        let Some((at, node)) = self.state.pauses.first().copied().filter(|(at, _)| *at <= now) else {
+        let Some((at, node)) = due(&self.state.pauses, now) else {
             return false;
         };
         self.state.pauses.remove(&(at, node));

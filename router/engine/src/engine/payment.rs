@@ -5,7 +5,6 @@ use router_schemas::{
     event::{Change, Exception, Outcome, Unit},
     limits::MONEY_MAX,
     quantity::Qty,
-    reply::Answer,
 };
 
 use super::{Engine, Verdict, effects::Effects, order::Order};
@@ -24,7 +23,7 @@ impl Engine {
             engine.settle(order, effects);
             effects.tell_nodes(&engine.state, order, &work, false);
             effects.refund_due(&engine.state, order);
-            (Outcome::Applied, Answer::Outcome(Effects::outcome(&engine.state, order)))
+            (Outcome::Applied, effects.answer(&engine.state, order))
         })
     }
 
@@ -58,7 +57,7 @@ impl Engine {
             }
             engine.settle(order, effects);
             effects.notify(&engine.state, order, "delivered", None, None);
-            (Outcome::Applied, Answer::Outcome(Effects::outcome(&engine.state, order)))
+            (Outcome::Applied, effects.answer(&engine.state, order))
         })
     }
 }

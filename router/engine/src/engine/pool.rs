@@ -105,6 +105,11 @@ impl Reach {
 }
 
 impl Pools {
+    /// What the channel of a pool may do with a SKU.
+    pub fn policy(&self, sku: u32, pool: u32) -> Policy {
+        self.policies.get(&(sku, pool)).copied().unwrap_or_default()
+    }
+
     /// Nodes or channels changed.
     pub fn reshape(&mut self) {
         self.shape = OnceLock::new();
@@ -186,7 +191,8 @@ impl State {
     /// What is held of a SKU without a node, as far as it counts against this pool.
     fn unpinned_against(&self, zone: &str, channel: &str, sku: u32) -> Qty {
         let Some(of_sku) = self.pools.held.get(&sku) else { return Qty::ZERO };
-        let counts = |other: u32| match self.pools.number(zone, channel) {
+        let mine = self.pools.number(zone, channel);
+        let counts = |other: u32| match mine {
             Some(pool) => pool == other || self.shape().shared[pool as usize].binary_search(&other).is_ok(),
             None => {
                 let other = self.pools.get(other);
@@ -253,7 +259,7 @@ impl State {
     /// What is in a pool of a SKU; `None`: any number may be sold.
     pub fn reach(&self, pool: u32, sku: u32) -> Option<Reach> {
         let of_sku = &self.skus[sku as usize];
-        let policy = self.pools.policies.get(&(sku, pool)).copied().unwrap_or_default();
+        let policy = self.pools.policy(sku, pool);
         let words = &self.shape().nodes[pool as usize];
         // What has no stock is wherever a node is.
         let service = || of_sku.untracked() && words.iter().any(|word| *word != 0);
@@ -292,8 +298,7 @@ impl State {
     /// The row of a pool.
     pub fn pool_row(&self, sku: u32, pool: u32) -> PoolRow {
         let Pool { zone, channel } = self.pools.get(pool);
-        let Policy { threshold, backorder, .. } =
-            self.pools.policies.get(&(sku, pool)).copied().unwrap_or_default();
+        let Policy { threshold, backorder, .. } = self.pools.policy(sku, pool);
         let of_sku = &self.skus[sku as usize];
         PoolRow {
             channel: channel.clone(),
@@ -311,8 +316,7 @@ impl State {
 impl Engine {
     /// A channel's pool of a SKU as it stands; `None`: nothing was said of the SKU here, or of the channel in the zone.
     pub fn pool(&self, channel: &str, zone: &str, sku: &str, bucket: &str) -> Option<PoolRow> {
-        let numbers = self.index.skus.get(sku)?;
-        let sku = if bucket.is_empty() { numbers.plain? } else { *numbers.buckets.get(bucket)? };
+        let sku = self.index.skus.get(sku)?.of(bucket)?;
         Some(self.state.pool_row(sku, self.state.pools.number(zone, channel)?))
     }
 

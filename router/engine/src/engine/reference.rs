@@ -179,20 +179,14 @@ impl Engine {
     /// The number of a SKU in a bucket, giving one to a name that is new. An item of the SKU serves all buckets.
     pub(super) fn sku_number(&mut self, name: &str, bucket: &str) -> u32 {
         let known = self.index.skus.get(name);
-        let found =
-            known.and_then(|n| if bucket.is_empty() { n.plain } else { n.buckets.get(bucket).copied() });
-        if let Some(number) = found {
+        if let Some(number) = known.and_then(|n| n.of(bucket)) {
             return number;
         }
         let number = self.state.skus.len() as u32;
         let sibling = known.and_then(|n| n.all().next());
         let item = sibling.and_then(|n| self.state.skus[n as usize].item.clone());
         let (name, bucket) = (name.to_owned(), bucket.to_owned());
-        let numbers = self.index.skus.entry(name.clone()).or_default();
-        match bucket.as_str() {
-            "" => numbers.plain = Some(number),
-            _ => _ = numbers.buckets.insert(bucket.clone(), number),
-        }
+        self.index.skus.entry(name.clone()).or_default().set(&bucket, number);
         self.state.skus.push(SkuState { name, bucket, item, ..SkuState::default() });
         number
     }

@@ -53,14 +53,10 @@ impl Engine {
     }
 
     fn release_order(&mut self, order: &mut Order, lines: &[LineQty], effects: &mut Effects<'_>) -> Verdict {
-        let mut wanted: Vec<(usize, Qty)> = Vec::new();
-        for line in lines {
-            let Some(place) = order.line(&line.line) else { return refuse(Refusal::UnknownLine, &line.line) };
-            wanted.push((place, line.qty.unwrap_or(QTY_MAX)));
-        }
-        if lines.is_empty() {
-            wanted = (0..order.lines.len()).map(|place| (place, QTY_MAX)).collect();
-        }
+        let wanted = match order.wanted(lines) {
+            Ok(wanted) => wanted,
+            Err((refusal, line)) => return refuse(refusal, &line),
+        };
         let before = order.work();
         let mut taken = Qty::ZERO;
         for (place, qty) in wanted {
@@ -81,7 +77,7 @@ impl Engine {
         }
         effects.tell_nodes(&self.state, order, &before, false);
         self.settle(order, effects);
-        (Outcome::Applied, Answer::Outcome(Effects::outcome(&self.state, order)))
+        (Outcome::Applied, effects.answer(&self.state, order))
     }
 
     fn held_of(&self, id: OrderId, line: &str) -> Qty {
@@ -103,17 +99,13 @@ impl Engine {
             effects.touch_hold(order.id);
             effects.hold_changed(order.id, HoldCause::Converted);
         }
-        let short: Qty = order.lines.iter().map(|l| l.open).sum();
+        let short = order.open();
         if !short.is_positive() {
             return;
         }
         effects.exception(Exception::Shortfall(short));
         if order.paid > 0 {
-            for place in 0..order.lines.len() {
-                let open = order.lines[place].open;
-                let step = (Unit::Open, Unit::Cancelled);
-                effects.shift(&mut self.state, order, place as u16, None, step, open);
-            }
+            self.cancel_open(order, effects);
         }
     }
 }

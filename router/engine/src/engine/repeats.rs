@@ -21,12 +21,12 @@ pub fn request_key(command: &Command) -> Option<Hash16> {
 }
 
 impl Engine {
-    /// Whether a request of this key was applied.
+    /// Whether a request or fact of this key was applied.
     pub(super) fn was_applied(&self, key: Hash16) -> bool {
         self.state.facts.get(&key).is_some_and(|until| *until > self.state.clock.engine)
     }
 
-    /// Remembers the key of a request that was applied.
+    /// Remembers the key of a request or fact that was applied.
     pub(super) fn note_applied(&mut self, key: Hash16) {
         let until = self.state.clock.engine + KEY_MS;
         if let Some(old) = self.state.facts.insert(key, until) {

@@ -66,7 +66,7 @@ impl Engine {
     /// Routes what is open, from a place of the waterfall on where one is given.
     pub(super) fn go_on(&mut self, order: &mut Order, from: Option<&Spot>, effects: &mut Effects<'_>) {
         self.sort_anew(order);
-        order.confirming = !self.state.holds.is_empty() && self.is_confirming(order.id);
+        order.confirming = self.is_confirming(order.id);
         if self.is_put_off(order) || order.lines.iter().all(|l| l.open.is_zero()) {
             return;
         }
@@ -166,10 +166,8 @@ impl Engine {
     /// Brings everything derived from the units up to date: state, waiting, what the customer is told.
     pub(super) fn settle(&mut self, order: &mut Order, effects: &mut Effects<'_>) {
         order.fulfilments.retain(|f| !f.is_empty());
-        if !self.state.holds.is_empty() {
-            self.trim_hold(order, effects);
-        }
-        order.confirming = !self.state.holds.is_empty() && self.is_confirming(order.id);
+        self.trim_hold(order, effects);
+        order.confirming = self.is_confirming(order.id);
         if order.lines.iter().all(|l| l.open.is_zero()) {
             order.queue = None;
         }

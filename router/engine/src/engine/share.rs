@@ -4,9 +4,8 @@
 use router_schemas::{
     command::{Command, part::ShareKept, reference::Quota, stock::Allowance},
     envelope::Meta,
-    limits::{ITEMS_PER_COMMAND, QTY_MAX},
+    limits::ITEMS_PER_COMMAND,
     position::Topic,
-    quantity::Qty,
 };
 
 use super::{
@@ -25,7 +24,7 @@ impl Engine {
             let sku = self.sku_number(&quota.sku, &quota.bucket);
             let pool = self.state.pools.number_of(zone, &quota.channel);
             let goal = Goal { share: *share, control };
-            let known = self.state.pools.policies.get(&(sku, pool)).copied().unwrap_or_default();
+            let known = self.state.pools.policy(sku, pool);
             let policy = Policy { threshold: quota.threshold, ..known };
             self.near(sku, pool, policy, goal, true, effects);
         }
@@ -54,17 +53,17 @@ impl Engine {
         answer: bool,
         effects: &mut Effects<'_>,
     ) {
-        let (before, share) = (amount(policy.backorder), amount(goal.share));
+        let (before, share) = (policy.backorder.units(), goal.share.units());
         let used = self.state.beyond(pool, sku, policy.threshold);
         let kept = if share < before { share.max(used.min(before)) } else { share };
-        let backorder = allowance(kept);
+        let backorder = Allowance::of(kept);
         let goal = (kept > share).then_some(goal);
         match goal {
             Some(_) => _ = self.state.pools.shrinking.insert((sku, pool)),
             None => _ = self.state.pools.shrinking.remove(&(sku, pool)),
         }
         let next = Policy { backorder, goal, ..policy };
-        if self.state.pools.policies.get(&(sku, pool)).copied().unwrap_or_default() != next {
+        if self.state.pools.policy(sku, pool) != next {
             self.set_policy(sku, pool, next, effects);
         }
         if answer || kept < before && share < before {
@@ -81,22 +80,5 @@ impl Engine {
             });
             effects.out.push(Topic::Control, 0, &meta, &command);
         }
-    }
-}
-
-/// How many units it allows; any number is as many as there can be.
-fn amount(allowance: Allowance) -> Qty {
-    match allowance {
-        Allowance::None => Qty::ZERO,
-        Allowance::Limited(limit) => limit,
-        Allowance::Unlimited => QTY_MAX,
-    }
-}
-
-fn allowance(amount: Qty) -> Allowance {
-    match amount {
-        Qty::ZERO => Allowance::None,
-        QTY_MAX => Allowance::Unlimited,
-        limit => Allowance::Limited(limit),
     }
 }

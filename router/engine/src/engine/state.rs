@@ -81,7 +81,7 @@ pub struct State {
     pub holds: BTreeMap<OrderId, Hold>,
     /// Legs of other zones' holds, and the holds that they are here.
     pub legs: BTreeMap<LegKey, OrderId>,
-    /// When the first line of each of them is void: service time, order.
+    /// When the first line of each hold is void: service time, order.
     pub voids: BTreeSet<(i64, OrderId)>,
     /// Orders whose units were given back on request, while those are looked at that waited for them.
     pub resting: BTreeSet<OrderId>,
@@ -145,11 +145,7 @@ impl Index {
             index.nodes.insert(node.node.id.clone(), number);
         }
         for (number, sku) in (0u32..).zip(&mut state.skus) {
-            let numbers = index.skus.entry(sku.name.clone()).or_default();
-            match sku.bucket.as_str() {
-                "" => numbers.plain = Some(number),
-                bucket => _ = numbers.buckets.insert(bucket.to_owned(), number),
-            }
+            index.skus.entry(sku.name.clone()).or_default().set(&sku.bucket, number);
             for cell in &sku.cells {
                 state.nodes[cell.node as usize].skus.push(number);
                 sku.shelf.set(cell.node, cell.atp());

@@ -10,16 +10,17 @@ use router_schemas::{
     limits::{FULFILMENTS, QTY_MAX},
     quantity::Qty,
     refusal::Refusal,
-    reply::Answer,
 };
 use smallvec::SmallVec;
 
 use super::{
-    Engine, Verdict, effects::Effects, give_back::remember_decline, nodes::Filters, order::Order, refuse,
+    Engine, Verdict,
+    effects::Effects,
+    give_back::remember_decline,
+    nodes::Filters,
+    order::{Order, Wanted},
+    refuse,
 };
-
-/// Lines and how much of each.
-type Wanted = SmallVec<[(usize, Qty); 8]>;
 
 impl Engine {
     pub(super) fn steer(&mut self, meta: &Meta, steer: Steer, effects: &mut Effects<'_>) -> Verdict {
@@ -48,7 +49,7 @@ impl Engine {
             engine.settle(order, effects);
             effects.tell_nodes(&engine.state, order, &before, false);
             effects.tell_delay(&engine.state, order, &waited);
-            (Outcome::Applied, Answer::Outcome(Effects::outcome(&engine.state, order)))
+            (Outcome::Applied, effects.answer(&engine.state, order))
         })
     }
 
@@ -86,7 +87,7 @@ impl Engine {
             },
         };
         let (mut moved, mut recalled) = (SmallVec::<[u32; 4]>::new(), Qty::ZERO);
-        let wanted = wanted(order, lines)?;
+        let wanted = order.wanted(lines)?;
         let withdrawn = from.is_none() && self.withdraw_offers(order, effects);
         for (line, mut left) in wanted.iter().copied() {
             for unit in [Unit::Backordered, Unit::Allocated] {
@@ -141,7 +142,7 @@ impl Engine {
         }
         let mut takes: Wanted = SmallVec::new();
         let mut fresh = 0;
-        for (line, qty) in wanted(order, lines)? {
+        for (line, qty) in order.wanted(lines)? {
             let there: Qty = takes.iter().filter(|(known, _)| *known == line).map(|(_, qty)| *qty).sum();
             let open = order.lines[line].open + order.lines[line].held - there;
             if qty != QTY_MAX && qty > open {
@@ -193,7 +194,7 @@ impl Engine {
             return true;
         }
         let filters = Filters::of(&self.state, order);
-        let pool = held.cells.iter().filter(|c| c.node == node || filters.is_of_channel(c.node));
+        let pool = held.cells.iter().filter(|c| c.node == node || filters.of_pool(c.node));
         pool.map(|c| c.atp()).sum::<Qty>() + own - others >= qty
     }
 }
@@ -207,16 +208,4 @@ fn approve(order: &mut Order) -> Result<(), (Refusal, String)> {
         order.declined.clear();
     }
     Ok(())
-}
-
-/// The lines that are named, each with its quantity; none named: all of them. No quantity: all.
-fn wanted(order: &Order, lines: &[LineQty]) -> Result<Wanted, (Refusal, String)> {
-    if lines.is_empty() {
-        return Ok((0..order.lines.len()).map(|line| (line, QTY_MAX)).collect());
-    }
-    let find = |l: &LineQty| match order.line(&l.line) {
-        Some(line) => Ok((line, l.qty.map_or(QTY_MAX, Qty::floor_zero))),
-        None => Err((Refusal::UnknownLine, l.line.clone())),
-    };
-    lines.iter().map(find).collect()
 }

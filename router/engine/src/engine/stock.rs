@@ -7,13 +7,13 @@ use router_schemas::{
     },
     envelope::Meta,
     event::{Change, Exception, Outcome, StockCause, StockChange},
-    limits::{COUNTERS, KEY_MS},
+    limits::COUNTERS,
     quantity::Qty,
     refusal::Refusal,
     reply::Answer,
 };
 
-use super::{Engine, Verdict, effects::Effects, refuse, state::Counted};
+use super::{Engine, Verdict, effects::Effects, refuse, state::Counted, time::due};
 
 /// Keys of facts that one command may forget: more than it can add.
 const KEYS_PER_COMMAND: usize = 8;
@@ -23,8 +23,7 @@ impl Engine {
     pub(super) fn is_repeat(&mut self, meta: &Meta, command: &Command) -> bool {
         let now = self.state.clock.engine;
         for _ in 0..KEYS_PER_COMMAND {
-            let Some((until, key)) = self.state.fact_ages.first().copied().filter(|(until, _)| *until <= now)
-            else {
+            let Some((until, key)) = due(&self.state.fact_ages, now) else {
                 break;
             };
             self.state.fact_ages.remove(&(until, key));
@@ -41,13 +40,10 @@ impl Engine {
             _ => return false,
         };
         if let Some(key) = key {
-            let known = self.state.facts.insert(key, now + KEY_MS);
-            self.state.fact_ages.insert((now + KEY_MS, key));
-            if let Some(old) = known.filter(|old| *old != now + KEY_MS) {
-                self.state.fact_ages.remove(&(old, key));
-            }
             // What is due to be forgotten counts as forgotten.
-            return known.is_some_and(|until| until > now) && !fault!(KeyForgotten);
+            let known = self.was_applied(key);
+            self.note_applied(key);
+            return known && !fault!(KeyForgotten);
         }
         let Some(source) = &meta.source else { return false };
         let seen =

@@ -1,5 +1,7 @@
 //! Engine time, service time, outages and hybrid time. All are functions of the records applied.
 
+use std::collections::BTreeSet;
+
 use router_schemas::limits::OUTAGE_MS;
 use serde::{Deserialize, Serialize};
 
@@ -13,6 +15,11 @@ pub struct Clock {
     pub outages: i64,
     /// Hybrid time of the last command, µs.
     pub hybrid: u64,
+}
+
+/// The first of what waits for a time, where that has come.
+pub fn due<T: Copy + Ord>(waits: &BTreeSet<(i64, T)>, now: i64) -> Option<(i64, T)> {
+    waits.first().copied().filter(|(at, _)| *at <= now)
 }
 
 impl Clock {

@@ -19,10 +19,14 @@ use super::{
     nodes,
     order::{Order, WaitKey},
     part,
+    time::due,
 };
 
 /// Looks at waiting orders that count as one item.
 const LOOKS_AN_ITEM: usize = 4;
+
+/// Works off some of one kind of what is due, as far as the budget goes.
+type Step = fn(&mut Engine, &mut usize, &mut Effects<'_>);
 
 impl Engine {
     pub(super) fn work_off_due(&mut self, timers: bool, effects: &mut Effects<'_>) {
@@ -34,28 +38,38 @@ impl Engine {
             budget -= 1;
         }
         while budget > 0 && !effects.is_full() {
-            if !self.state.oversold.is_empty() {
-                self.relieve(&mut budget, effects);
-            } else if !self.state.offers.leaving.is_empty() {
-                self.leave(&mut budget, effects);
-            } else if !self.state.offers.short.is_empty() {
-                self.close_short(&mut budget, effects);
-            } else if !self.state.evacuations.is_empty() {
-                self.evacuate_some(&mut budget, effects);
-            } else if !self.state.woken.is_empty() {
-                self.mark_woken(&mut budget);
-            } else if !self.state.stale.is_empty() {
-                self.freshen(&mut budget, effects);
-            } else if !self.state.turns.is_empty() {
-                self.look(&mut budget, effects);
-            } else if self.is_feed_due(timers) {
-                self.feed_next(&mut budget, effects);
-            } else {
+            let Some(step) = self.next_step(timers) else {
                 // Who gave back has had its rest.
                 self.state.resting.clear();
                 return;
-            }
+            };
+            step(self, &mut budget, effects);
         }
+    }
+
+    /// What is worked off next, besides timers and holds that are void; `None`: nothing is left.
+    fn next_step(&self, timers: bool) -> Option<Step> {
+        let state = &self.state;
+        let step: Step = if !state.oversold.is_empty() {
+            Self::relieve
+        } else if !state.offers.leaving.is_empty() {
+            Self::leave
+        } else if !state.offers.short.is_empty() {
+            Self::close_short
+        } else if !state.evacuations.is_empty() {
+            Self::evacuate_some
+        } else if !state.woken.is_empty() {
+            |engine, budget, _| engine.mark_woken(budget)
+        } else if !state.stale.is_empty() {
+            Self::freshen
+        } else if !state.turns.is_empty() {
+            Self::look
+        } else if self.is_feed_due(timers) {
+            Self::feed_next
+        } else {
+            return None;
+        };
+        Some(step)
     }
 
     /// Where a cell can give more now than before the command, has orders looked at that wait for that alone: what came
@@ -76,16 +90,7 @@ impl Engine {
 
     /// Emits a `continue`, if something is left to do and none is on its way.
     pub(super) fn ask_to_continue(&mut self, timers: bool, effects: &mut Effects<'_>) {
-        let state = &self.state;
-        let left = self.is_hold_void()
-            || self.is_feed_due(timers)
-            || !(state.oversold.is_empty()
-                && state.evacuations.is_empty()
-                && state.offers.leaving.is_empty()
-                && state.offers.short.is_empty()
-                && state.woken.is_empty()
-                && state.stale.is_empty()
-                && state.turns.is_empty());
+        let left = self.is_hold_void() || self.next_step(timers).is_some();
         if (left || (timers && self.is_timer_due())) && !self.state.continuing {
             self.state.continuing = true;
             effects.out.push(Topic::Commands, self.partition, &Meta::default(), &Command::Continue);
@@ -94,26 +99,26 @@ impl Engine {
 
     fn is_timer_due(&self) -> bool {
         let now = self.state.clock.engine;
-        self.state.timed.first().is_some_and(|(at, _)| *at <= now)
-            || self.state.days.first().is_some_and(|(at, _)| *at <= now)
-            || self.state.closed.first().is_some_and(|(at, _)| *at <= now)
-            || self.state.pauses.first().is_some_and(|(at, _)| *at <= now)
+        due(&self.state.timed, now).is_some()
+            || due(&self.state.days, now).is_some()
+            || due(&self.state.closed, now).is_some()
+            || due(&self.state.pauses, now).is_some()
             || self.is_lapse_due()
     }
 
     /// Fires one timer that is due. False: none is.
     fn fire_timer(&mut self, effects: &mut Effects<'_>) -> bool {
         let now = self.state.clock.engine;
-        if let Some((at, id)) = self.state.timed.first().copied().filter(|(at, _)| *at <= now) {
+        if let Some((at, id)) = due(&self.state.timed, now) {
             self.state.timed.remove(&(at, id));
             effects.begin_item();
             self.with_order(id, |engine, order| engine.retry(order, None, effects));
             effects.end_item(&self.state);
-        } else if let Some((at, node)) = self.state.days.first().copied().filter(|(at, _)| *at <= now) {
+        } else if let Some((at, node)) = due(&self.state.days, now) {
             self.state.days.remove(&(at, node));
             nodes::note_full_day(&mut self.state, node);
             self.state.wake(Some(node));
-        } else if let Some((at, id)) = self.state.closed.first().copied().filter(|(at, _)| *at <= now) {
+        } else if let Some((at, id)) = due(&self.state.closed, now) {
             self.state.closed.remove(&(at, id));
             effects.begin_item();
             self.forget(at, id, effects);

@@ -13,7 +13,9 @@ use router_schemas::{
 };
 
 use super::over::place_of;
-use crate::engine::{Engine, Verdict, effects::Effects, nodes, order::Order, refuse, work::Deadlines};
+use crate::engine::{
+    Engine, Verdict, effects::Effects, nodes, order::Order, refuse, rules::demands, work::Deadlines,
+};
 
 impl Engine {
     pub(in crate::engine) fn claim(&mut self, claim: Claim, effects: &mut Effects<'_>) -> Verdict {
@@ -81,7 +83,8 @@ impl Engine {
         if !offer.is_open() || offer.epoch != claim.epoch && !fault!(ClaimOldEpoch) || void || !asked {
             return no(Refusal::Expired);
         }
-        let fills = self.can_fill(order, node, &offer.lines);
+        let demands = demands(&self.state, order, offer.lines.iter().copied());
+        let fills = self.can_fill(order, node, &offer.lines, &demands);
         if entry == Some(short) || !fills {
             if entry == Some(OfferEntry::Open) {
                 self.shut_out(order, at, node, OfferClosed::NoStock, effects);

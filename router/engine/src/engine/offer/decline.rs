@@ -47,7 +47,7 @@ impl Engine {
         effects.about(decline.order);
         let mut were_cancelled = None;
         let refused = self.on_offers(decline.order, effects, |engine, order, effects| {
-            were_cancelled = Some(cancelled(order));
+            were_cancelled = Some(order.cancelled());
             let Some(reason) = engine.decline_reason(order, &decline.reason) else {
                 return Some(refuse(Refusal::UnknownReason, &decline.reason));
             };
@@ -62,7 +62,7 @@ impl Engine {
         }
         if let Some(before) = were_cancelled {
             self.with_order(decline.order, |engine, order| {
-                if cancelled(order) > before {
+                if order.cancelled() > before {
                     effects.tell_answer(&engine.state, order, true);
                 }
             });
@@ -154,15 +154,10 @@ impl Engine {
         let (name, now) = (self.state.node_name(node).to_owned(), self.state.clock.engine);
         let mut emptied: SmallVec<[OfferId; 4]> = SmallVec::new();
         let mut fresh: Vec<Offer> = Vec::new();
-        let mut named_units = super::Needs::new();
+        let mut all_named = Lines::new();
         for (id, named, whole) in declined.open {
             let Some(at) = place_of(order, id) else { continue };
-            for (sku, qty) in order.needs(&named) {
-                match named_units.iter_mut().find(|n| n.0 == sku) {
-                    Some(known) => known.1 += qty,
-                    None => named_units.push((sku, qty)),
-                }
-            }
+            all_named.extend_from_slice(&named);
             self.state.nodes[node as usize].score.declined(now);
             let all = whole == order.offers[at].lines;
             let lines = if all { Lines::new() } else { whole.clone() };
@@ -181,7 +176,7 @@ impl Engine {
         let given = self.give_back(order, node, &declined.work, reason, effects);
         let plain = Reason { id: reason.id.clone(), effect: StockEffect::None, ..Reason::default() };
         let with_it = self.give_back(order, node, &declined.with_it, &plain, effects);
-        for (sku, qty) in named_units {
+        for (sku, qty) in order.needs(&all_named) {
             self.affect_stock(node, sku, qty, reason.effect, effects);
         }
         if given.is_empty() {
@@ -326,10 +321,6 @@ impl Engine {
             self.resume(order, &behind, effects);
         }
     }
-}
-
-fn cancelled(order: &Order) -> Qty {
-    order.lines.iter().map(|l| l.cancelled).sum()
 }
 
 /// Why a decline finds nothing: as a claim would be answered.

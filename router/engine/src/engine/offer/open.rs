@@ -11,20 +11,27 @@ use router_schemas::{
     rules::Assignment,
 };
 
-use super::{Entry, Offer, told::SHOWN_BYTES};
-use crate::engine::{Engine, effects::Effects, lapse::Lapse, order::Order, rules::Asked, state::State};
+use super::{Entry, Needs, Offer, told::SHOWN_BYTES};
+use crate::engine::{
+    Engine,
+    effects::Effects,
+    lapse::Lapse,
+    order::Order,
+    rules::{Asked, demands},
+    state::State,
+};
 
 /// Bytes of notices that one round may come to, by a careful estimate: an offer of very many lines asks fewer nodes.
 const TOLD_BYTES: usize = 4 << 20;
 
 impl Engine {
-    /// Opens an offer for each part of the order. True: one at least of the order is open.
+    /// Opens an offer for each part of the order.
     pub(in crate::engine) fn open_offers(
         &mut self,
         order: &mut Order,
         asked: &Asked<'_>,
         effects: &mut Effects<'_>,
-    ) -> bool {
+    ) {
         let before = order.offers.iter().filter(|o| o.is_open()).count();
         // Of very many, the rest stays open.
         let parts = &asked.parts[..asked.parts.len().min(OFFERS.saturating_sub(before))];
@@ -32,7 +39,6 @@ impl Engine {
         for part in parts {
             self.open_offer(order, asked, part.to_vec(), most, effects);
         }
-        order.has_open_offers()
     }
 
     fn open_offer(
@@ -157,7 +163,8 @@ impl Engine {
                 order.declined.contains(&node) || offer.entry(node).is_some_and(|e| e.state == declined);
             out && !fault!(AskWhoDeclined)
         };
-        let able = |node: &u32| !out(*node) && self.can_fill(order, *node, &offer.lines);
+        let demands = demands(&self.state, order, offer.lines.iter().copied());
+        let able = |node: &u32| !out(*node) && self.can_fill(order, *node, &offer.lines, &demands);
         let terms = &offer.terms;
         if terms.widen.is_empty() {
             let first = terms.nodes.map_or(most, |n| most.min(usize::from(from) * usize::from(n.max(1))));
@@ -209,8 +216,9 @@ impl Engine {
         let asks = |name: &str| asked.iter().any(|node| self.state.node_name(*node) == name);
         effects.explained_more(order.id, |choice| choice.offered(round, asks));
         self.keep_timer(order, at, before);
+        let needs = order.needs(&order.offers[at].lines);
         for node in asked.iter().copied() {
-            self.ask(order, at, node);
+            self.ask(order, at, node, &needs);
             self.state.nodes[node as usize].score.offered(now);
         }
         effects.tell_offered(&self.state, order, at, asked);
@@ -239,16 +247,14 @@ impl Engine {
     }
 
     /// The node may claim the offer.
-    fn ask(&mut self, order: &mut Order, at: usize, node: u32) {
+    fn ask(&mut self, order: &mut Order, at: usize, node: u32, needs: &Needs) {
         let offer = &mut order.offers[at];
         let fresh = Entry { node, state: OfferEntry::Open, part: false };
         match offer.entries.iter_mut().find(|e| e.node == node) {
             Some(entry) => *entry = fresh,
             None => offer.entries.push(fresh),
         }
-        let offer = &order.offers[at];
-        let needs = order.needs(&offer.lines);
-        self.state.offers.open(&self.state.skus, node, (order.id, offer.id), &needs);
+        self.state.offers.open(&self.state.skus, node, (order.id, offer.id), needs);
     }
 
     /// Holds what the offer covers, without a node.

@@ -1,14 +1,8 @@
 //! What nodes are told of offers: `stores.assignments`, next to the work that they have.
 
-use router_schemas::{
-    event::OfferClosed,
-    limits::EVENT_BYTES,
-    notice::{AssignedLine, OfferNotice},
-    position::Topic,
-    quantity::Qty,
-};
+use router_schemas::{event::OfferClosed, notice::OfferNotice, position::Topic};
 
-use crate::engine::{effects::Effects, order::Order, shown::Shown, state::State};
+use crate::engine::{effects::Effects, notices::assigned_line, order::Order, shown::Shown, state::State};
 
 /// Bytes of what people see of an order, from which on offers show lines and SKUs only: many nodes are told at once. The
 /// one that has it is shown all.
@@ -46,12 +40,9 @@ impl Effects<'_> {
         (node, event, why): (u32, &str, Option<OfferClosed>),
         display: &Shown<'_>,
     ) {
-        let before = self.out.len();
-        self.push_offer(state, order, at, (node, event, why), display);
-        if self.out.iter().last().is_some_and(|o| self.out.bytes(o).len() > EVENT_BYTES) {
-            self.out.truncate(before);
-            self.push_offer(state, order, at, (node, event, why), &Shown::default());
-        }
+        self.push_fitting(display, |effects, display| {
+            effects.push_offer(state, order, at, (node, event, why), display);
+        });
     }
 
     fn push_offer(
@@ -64,19 +55,7 @@ impl Effects<'_> {
     ) {
         let offer = &order.offers[at];
         let offered = offer.lines.iter().filter(|_| why.is_none());
-        let lines = offered.map(|(number, qty)| {
-            let line = &order.lines[usize::from(*number)];
-            let shown = display.lines.get(usize::from(*number));
-            AssignedLine {
-                line: &line.name,
-                sku: &state.skus[line.sku as usize].name,
-                name: shown.and_then(|s| s.name),
-                options: shown.map_or(&[], |s| s.options.as_slice()),
-                qty: *qty,
-                backordered: Qty::ZERO,
-                asked: Qty::ZERO,
-            }
-        });
+        let lines = offered.map(|(number, qty)| assigned_line(state, order, *number, *qty, display));
         let held = &state.nodes[node as usize].node;
         let notice = OfferNotice {
             kind: "offer.v1",

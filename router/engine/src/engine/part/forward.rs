@@ -18,34 +18,35 @@ use super::{Away, AwayLine, Engine, Order};
 use crate::engine::{effects::Effects, state::State};
 
 impl Engine {
-    /// Sends what is open to the first of the zones that did not give any of it back; no zones: the channel's
-    /// fallback. What is bound to a node stays. True: something was sent.
+    /// Sends what is open of these lines, ascending, to the first of the zones that did not give any of it back; no
+    /// zones: the channel's fallback. What is bound to a node stays.
     pub(in crate::engine) fn forward(
         &mut self,
         order: &mut Order,
+        of: impl Iterator<Item = usize>,
         zones: &[String],
         effects: &mut Effects<'_>,
-    ) -> bool {
+    ) {
         if order.part_of.is_some() {
-            return false;
+            return;
         }
         let mut lines: Vec<usize> = Vec::new();
-        for (place, line) in order.lines.iter().enumerate().filter(|(_, l)| l.open.is_positive()) {
+        for place in of.filter(|place| order.lines[*place].open.is_positive()) {
             // Reports name lines: of two with one name the other goes with the next part.
-            if !order.is_bound(place) && lines.iter().all(|known| order.lines[*known].name != line.name) {
+            let is_named = |known: &usize| order.lines[*known].name == order.lines[place].name;
+            if !order.is_bound(place) && !lines.iter().any(is_named) {
                 lines.push(place);
             }
         }
         if lines.is_empty() {
-            return false;
+            return;
         }
-        let Some(zone) = self.next_zone(order, zones) else { return false };
-        let room = order.abroad.get_or_insert_default().make_room(lines.len());
-        if room {
-            order.abroad.get_or_insert_default().zones = zones.to_vec();
+        let Some(zone) = self.next_zone(order, zones) else { return };
+        let abroad = order.abroad.get_or_insert_default();
+        if abroad.make_room(lines.len()) {
+            abroad.zones = zones.to_vec();
             self.send_part(order, zone, &lines, effects);
         }
-        room
     }
 
     /// Sends lines that are bound to nodes of another zone there, unless it gave something back. True: all of them went.

@@ -17,6 +17,7 @@ mod tell;
 use router_schemas::{
     command::{
         Command,
+        order::PinKind,
         part::{PartLine, PartRef},
     },
     envelope::Meta,
@@ -148,9 +149,7 @@ impl Order {
 
     /// What binds a line to one node.
     fn is_bound(&self, line: usize) -> bool {
-        use router_schemas::command::order::PinKind;
-        let pin = self.lines[line].pin.as_ref().or(self.pin.as_ref());
-        pin.is_some_and(|(_, kind)| *kind != PinKind::Prefer)
+        self.pin_of(line).is_some_and(|(_, kind)| *kind != PinKind::Prefer)
     }
 }
 

@@ -62,7 +62,7 @@ impl Engine {
             return self.cancel_stray(part, home, lines, effects);
         };
         let verdict = self.with_order(id, |engine, order| {
-            let mut work = order.work();
+            let work = order.work();
             let mut news = false;
             let mut nodes: SmallVec<[u32; 4]> = SmallVec::new();
             for (name, unwanted) in lines {
@@ -80,13 +80,7 @@ impl Engine {
             // Home asks again where it was not answered, or where the answer was lost.
             duty.again = true;
             effects.touch_order(order.id);
-            engine.note_asked(order, &nodes, effects);
-            engine.settle(order, effects);
-            for node in &nodes {
-                work = order.with_work_of(*node, work);
-            }
-            effects.tell_nodes(&engine.state, order, &work, false);
-            engine.tell_asked(order, &nodes, effects);
+            engine.settle_asked(order, work, &nodes, effects);
             let outcome = if news { Outcome::Applied } else { Outcome::Repeat };
             (outcome, Answer::Done)
         });

@@ -92,7 +92,7 @@ impl Engine {
     fn seek_on(&mut self, order: &mut Order, given: bool, effects: &mut Effects<'_>) {
         if given && !self.is_put_off(order) {
             let zones = order.abroad.as_ref().map_or(Vec::new(), |abroad| abroad.zones.clone());
-            self.forward(order, &zones, effects);
+            self.forward(order, 0..order.lines.len(), &zones, effects);
         }
         self.route(order, effects);
     }

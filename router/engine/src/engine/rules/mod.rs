@@ -184,14 +184,16 @@ impl Engine {
     }
 
     /// Whether the node could give all of that to the order now: its pins, its stock, and what is held for others.
-    pub(super) fn can_fill(&self, order: &Order, node: u32, lines: &[(u16, Qty)]) -> bool {
-        let demands = demands(&self.state, order, lines.iter().copied());
-        let has = |d: &Demand| {
-            let whole_steps = self.state.skus[d.sku as usize].in_whole_steps(d.qty);
-            whole_steps && d.qty <= d.most && self.state.has(d.sku, node) >= d.qty
-        };
+    /// `demands`: [`demands`] of these lines.
+    pub(super) fn can_fill(
+        &self,
+        order: &Order,
+        node: u32,
+        lines: &[(u16, Qty)],
+        demands: &[Demand],
+    ) -> bool {
         lines.iter().all(|(line, _)| self.pin(order, usize::from(*line)).allows(node))
-            && demands.iter().all(has)
+            && demands.iter().all(|d| d.fits(&self.state, node))
     }
 
     /// The rule at a place; `None`: the rule set was replaced.

@@ -59,12 +59,8 @@ pub struct Wish {
 /// The first node that has everything.
 pub fn single(ask: &Ask<'_>, ranked: &[u32]) -> Option<Shares> {
     let covers = |node: &&u32| {
-        let node = **node;
-        let has = |d: &crate::engine::choose::Demand| {
-            let whole = ask.state.skus[d.sku as usize].in_whole_steps(d.qty);
-            whole && d.qty <= d.most && ask.state.has(d.sku, node) >= d.qty
-        };
-        ask.wishes.iter().all(|w| w.pin.allows(node)) && ask.demands.iter().all(has)
+        ask.wishes.iter().all(|w| w.pin.allows(**node))
+            && ask.demands.iter().all(|d| d.fits(ask.state, **node))
     };
     let node = *ranked.iter().find(covers)?;
     let now = ask.wishes.iter().map(|w| Take { line: w.line, node, qty: w.qty }).collect();

@@ -62,9 +62,7 @@ impl Engine {
         let known = self.state.skus.len();
         for line in lines {
             let bucket = line.buckets.first().map_or("", String::as_str);
-            let numbers = self.index.skus.get(&line.sku);
-            let number = numbers
-                .and_then(|n| if bucket.is_empty() { n.plain } else { n.buckets.get(bucket).copied() });
+            let number = self.index.skus.get(&line.sku).and_then(|n| n.of(bucket));
             let sku = number.unwrap_or_else(|| {
                 // One that nobody knows: it has no cells. It is gone again below.
                 self.state.skus.push(SkuState { name: line.sku.clone(), ..SkuState::default() });

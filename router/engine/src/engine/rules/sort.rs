@@ -210,12 +210,11 @@ fn capacity_left<'a>(ask: &Ask<'_>, node: u32) -> Option<Value<'a>> {
 
 /// Declines for each offer; without offers none.
 fn decline_rate<'a>(ask: &Ask<'_>, node: u32) -> Option<Value<'a>> {
-    let score = &ask.state.nodes[node as usize].score;
-    let rate = match i64::try_from(score.offers) {
-        Ok(0) => Value::Ratio(0, 1),
-        offers => Value::Ratio(i64::try_from(score.declines).unwrap_or(i64::MAX), offers.unwrap_or(i64::MAX)),
-    };
-    Some(rate)
+    let number = |n: u64| i64::try_from(n).unwrap_or(i64::MAX);
+    Some(match ask.state.nodes[node as usize].score.decline_rate() {
+        (_, 0) => Value::Ratio(0, 1),
+        (declines, offers) => Value::Ratio(number(declines), number(offers)),
+    })
 }
 
 /// The fee for what is open, minor units; beyond the last band or without a place it abstains.

@@ -161,7 +161,7 @@ impl Engine {
                 }
                 Action::Forward(zones) => {
                     walk.seen = None;
-                    self.forward_lines(order, walk.lines, zones, effects);
+                    self.forward(order, walk.lines.iter().copied(), zones, effects);
                 }
                 Action::AutoCancel(after) => self.auto_cancel(order, *after),
                 Action::Queue(name) if name == Queue::Unfillable.as_str() => return Some(Queue::Unfillable),
@@ -273,22 +273,5 @@ impl Engine {
         if let Some(shares) = planned.shares.as_mut().filter(|_| open(walk, order) < before) {
             shares.now.clear();
         }
-    }
-
-    /// Sends what is open of these lines to other zones. `lines`: ascending.
-    fn forward_lines(
-        &mut self,
-        order: &mut Order,
-        lines: &[usize],
-        zones: &[String],
-        effects: &mut Effects<'_>,
-    ) {
-        // The others are asked for in a walk of their own: nothing of them is to go.
-        let others: Vec<(usize, Qty)> = (0..order.lines.len())
-            .filter(|line| lines.binary_search(line).is_err())
-            .map(|line| (line, std::mem::take(&mut order.lines[line].open)))
-            .collect();
-        self.forward(order, zones, effects);
-        others.into_iter().for_each(|(line, open)| order.lines[line].open += open);
     }
 }

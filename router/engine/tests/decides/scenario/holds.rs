@@ -13,7 +13,7 @@ use router_schemas::{
 use serde_json::Value;
 
 use super::{
-    commands::{hash, key, lines},
+    commands::lines,
     expect::{Held, same},
     words::{self, Words},
     world::World,
@@ -29,7 +29,7 @@ impl World {
                     self.channels.insert(name.clone(), channel);
                 }
                 let (node, beyond_stock) = (words.option("node")?, words.flag("beyond"));
-                let (ttl, key) = (self.ttl(words)?, self.key_or_own(words)?);
+                let (ttl, key) = (self.ttl(words)?, self.key(words)?);
                 let mut lines: Vec<HoldLine> =
                     words.rest().iter().map(|word| line(word)).collect::<Result<_, _>>()?;
                 for line in &mut lines {
@@ -41,13 +41,13 @@ impl World {
             }
             "extend" => {
                 let name = words.next("order")?;
-                let (ttl, key) = (self.ttl(words)?, self.key_or_own(words)?);
+                let (ttl, key) = (self.ttl(words)?, self.key(words)?);
                 let (to, identity) = (self.assigned(&name, None), self.identity(&name));
                 Command::Extend(Extend { to, identity, key, ttl })
             }
             "release" => {
                 let name = words.next("order")?;
-                let (key, lines) = (self.key_or_own(words)?, lines(words)?);
+                let (key, lines) = (self.key(words)?, lines(words)?);
                 let (to, identity) = (self.assigned(&name, None), self.identity(&name));
                 Command::Release(Release { to, identity, key, lines })
             }
@@ -79,10 +79,6 @@ impl World {
 
     fn ttl(&self, words: &mut Words) -> Result<Option<i64>, String> {
         Ok(words.time("ttl")?.map(|at| at - self.now))
-    }
-
-    fn key_or_own(&self, words: &mut Words) -> Result<[u8; 16], String> {
-        Ok(key(words)?.unwrap_or_else(|| hash(&format!("record {}", self.records()))))
     }
 
     /// The zone of a node, where it is another than the home zone: intake knows.

@@ -124,6 +124,11 @@ impl Ledger {
             }
         }
         for event in events {
+            // Operations took a hand in it, which holds for all of the event.
+            if event.changes.iter().any(|change| matches!(change, Change::Steered(..))) {
+                self.gave_back.retain(|(order, _)| Some(*order) != event.order);
+                self.offers.steered(event.order);
+            }
             for change in &event.changes {
                 self.change(event, change).map_err(|why| format!("{why}, by {change:?}"))?;
             }
@@ -228,11 +233,6 @@ impl Ledger {
                 let order = event.order.ok_or("work is given back in an event about no order")?;
                 self.offers.given_back(order, node);
                 self.gave_back.insert((order, node.clone()));
-                Ok(())
-            }
-            Change::Steered(..) => {
-                self.gave_back.retain(|(order, _)| Some(*order) != event.order);
-                self.offers.steered(event.order);
                 Ok(())
             }
             _ => Ok(()),

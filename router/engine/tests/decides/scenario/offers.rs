@@ -3,7 +3,7 @@
 use router_schemas::{
     command::{
         Command,
-        offer::{Claim, Decline, NodeAct, NodeRequest},
+        offer::{Claim, Decline},
         reference::{Published, Reference},
     },
     geo::chord2_of_metres,
@@ -17,11 +17,12 @@ use serde_json::Value;
 
 use super::{
     commands::{key, lines},
+    expect::same,
     words::{self, Words},
     world::World,
 };
 
-pub const VERBS: &str = "grab, claim, decline, halt; offered, winner, offer, heard, score";
+pub const VERBS: &str = "grab, claim, decline; offered, winner, offer, heard, score";
 
 /// The command of a line; `None`: it is none of these.
 pub fn command(world: &mut World, verb: &str, words: &mut Words) -> Result<Option<Command>, String> {
@@ -46,10 +47,6 @@ pub fn command(world: &mut World, verb: &str, words: &mut Words) -> Result<Optio
             let (order, reason, key) = (world.order_id(&name), words.next("reason")?, key(words)?);
             let offer = named(world, &name, words)?;
             Command::Decline(Decline { order, offer, node, reason, lines: lines(words)?, key })
-        }
-        "halt" => {
-            let node = words.next("node")?;
-            Command::Node(NodeRequest { node, act: NodeAct::Pause(words.time("until")?), key: key(words)? })
         }
         _ => return Ok(None),
     };
@@ -150,10 +147,6 @@ pub fn expect(world: &World, verb: &str, words: &mut Words) -> Option<Result<(),
         "score" => score(world, words),
         _ => return None,
     })
-}
-
-fn same<T: PartialEq + std::fmt::Debug>(what: &str, got: T, wanted: T) -> Result<(), String> {
-    if got == wanted { Ok(()) } else { Err(format!("{what} is {got:?}, not {wanted:?}")) }
 }
 
 fn rows(world: &World, order: &str) -> Result<Vec<OfferRow>, String> {

@@ -27,7 +27,7 @@ use router_schemas::{
 
 use plant::{PARTITIONS, Plant, TOPOLOGY};
 
-use super::scenario::ledger::as_of;
+use super::scenario::ledger::{as_of, ensure};
 
 /// Zones, each with its partition; two of them share one.
 const ZONES: [(&str, u16); 4] = [("a", 0), ("b", 1), ("c", 2), ("d", 0)];
@@ -327,10 +327,6 @@ fn check_parts(home: &OrderRow, parts: &[&OrderRow]) -> Result<(), String> {
     }
     let away = home.lines.iter().any(|l| l.away.is_positive());
     ensure(!(away && home.state.is_closed()), || format!("closed, and some is away\n{}", say()))
-}
-
-fn ensure(holds: bool, why: impl FnOnce() -> String) -> Result<(), String> {
-    if holds { Ok(()) } else { Err(why()) }
 }
 
 proptest! {
