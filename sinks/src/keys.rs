@@ -79,7 +79,7 @@ pub(crate) fn finds_offer(row: &OfferRow) -> BTreeSet<Vec<u8>> {
 /// Where an order is found by the nodes that work on it, and by its queue: there in the order in which it is served.
 pub(crate) fn finds_order(row: &OrderRow) -> BTreeSet<Vec<u8>> {
     let id = row.order.to_bits().to_be_bytes();
-    let work = |f: &&FulfilmentRow| (f.backordered + f.allocated + f.picked + f.ready).is_positive();
+    let work = |f: &&FulfilmentRow| f.promised().is_positive();
     let mut keys: BTreeSet<Vec<u8>> = row
         .fulfilments
         .iter()

@@ -9,7 +9,6 @@ use router_schemas::{
     refusal::Code,
     stage::StageName,
 };
-use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::{
@@ -36,8 +35,7 @@ pub(crate) enum PastError {
 }
 
 /// What to show.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Debug)]
 pub(crate) enum What {
     Node(String),
     Sku(String),

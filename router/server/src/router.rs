@@ -308,9 +308,7 @@ impl Router {
 
     /// Ends of all partitions of a topic.
     pub fn ends(&self, topic: &Topic) -> Vec<u64> {
-        let count = self.log.partitions(topic).unwrap_or(0);
-        let end = |p| self.log.range(&TopicPartition::new(topic.clone(), p)).map_or(0, |range| range.end);
-        (0..count).map(end).collect()
+        ends(&*self.log, topic)
     }
 
     /// Whether the rows show all events before these ends.
@@ -391,6 +389,12 @@ fn yield_to_others() {
     if let Err(error) = rustix::process::setpriority_process(Some(own), ROWS_NICE) {
         tracing::debug!(%error, "the rows have the priority of all");
     }
+}
+
+/// Ends of all partitions of a topic; none where there is no such topic.
+pub(crate) fn ends(log: &dyn Log, topic: &Topic) -> Vec<u64> {
+    let end = |p| log.range(&TopicPartition::new(topic.clone(), p)).map_or(0, |range| range.end);
+    (0..log.partitions(topic).unwrap_or(0)).map(end).collect()
 }
 
 fn ended<E: std::fmt::Display>(thread: &str, result: Result<(), E>) {

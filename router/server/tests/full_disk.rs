@@ -11,10 +11,10 @@ use std::{
     path::{Path, PathBuf},
     process::Command,
     sync::atomic::{AtomicBool, AtomicU64, Ordering},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
-use running::{Client, Running, printed, router};
+use running::{Client, Running, printed, router, until};
 
 const CLIENTS: u64 = 3;
 
@@ -95,14 +95,6 @@ fn load(
         }
     }
     taken
-}
-
-fn until(what: &str, mut is: impl FnMut() -> bool) {
-    let deadline = Instant::now() + Duration::from_secs(60);
-    while !is() {
-        assert!(Instant::now() < deadline, "{what}: not within a minute");
-        std::thread::sleep(Duration::from_millis(20));
-    }
 }
 
 /// Fills the disk but for `leave` bytes while orders come in.

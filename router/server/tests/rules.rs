@@ -6,7 +6,7 @@ mod running;
 
 use std::{fs, path::Path, process::Output};
 
-use running::{Client, Running, printed, router};
+use running::{Client, Running, printed, router, until};
 use serde_json::{Value, json};
 
 fn code(output: &Output) -> (Option<i32>, String) {
@@ -137,7 +137,7 @@ fn findings_have_their_place_and_errors_are_not_published() {
 
     let running = furnished(&data);
     let mut client = running.client();
-    while client.get("/v1/nodes").1["rows"].as_array().is_none_or(|rows| rows.len() < 2) {}
+    until("two nodes", || client.get("/v1/nodes").1["rows"].as_array().is_some_and(|rows| rows.len() == 2));
     let (exit, found) = lint(&typo, &[], &data);
     assert_eq!((exit, place(&found[0])), (Some(0), ("E1136".into(), 7.into(), 35.into())), "{found:?}");
     assert_eq!(lint(&typo, &["--strict"], &data).0, Some(1));
@@ -365,7 +365,7 @@ fn the_past_stays_as_it_was() {
         .must("/v1/fulfilments/shipped", &json!({ "order": placed["order"], "node": node }).to_string());
     let later = shipped["position"].as_str().unwrap().to_owned();
     let state = |at: &str, of: &[&str]| printed(&router(&[&["state", "--at", at], of].concat(), &data));
-    while client.get("/v1/orders/web:1").0 != 200 {}
+    until("the order has a row", || client.get("/v1/orders/web:1").0 == 200);
     let check = || {
         assert_eq!(state(&at, &["order", "web:1"])["state"], "in_fulfilment");
         assert_eq!(state(&later, &["order", "web:1"])["state"], "completed");

@@ -10,7 +10,7 @@ use std::{
     process::{Command, Output, Stdio},
 };
 
-use running::{Running, printed, router};
+use running::{Running, printed, router, until};
 use serde_json::Value;
 
 fn code(output: &Output) -> (Option<i32>, String) {
@@ -145,7 +145,7 @@ fn verbs_say_the_same_of_a_router_and_of_its_folder_at_rest() {
 
     // One zone, one partition: the rows of the last order come last.
     let mut client = running.client();
-    while client.get("/v1/orders/web:499").0 != 200 {}
+    until("the last order has a row", || client.get("/v1/orders/web:499").0 == 200);
     drop(client);
     let asked: [&[&str]; 7] = [
         &["order", "list", "--limit", "1000"],
@@ -194,7 +194,7 @@ fn a_file_is_sent_from_a_pipe_and_shown_as_a_page() {
     let output = child.wait_with_output().unwrap();
     assert!(output.status.success(), "{output:?}");
     let mut client = running.client();
-    while client.get("/v1/orders/web:1").0 != 200 {}
+    until("the order has a row", || client.get("/v1/orders/web:1").0 == 200);
     let shown = Command::new(env!("CARGO_BIN_EXE_router"))
         .args(["order", "show", "web:1", "--data-dir"])
         .arg(&data)

@@ -9,7 +9,7 @@ use serde_json::json;
 use super::{
     CliError, Common, Format,
     client::Client,
-    source::{Resting, refusal},
+    source::{Resting, snapshots},
     text::{self, plain, print},
 };
 use crate::{
@@ -28,13 +28,7 @@ pub(super) struct Replay {
 /// log is now; a folder at rest is read only.
 pub(super) fn audit(common: &Common) -> Result<(), CliError> {
     let report = match Client::running(common)? {
-        Some(client) => {
-            let answer = client.post("/v1/audit", Vec::new())?;
-            if answer.status != 200 {
-                return Err(refusal(common, &answer));
-            }
-            answer.body
-        }
+        Some(client) => client.post("/v1/audit", Vec::new())?.ok(common)?,
         None => {
             let resting = Resting::with_rows(common)?;
             let mut report = json!(router_audit::audit(&resting.log, resting.store())?);
@@ -77,7 +71,7 @@ impl Replay {
             Err(LogError::Missing(_)) => Err(RouterError::from(LogError::Missing(folder.0.clone()))),
             other => other.map_err(RouterError::from),
         }?;
-        let snapshots = runner::Snapshots::local(&folder.snapshots()).map_err(RouterError::from)?;
+        let snapshots = snapshots(common)?;
         let into = Folder(self.into.clone());
         let replayed = runner::replay(&from, &snapshots, &into.journal(), &into.snapshots());
         let replayed = replayed.map_err(RouterError::from)?;

@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::{
     CliError, Common, Format,
     client::{Because, Client, Response, actor},
-    source::{Source, encoded, refusal},
+    source::{Source, encoded, said},
     text::{self, Table, bold, dim, plain, print, time},
 };
 use crate::{
@@ -78,12 +78,9 @@ fn ls(common: &Common, source: Option<String>, all: bool, limit: u64) -> Result<
     let (rows, count) = match Source::log(common)? {
         Source::Running(client) => {
             let of = source.map(|source| format!("&source={}", encoded(&source))).unwrap_or_default();
-            let answer = client.get(&format!("/v1/dlq?all={all}&limit={limit}{of}"))?;
-            if answer.status != 200 {
-                return Err(refusal(common, &answer));
-            }
-            let count = answer.body["count"].as_u64().unwrap_or(0);
-            (answer.body["rows"].as_array().cloned().unwrap_or_default(), count as usize)
+            let answer = client.get(&format!("/v1/dlq?all={all}&limit={limit}{of}"))?.ok(common)?;
+            let count = answer["count"].as_u64().unwrap_or(0);
+            (answer["rows"].as_array().cloned().unwrap_or_default(), count as usize)
         }
         Source::Resting(resting) => {
             letters::list(&resting.log, source.as_deref(), all, limit).map_err(RouterError::from)?
@@ -121,10 +118,7 @@ fn show(common: &Common, position: &Position) -> Result<(), CliError> {
             }
         }
     };
-    if answer.status != 200 {
-        return Err(refusal(common, &answer));
-    }
-    let letter = &answer.body;
+    let letter = &answer.ok(common)?;
     if common.format == Format::Json {
         print(common, letter);
         return Ok(());
@@ -176,11 +170,7 @@ fn replay(
     };
     let client = Client::connect(common)?.because(because);
     let answer = client.post(&format!("{}/replay", path(position)), corrected)?;
-    if answer.status >= 400 {
-        return Err(refusal(common, &answer));
-    }
-    print(common, &answer.body);
-    Ok(())
+    said(common, &answer)
 }
 
 fn path(position: &Position) -> String {

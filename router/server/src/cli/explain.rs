@@ -7,14 +7,10 @@ use serde_json::json;
 use super::{
     CliError, Common, Format,
     dlq::position,
-    source::{Ask, Source, encoded, refusal},
+    source::{Ask, Source, encoded, refusal, snapshots},
     text::{self, print},
 };
-use crate::{
-    explain,
-    router::{Folder, RouterError},
-    runner::Snapshots,
-};
+use crate::explain;
 
 #[derive(Args)]
 pub(super) struct Explain {
@@ -38,18 +34,14 @@ impl Explain {
                 let asked = [("at", self.at.map(|at| at.to_string())), ("why_not", self.why_not)];
                 let asked = asked.into_iter().filter_map(|(n, v)| Some(format!("{n}={}", encoded(&v?))));
                 let asked = asked.collect::<Vec<_>>().join("&");
-                let answer = client.get(&format!("/v1/explain/{order}?{asked}"))?;
-                if answer.status != 200 {
-                    return Err(refusal(common, &answer));
-                }
-                (answer.body["story"].clone(), answer.body["page"].as_str().unwrap_or_default().to_owned())
+                let mut answer = client.get(&format!("/v1/explain/{order}?{asked}"))?.ok(common)?;
+                let page = answer["page"].as_str().unwrap_or_default().to_owned();
+                (answer["story"].take(), page)
             }
             Source::Resting(resting) => {
-                let snapshots = Snapshots::local(&Folder(common.folder()).snapshots());
-                let snapshots = snapshots.map_err(RouterError::from)?;
                 let story = explain::story(
                     &resting.log,
-                    &snapshots,
+                    &snapshots(common)?,
                     order,
                     self.at.as_ref(),
                     self.why_not.as_deref(),

@@ -7,7 +7,7 @@ use super::{
     CliError, Common, Format,
     client::{Because, Client},
     named::{self, Lines, key, put, seconds},
-    source::{Ask, Source, refusal},
+    source::{Ask, Source},
     text::{self, Table, bold, dim, plain, time},
 };
 
@@ -135,11 +135,7 @@ impl Hold {
 }
 
 fn show(common: &Common, order: &str) -> Result<(), CliError> {
-    let answer = Source::rows(common)?.ask(&Ask::Hold(order.to_owned()), None, 1)?;
-    if answer.status != 200 {
-        return Err(refusal(common, &answer));
-    }
-    let row = &answer.body;
+    let row = &Source::rows(common)?.ask(&Ask::Hold(order.to_owned()), None, 1)?.ok(common)?;
     if common.format == Format::Json {
         text::print(common, row);
         return Ok(());

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::{
     CliError, Common,
     client::{Client, Response},
-    source::{encoded, refusal, said},
+    source::{encoded, said},
 };
 use crate::router::RouterError;
 
@@ -99,8 +99,7 @@ pub(super) fn identity(common: &Common, client: &Client, text: &str) -> Result<V
 
 fn row(common: &Common, client: &Client, text: &str) -> Result<Value, CliError> {
     client.settle();
-    let answer = client.get(&format!("/v1/orders/{}", encoded(text)))?;
-    if answer.status == 200 { Ok(answer.body) } else { Err(refusal(common, &answer)) }
+    client.get(&format!("/v1/orders/{}", encoded(text)))?.ok(common)
 }
 
 /// Sends a message and prints its answer.

@@ -7,7 +7,7 @@ use super::{
     CliError, Common, Format,
     client::{Because, Client},
     named::{self, Lines, key},
-    source::{Ask, Source, encoded, refusal},
+    source::{Ask, Source, encoded},
     text::{self, Table, bold, dim, plain, time},
 };
 
@@ -93,15 +93,13 @@ fn epoch_of(common: &Common, client: &Client, order: &str, node: &str) -> Result
     client.settle();
     let mut after = String::new();
     loop {
-        let answer = client.get(&format!("/v1/nodes/{}/offers?limit=500{after}", encoded(node)))?;
-        if answer.status != 200 {
-            return Err(refusal(common, &answer));
-        }
-        let rows = answer.body["rows"].as_array().map(Vec::as_slice).unwrap_or_default();
+        let answer =
+            client.get(&format!("/v1/nodes/{}/offers?limit=500{after}", encoded(node)))?.ok(common)?;
+        let rows = answer["rows"].as_array().map(Vec::as_slice).unwrap_or_default();
         if let Some(offer) = rows.iter().find(|row| row["order"] == order) {
             return Ok(offer["epoch"].as_u64().unwrap_or(0) as u32);
         }
-        match answer.body["next"].as_str() {
+        match answer["next"].as_str() {
             Some(next) => after = format!("&after={}", encoded(next)),
             None => return Ok(0),
         }
@@ -138,11 +136,7 @@ pub(super) fn lines(row: &Value) -> String {
 }
 
 fn show(common: &Common, id: String) -> Result<(), CliError> {
-    let answer = Source::rows(common)?.ask(&Ask::Offer(id), None, 1)?;
-    if answer.status != 200 {
-        return Err(refusal(common, &answer));
-    }
-    let row = &answer.body;
+    let row = &Source::rows(common)?.ask(&Ask::Offer(id), None, 1)?.ok(common)?;
     if common.format == Format::Json {
         text::print(common, row);
         return Ok(());

@@ -21,7 +21,7 @@ use super::{
     client::{Because, Client},
     named::{Lines, put},
     queue::steer,
-    source::{Ask, Source, refusal},
+    source::{Ask, Source},
     text::{self, Table, bold, dim, plain, time},
 };
 use crate::router::RouterError;
@@ -109,13 +109,10 @@ impl Order {
             Order::Send { input, because } => send(&input, &because, common),
             Order::Show { id } => {
                 let source = Source::rows(common)?;
-                let answer = source.ask(&Ask::Order(id), None, 1)?;
-                if answer.status != 200 {
-                    return Err(refusal(common, &answer));
-                }
+                let order = source.ask(&Ask::Order(id), None, 1)?.ok(common)?;
                 match common.format {
-                    Format::Json => text::print(common, &answer.body),
-                    Format::Text => page(&answer.body),
+                    Format::Json => text::print(common, &order),
+                    Format::Text => page(&order),
                 }
                 Ok(())
             }

@@ -11,14 +11,10 @@ use super::{
     CliError, Common, Format,
     dlq::position,
     rules::draft,
-    source::{Source, refusal},
+    source::{Source, snapshots},
     text::{self, print},
 };
-use crate::{
-    router::{Folder, RouterError},
-    runner::Snapshots,
-    simulate::{self, Asked},
-};
+use crate::simulate::{self, Asked};
 
 /// What the help says of it.
 pub(super) const HELP: &str = "Examples:
@@ -78,18 +74,13 @@ impl Simulate {
         let (report, page) = match Source::log(common)? {
             Source::Running(client) => {
                 let body = json!({ "rules": document, "asked": asked });
-                let mut answer = client.post("/v1/simulate", body.to_string().into_bytes())?;
-                if answer.status != 200 {
-                    return Err(refusal(common, &answer));
-                }
-                let page = answer.body["page"].as_str().unwrap_or_default().to_owned();
-                (answer.body["report"].take(), page)
+                let mut answer = client.post("/v1/simulate", body.to_string().into_bytes())?.ok(common)?;
+                let page = answer["page"].as_str().unwrap_or_default().to_owned();
+                (answer["report"].take(), page)
             }
             Source::Resting(resting) => {
-                let snapshots = Snapshots::local(&Folder(common.folder()).snapshots());
-                let snapshots = snapshots.map_err(RouterError::from)?;
                 let set = rules::to_log(&document);
-                let report = simulate::simulate(&resting.log, &snapshots, &set, &asked)?;
+                let report = simulate::simulate(&resting.log, &snapshots(common)?, &set, &asked)?;
                 (json!(report), simulate::page(&report))
             }
         };

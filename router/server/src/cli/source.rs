@@ -24,6 +24,7 @@ use super::{
 use crate::{
     gateway::{BAD_QUERY, NOT_FOUND, local},
     router::{Folder, RouterError},
+    runner::Snapshots,
     show,
 };
 
@@ -106,14 +107,11 @@ impl Source {
     ) -> Result<(), CliError> {
         let (mut left, mut after) = (limit, None::<String>);
         while left > 0 {
-            let answer = self.ask(ask, after.as_deref(), left.min(PAGE))?;
-            if answer.status != 200 {
-                return Err(refusal(common, &answer));
-            }
-            let page = answer.body["rows"].as_array().map(Vec::as_slice).unwrap_or_default();
+            let answer = self.ask(ask, after.as_deref(), left.min(PAGE))?.ok(common)?;
+            let page = answer["rows"].as_array().map(Vec::as_slice).unwrap_or_default();
             left = left.saturating_sub(page.len());
             page.iter().for_each(&mut take);
-            after = answer.body["next"].as_str().map(str::to_owned);
+            after = answer["next"].as_str().map(str::to_owned);
             if after.is_none() {
                 break;
             }
@@ -144,11 +142,8 @@ impl Source {
             Source::Running(client) => {
                 let topic = encoded(&partition.topic.name());
                 let path = format!("/v1/log/{topic}/{}?from={from}&limit={limit}", partition.partition);
-                let answer = client.get(&path)?;
-                if answer.status != 200 {
-                    return Err(refusal(common, &answer));
-                }
-                Ok(answer.body["rows"].as_array().cloned().unwrap_or_default())
+                let answer = client.get(&path)?.ok(common)?;
+                Ok(answer["rows"].as_array().cloned().unwrap_or_default())
             }
             Source::Resting(resting) => {
                 Ok(local::read(&resting.log, partition, Some(from), limit).map_err(RouterError::from)?)
@@ -339,6 +334,21 @@ fn path(ask: &Ask, after: Option<&str>, limit: usize) -> String {
 pub(super) fn encoded(text: &str) -> String {
     let legal = |b: u8| b.is_ascii_alphanumeric() || b"-._~:".contains(&b);
     text.bytes().map(|b| if legal(b) { char::from(b).to_string() } else { format!("%{b:02X}") }).collect()
+}
+
+/// The snapshots of a router at rest.
+pub(super) fn snapshots(common: &Common) -> Result<Snapshots, CliError> {
+    Ok(Snapshots::local(&Folder(common.folder()).snapshots()).map_err(RouterError::from)?)
+}
+
+impl Response {
+    /// The body of an answer, where it is what was asked for.
+    pub fn ok(self, common: &Common) -> Result<Value, CliError> {
+        match self.status {
+            200 => Ok(self.body),
+            _ => Err(refusal(common, &self)),
+        }
+    }
 }
 
 /// What a refusal is to the one who asked: the whole of it as JSON, or a line on standard error.

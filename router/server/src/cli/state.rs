@@ -7,14 +7,10 @@ use super::{
     CliError, Common,
     dlq::position,
     explain::id,
-    source::{Source, encoded, refusal},
+    source::{Source, encoded, snapshots},
     text::print,
 };
-use crate::{
-    past::{self, What},
-    router::{Folder, RouterError},
-    runner::Snapshots,
-};
+use crate::past::{self, What};
 
 #[derive(Args)]
 pub(super) struct State {
@@ -55,17 +51,9 @@ impl State {
                     What::Order(order) => ("order", order.to_string()),
                 };
                 let at = encoded(&self.at.to_string());
-                let answer = client.get(&format!("/v1/state?at={at}&{name}={}", encoded(&value)))?;
-                if answer.status != 200 {
-                    return Err(refusal(common, &answer));
-                }
-                answer.body
+                client.get(&format!("/v1/state?at={at}&{name}={}", encoded(&value)))?.ok(common)?
             }
-            Source::Resting(resting) => {
-                let snapshots = Snapshots::local(&Folder(common.folder()).snapshots());
-                let snapshots = snapshots.map_err(RouterError::from)?;
-                past::state(&resting.log, &snapshots, &self.at, &what)?
-            }
+            Source::Resting(resting) => past::state(&resting.log, &snapshots(common)?, &self.at, &what)?,
         };
         print(common, &shown);
         Ok(())

@@ -6,6 +6,7 @@ use serde_json::Value;
 use unicode_width::UnicodeWidthStr;
 
 use super::{Common, Format};
+pub(super) use crate::show::plain as safe;
 
 /// Prints a line. A reader that went away, as `head` does, ends us.
 pub(super) fn line(text: &str) {
@@ -33,11 +34,6 @@ pub(super) fn dim(text: &str) -> String {
 /// Text of a heading.
 pub(super) fn bold(text: &str) -> String {
     if colour(&std::io::stdout()) { format!("\x1b[1m{text}\x1b[0m") } else { text.to_owned() }
-}
-
-/// Without what a terminal would act on: platforms write what they like.
-pub(super) fn safe(text: &str) -> String {
-    text.chars().filter(|c| !c.is_control()).collect()
 }
 
 /// A value as people read it; nothing for nothing.

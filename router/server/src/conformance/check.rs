@@ -11,6 +11,7 @@ use super::{
     format::{Amount, Quantity},
     subject::{Done, Ranked, Snapshot},
 };
+use crate::show::word;
 
 /// About the step itself.
 pub fn step(expect: &Expect, done: &Done) -> Vec<String> {
@@ -275,10 +276,6 @@ fn same_set(problems: &mut Vec<String>, name: &str, expected: &BTreeSet<String>,
 
 fn list(words: &[&str]) -> String {
     if words.is_empty() { "nobody".into() } else { words.join(", ") }
-}
-
-fn word<T: serde::Serialize>(of: &T) -> String {
-    serde_json::to_value(of).ok().and_then(|v| v.as_str().map(str::to_owned)).unwrap_or_default()
 }
 
 fn ended(done: &Done) -> String {

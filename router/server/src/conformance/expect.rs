@@ -69,7 +69,6 @@ pub struct Expect {
 /// How a step ended.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-#[allow(missing_docs)]
 pub enum Outcome {
     #[default]
     Ok,
@@ -79,7 +78,6 @@ pub enum Outcome {
 /// Why it was refused.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-#[allow(missing_docs)]
 pub enum Reason {
     NoStock,
     NoCapacity,
@@ -92,7 +90,6 @@ pub enum Reason {
 /// So much of a SKU.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-#[allow(missing_docs)]
 pub struct SkuAmount {
     pub sku: String,
     pub qty: Amount,
@@ -101,7 +98,6 @@ pub struct SkuAmount {
 /// So much of a SKU at a node, or over all nodes.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-#[allow(missing_docs)]
 pub struct NodeSkuAmount {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub node: Option<String>,
@@ -112,7 +108,6 @@ pub struct NodeSkuAmount {
 /// Open allocations.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-#[allow(missing_docs)]
 pub struct Allocations {
     #[serde(rename = "match")]
     pub matching: Matching,
@@ -132,7 +127,6 @@ pub enum Matching {
 /// A row of open allocations.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-#[allow(missing_docs)]
 pub struct AllocationRow {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub node: Option<String>,
@@ -145,7 +139,6 @@ pub struct AllocationRow {
 /// What units are promised from.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-#[allow(missing_docs)]
 pub enum State {
     OnHand,
     Backorder,
@@ -154,7 +147,6 @@ pub enum State {
 /// Live holds of an order or all, at a node or anywhere.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-#[allow(missing_docs)]
 pub struct Held {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub order: Option<String>,
@@ -167,7 +159,6 @@ pub struct Held {
 /// What is there to promise.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-#[allow(missing_docs)]
 pub struct Available {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub channel: Option<String>,
@@ -183,7 +174,6 @@ pub struct Available {
 /// May this quantity be promised?
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-#[allow(missing_docs)]
 pub struct Can {
     pub qty: Amount,
     pub ok: bool,
@@ -192,7 +182,6 @@ pub struct Can {
 /// How many claims were accepted.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-#[allow(missing_docs)]
 pub enum ClaimsOk {
     Exactly(u64),
     AtMost(u64),
@@ -219,7 +208,6 @@ pub struct QueryExpect {
 /// How the nodes of an answer are compared.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-#[allow(missing_docs)]
 pub enum NodesMatch {
     Ordered,
     Set,

@@ -61,7 +61,6 @@ pub struct Scenario {
 /// What a scenario is about. No runner looks at it.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-#[allow(missing_docs)]
 pub enum Kind {
     Allocation,
     Availability,
@@ -115,7 +114,6 @@ pub struct Node {
 /// A delivery mode.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-#[allow(missing_docs)]
 pub enum Mode {
     Delivery,
     Pickup,
@@ -124,7 +122,6 @@ pub enum Mode {
 /// The value of an attribute.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(untagged)]
-#[allow(missing_docs)]
 pub enum Attribute {
     Text(String),
     List(BTreeSet<String>),
@@ -159,7 +156,6 @@ pub struct Cell {
 /// Whether a cell may be sold from.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-#[allow(missing_docs)]
 pub enum Status {
     #[default]
     InStock,

@@ -74,7 +74,6 @@ pub struct Rule {
 /// A filter of nodes.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(tag = "by", rename_all = "snake_case", deny_unknown_fields)]
-#[allow(missing_docs)]
 pub enum Filter {
     /// So near to the order's address.
     Radius { km: f64 },
@@ -93,7 +92,6 @@ pub enum Filter {
 /// A sort of nodes.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(tag = "by", rename_all = "snake_case", deny_unknown_fields)]
-#[allow(missing_docs)]
 pub enum Sort {
     Sequence {},
     Coverage {},
@@ -142,7 +140,6 @@ impl Sort {
 /// Smaller or larger first.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-#[allow(missing_docs)]
 pub enum Direction {
     #[default]
     Asc,
@@ -152,7 +149,6 @@ pub enum Direction {
 /// Which number of the cells a balance sums.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-#[allow(missing_docs)]
 pub enum Balance {
     OnHand,
     Unallocated,

@@ -30,7 +30,6 @@ pub struct Report {
 
 /// How many scenarios went how.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize)]
-#[allow(missing_docs)]
 pub struct Summary {
     pub scenarios: usize,
     pub passed: usize,

@@ -7,7 +7,6 @@ use super::format::{Amount, Backorder, Change, Expect, is_no};
 /// One thing that is done.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(tag = "op", rename_all = "snake_case")]
-#[allow(missing_docs)]
 pub enum Step {
     /// A new order, or several alike.
     Place(Place),
@@ -299,7 +298,6 @@ pub struct Query {
 /// What a query asks.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-#[allow(missing_docs)]
 pub enum What {
     Candidates,
 }

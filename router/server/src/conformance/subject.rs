@@ -75,7 +75,6 @@ pub struct Snapshot {
 
 /// Open units of an order at a node.
 #[derive(Clone, PartialEq, Debug, Default)]
-#[allow(missing_docs)]
 pub struct Allocation {
     pub order: String,
     pub node: String,
@@ -97,7 +96,6 @@ pub struct CellNow {
 
 /// A hold.
 #[derive(Clone, PartialEq, Debug, Default)]
-#[allow(missing_docs)]
 pub struct HoldNow {
     pub order: String,
     /// Absent: not pinned.

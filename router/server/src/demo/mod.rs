@@ -95,7 +95,7 @@ impl Drop for Beside {
     }
 }
 
-/// Plays a program and hands what came of it to `told`. Robots go on for as long as `stay` takes.
+/// Plays a program and hands what came of it to `stay`. Robots go on for as long as that takes.
 pub(crate) async fn play<T>(
     router: Arc<Router>,
     program: &Program,
@@ -245,7 +245,7 @@ async fn load(router: &Router, messages: &[Message]) -> Result<(), DemoError> {
     for chunk in messages.chunks(IN_FLIGHT) {
         let mut answers = Vec::with_capacity(chunk.len());
         for message in chunk {
-            answers.push((message.kind, send(router, message.kind, &message.body, true).await?));
+            answers.push((message.kind, send(router, message.kind, &message.body).await?));
         }
         for (kind, answering) in answers {
             let answer = answering.wait(WAIT).await;
@@ -255,15 +255,15 @@ async fn load(router: &Router, messages: &[Message]) -> Result<(), DemoError> {
     Ok(())
 }
 
-/// Reads and sends a message as any caller's; while the router is busy, it waits.
-async fn send(router: &Router, kind: &str, body: &Value, outcome: bool) -> Result<Answering, DemoError> {
+/// Reads and sends a message as any caller's, for the engine's answer; while the router is busy, it waits.
+async fn send(router: &Router, kind: &str, body: &Value) -> Result<Answering, DemoError> {
     let failed = |why: String| DemoError { what: kind.to_owned(), why };
     let context = Context { keys: &router.keys, arrival: Arrival::Http, key: None };
     let command = decode::message(kind, body.to_string().as_bytes(), &context);
     let command = command.map_err(|e| failed(e.to_string()))?;
     let meta = Meta { actor: Some("demo".into()), ..Meta::default() };
     loop {
-        match router.send_with(&command, outcome, meta.clone()) {
+        match router.send_with(&command, true, meta.clone()) {
             Ok(answering) => return Ok(answering),
             Err(SubmitError::Busy) => tokio::time::sleep(Duration::from_millis(1)).await,
             Err(error) => return Err(failed(error.to_string())),
@@ -306,7 +306,7 @@ async fn perform(stage: Arc<Stage>, play: Vec<Play>, rate: Option<u32>) {
             Play::Cancel(body) => ("cancel.v1", body),
         };
         sent += u32::from(matches!(step, Play::Order { .. }));
-        match send(&stage.router, kind, body, true).await {
+        match send(&stage.router, kind, body).await {
             Ok(answering) => {
                 let stage = stage.clone();
                 tokio::spawn(async move {

@@ -60,6 +60,8 @@ pub(crate) struct Grab {
 pub(super) struct Offers {
     seen: HashMap<OfferId, Seen>,
     counts: Grab,
+    /// Offers that were ever claimed.
+    claimed: u64,
     claimed_ms: Histogram<u64>,
     /// Parts: home's order, part, attempt.
     given_back: HashSet<(OrderId, u32, u32)>,
@@ -77,7 +79,8 @@ struct Seen {
 impl Default for Offers {
     fn default() -> Self {
         let claimed_ms = Histogram::new_with_bounds(1, 3_600_000, 3).expect("bounds that the library allows");
-        Offers { seen: HashMap::new(), counts: Grab::default(), claimed_ms, given_back: HashSet::new() }
+        let (seen, given_back) = (HashMap::new(), HashSet::new());
+        Offers { seen, counts: Grab::default(), claimed: 0, claimed_ms, given_back }
     }
 }
 
@@ -124,6 +127,7 @@ impl Offers {
                 let other = |won: &(u32, String)| won.0 == *epoch && won.1 != *node;
                 counts.two_winners += u64::from(seen.won.as_ref().is_some_and(other));
                 counts.claims += 1;
+                self.claimed += u64::from(seen.won.is_none());
                 seen.won = Some((*epoch, node.clone()));
                 let took = u64::try_from(at - seen.began).unwrap_or(0);
                 self.claimed_ms.saturating_record(took.max(1));
@@ -150,9 +154,8 @@ impl Offers {
 
     /// What was counted so far.
     pub fn counts(&self) -> Grab {
-        let claimed = self.seen.values().filter(|seen| seen.won.is_some()).count() as u64;
         Grab {
-            claimed_percent: claimed * 100 / self.counts.offers.max(1),
+            claimed_percent: self.claimed * 100 / self.counts.offers.max(1),
             parts_given_back: self.given_back.len() as u64,
             claim_p50_ms: self.claimed_ms.value_at_quantile(0.5),
             claim_p99_ms: self.claimed_ms.value_at_quantile(0.99),

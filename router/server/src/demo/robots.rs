@@ -202,7 +202,7 @@ impl Crew {
     async fn say(&self, kind: &'static str, body: &Value) -> Result<Answer, DemoError> {
         let failed = |why: String| DemoError { what: kind.into(), why };
         let _place = self.places.acquire().await.map_err(|e| failed(e.to_string()))?;
-        let answering = send(&self.router, kind, body, true).await?;
+        let answering = send(&self.router, kind, body).await?;
         let reply = answering.wait(WAIT).await.map_err(|e| failed(e.to_string()))?;
         Ok(reply.answer)
     }
@@ -254,7 +254,8 @@ impl Errand {
         if claims {
             let body = json!({ "order": order, "offer": offer, "node": node, "epoch": epoch });
             let answer = self.crew.say("claim.v1", &body).await?;
-            self.crew.refused.fetch_add(u64::from(is_refused(&answer)), Ordering::Relaxed);
+            let refused = matches!(answer, Answer::Refused { .. });
+            self.crew.refused.fetch_add(u64::from(refused), Ordering::Relaxed);
             return Ok(());
         }
         let reason = ["busy", "not-found", "damaged"][self.draw("reason", 3) as usize];
@@ -297,8 +298,4 @@ impl Errand {
         lock(&self.crew.known).work.remove(&key);
         Ok(())
     }
-}
-
-fn is_refused(answer: &Answer) -> bool {
-    matches!(answer, Answer::Refused { .. })
 }

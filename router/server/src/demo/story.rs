@@ -220,19 +220,11 @@ fn tables(
 /// Counts of a SKU in a zone, and policies.
 fn stock(stores: &[&Store], sku: &str, units: i64) -> Vec<Message> {
     let (first, others) = stores.split_first().expect("a zone has stores");
-    let wanted = units * (90 + (hash(&["units", &first.zone, sku]) % 61) as i64) / 100;
+    let wanted = around(units, &first.zone, sku);
     let carry: Vec<_> = others.iter().filter(|s| hash(&["carry", &s.node, sku]) % 5 < 2).collect();
     let each = (wanted / 2 / (carry.len() as i64).max(1)).max(1);
     let rest = (wanted - each * carry.len() as i64).max(1);
-    let carry = carry.into_iter().map(|store| (store, each)).chain([(first, rest)]);
-    let mut messages = Vec::new();
-    for (store, each) in carry {
-        messages.push(message("count.v1", json!({ "node": store.node, "sku": sku, "qty": each })));
-        if hash(&["backorder", sku]).is_multiple_of(10) {
-            messages.push(message("policy.v1", json!({ "node": store.node, "sku": sku, "backorder": 24 })));
-        }
-    }
-    messages
+    counted(carry.into_iter().map(|store| (store, each)).chain([(first, rest)]), sku)
 }
 
 /// As [`stock`], where some stores grab.
@@ -241,7 +233,7 @@ fn grab_stock(stores: &[&Store], sku: &str, units: i64) -> Vec<Message> {
     let scarce = hash(&["scarce", &first.zone, sku]).is_multiple_of(64);
     let wanted = match scarce {
         true => units * 2 / 5,
-        false => units * (90 + (hash(&["units", &first.zone, sku]) % 61) as i64) / 100,
+        false => around(units, &first.zone, sku),
     };
     let carries = |store: &Store| hash(&["carry", &store.node, sku]) % 50 < if store.grabs { 49 } else { 6 };
     let weight = |store: &Store| if store.grabs { 4 } else { 1 };
@@ -250,7 +242,16 @@ fn grab_stock(stores: &[&Store], sku: &str, units: i64) -> Vec<Message> {
     let each = (wanted * 2 / 3 / weights.max(1)).max(1);
     let rest = (wanted / 3).max(1);
     let more = if scarce { 1 } else { 2 };
-    let carry = carry.into_iter().map(|store| (store, each * weight(store) * more)).chain([(first, rest)]);
+    counted(carry.into_iter().map(|store| (store, each * weight(store) * more)).chain([(first, rest)]), sku)
+}
+
+/// Some ninety to a hundred and fifty hundredths of what is ordered of a SKU in a zone.
+fn around(units: i64, zone: &str, sku: &str) -> i64 {
+    units * (90 + (hash(&["units", zone, sku]) % 61) as i64) / 100
+}
+
+/// What each store has of a SKU, and of some SKUs what it may promise beyond that.
+fn counted<'a>(carry: impl Iterator<Item = (&'a &'a Store, i64)>, sku: &str) -> Vec<Message> {
     let mut messages = Vec::new();
     for (store, each) in carry {
         messages.push(message("count.v1", json!({ "node": store.node, "sku": sku, "qty": each })));

@@ -2,7 +2,7 @@
 
 use std::{
     sync::{
-        Mutex, PoisonError,
+        Mutex,
         atomic::{AtomicBool, Ordering},
     },
     time::Duration,
@@ -10,6 +10,9 @@ use std::{
 
 use router_log::{Batch, Isolation, Log, LogError};
 use router_schemas::position::{Topic, TopicPartition};
+
+use super::lock;
+use crate::router::ends;
 
 /// How long a look waits for something new.
 const PATIENCE: Duration = Duration::from_millis(50);
@@ -31,7 +34,7 @@ impl Tail {
 
     /// Follows until told to stop; what is there by then is still taken. Blocks.
     pub fn follow(&self, log: &dyn Log, mut take: impl FnMut(&Batch)) -> Result<(), LogError> {
-        let from = self.next.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let from = lock(&self.next).clone();
         let from = (0..).zip(from).map(|(p, next)| (TopicPartition::new(self.topic.clone(), p), next));
         let mut reader = log.reader(from.collect(), Isolation::Durable)?;
         loop {
@@ -44,7 +47,7 @@ impl Tail {
             };
             take(&batch);
             if let Some(last) = batch.records.last() {
-                let mut next = self.next.lock().unwrap_or_else(PoisonError::into_inner);
+                let mut next = lock(&self.next);
                 next[usize::from(batch.source.partition)] = last.offset + 1;
             }
         }
@@ -63,12 +66,6 @@ impl Tail {
     /// Whether all that the log has now was taken.
     pub fn is_at_end(&self, log: &dyn Log) -> bool {
         let ends = ends(log, &self.topic);
-        *self.next.lock().unwrap_or_else(PoisonError::into_inner) == ends
+        *lock(&self.next) == ends
     }
-}
-
-fn ends(log: &dyn Log, topic: &Topic) -> Vec<u64> {
-    let count = log.partitions(topic).unwrap_or(0);
-    let end = |p| log.range(&TopicPartition::new(topic.clone(), p)).map_or(0, |range| range.end);
-    (0..count).map(end).collect()
 }

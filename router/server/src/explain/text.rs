@@ -15,6 +15,7 @@ use super::{
     changes::change,
 };
 use crate::show::Time;
+pub(super) use crate::show::{plain, word};
 
 /// Nodes of one choice that are shown, best first; the JSON form has more.
 const NODES: usize = 12;
@@ -241,11 +242,6 @@ pub(super) fn time(at: Time) -> String {
     jiff::Timestamp::from_millisecond(at.0).map_or_else(|_| at.0.to_string(), |t| format!("{t:.3}"))
 }
 
-/// The word that JSON has for a value without members.
-pub(super) fn word<T: serde::Serialize>(value: &T) -> String {
-    serde_json::to_value(value).ok().and_then(|v| v.as_str().map(str::to_owned)).unwrap_or_default()
-}
-
 /// `1st`, `2nd`, `3rd`, `4th`.
 pub(super) fn ordinal(number: u32) -> String {
     let end = match (number % 10, number % 100) {
@@ -256,9 +252,4 @@ pub(super) fn ordinal(number: u32) -> String {
         _ => "th",
     };
     format!("{number}{end}")
-}
-
-/// Names come from strangers: nothing in them may steer a terminal.
-pub(super) fn plain(text: &str) -> String {
-    text.chars().filter(|c| !c.is_control()).collect()
 }

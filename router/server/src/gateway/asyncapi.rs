@@ -201,35 +201,13 @@ mod tests {
 
     #[test]
     fn events_are_current() {
-        let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../schemas/asyncapi.json");
-        let wanted = text();
-        if std::env::var_os("UPDATE_SCHEMAS").is_some() {
-            std::fs::write(&path, &wanted).unwrap();
-        }
-        let present = std::fs::read_to_string(&path).unwrap_or_default();
-        assert!(
-            present == wanted,
-            "schemas/asyncapi.json is not what the notices say; make it anew with: {REGENERATE}"
-        );
+        crate::gateway::document::is_current("schemas/asyncapi.json", &text(), "the notices say");
     }
 
     #[test]
     fn every_reference_leads_somewhere_and_every_example_is_there() {
-        fn look(value: &Value, all: &Value) {
-            match value {
-                Value::Object(members) => {
-                    if let Some(Value::String(to)) = members.get("$ref") {
-                        let pointer = to.strip_prefix('#').expect("references stay within the document");
-                        assert!(all.pointer(pointer).is_some(), "{to} leads nowhere");
-                    }
-                    members.values().for_each(|member| look(member, all));
-                }
-                Value::Array(items) => items.iter().for_each(|item| look(item, all)),
-                _ => {}
-            }
-        }
         let document = document();
-        look(&document, &document);
+        crate::gateway::document::references_lead_somewhere(&document);
         for message in CHANNELS.iter().flat_map(|channel| channel.messages) {
             let example: Value = serde_json::from_str(message.example).unwrap();
             assert_eq!(example["type"], message.name);

@@ -37,7 +37,7 @@ impl Wait {
     }
 
     fn engine(router: &Router) -> Wait {
-        Wait::Engine(ends(router, Topic::Commands, router.runner.topology.commands))
+        Wait::Engine(router.ends(&Topic::Commands))
     }
 }
 
@@ -48,10 +48,7 @@ pub(super) async fn by_id(router: &Router, id: OrderId, caller: &Caller) -> Resu
         let source = TopicPartition::new(place.topic.clone(), place.partition);
         made && router.log.range(&source).is_some_and(|range| place.offset < range.end)
     });
-    let find = |router: &Router| match router.store.order(id)? {
-        Some(row) if caller.sees(router, &row)? => Ok(Some(row)),
-        _ => Ok(None),
-    };
+    let find = |router: &Router| seen(router, id, caller);
     match place.map(|place| (place.topic, place.partition)) {
         Some((Topic::Intake, partition)) => order(router, Wait::intake(router, partition), find).await,
         // A part of an order from another zone.
@@ -69,23 +66,28 @@ pub(super) async fn by_name(
     if !caller.has_channel(&identity.channel) {
         return Err(no_such());
     }
-    let find = |router: &Router| {
-        let Some(id) = router.store.order_id(identity)? else { return Ok(None) };
-        match router.store.order(id)? {
-            Some(row) if caller.sees(router, &row)? => Ok(Some(row)),
-            _ => Ok(None),
-        }
+    let find = |router: &Router| match router.store.order_id(identity)? {
+        Some(id) => seen(router, id, caller),
+        None => Ok(None),
     };
     let partition = identity.partition(router.runner.topology.intake);
     order(router, Wait::intake(router, partition), find).await
+}
+
+/// The row of this order, if the caller may see it.
+fn seen(router: &Router, id: OrderId, caller: &Caller) -> Result<Option<OrderRow>, StoreError> {
+    match router.store.order(id)? {
+        Some(row) if caller.sees(router, &row)? => Ok(Some(row)),
+        _ => Ok(None),
+    }
 }
 
 pub(super) fn no_such() -> Failure {
     Failure::new(StatusCode::NOT_FOUND, NOT_FOUND, "no such order")
 }
 
-/// The order that `find` finds. Where it finds none, it looks again until the rows show all that the intake partition
-/// held at the start.
+/// The order that `find` finds. Where it finds none, it looks again until the rows show all that the log held
+/// at the start of the wait.
 async fn order(
     router: &Router,
     mut wait: Wait,
@@ -119,10 +121,6 @@ fn end(router: &Router, topic: Topic, partition: u16) -> u64 {
     router.log.range(&TopicPartition::new(topic, partition)).map_or(0, |range| range.end)
 }
 
-fn ends(router: &Router, topic: Topic, count: u16) -> Vec<u64> {
-    (0..count).map(|partition| end(router, topic.clone(), partition)).collect()
-}
-
 /// A stage that has passed the ends has written what comes of them: those are the ends of the next one.
 fn further(router: &Router, wait: Wait) -> Wait {
     let committed = |stage: StageName, partition| {
@@ -135,7 +133,7 @@ fn further(router: &Router, wait: Wait) -> Wait {
             Wait::engine(router)
         }
         Wait::Engine(all) if passed(&all, &|p| committed(StageName::Engine, p)) => {
-            Wait::Rows(ends(router, Topic::Events, router.runner.topology.events))
+            Wait::Rows(router.ends(&Topic::Events))
         }
         Wait::Rows(all) if passed(&all, &|p| router.store.position(p).unwrap_or(0)) => Wait::Over,
         same => same,

@@ -6,6 +6,8 @@ mod batch;
 mod caller;
 mod contact;
 mod copies;
+#[cfg(test)]
+mod document;
 mod explain;
 mod fresh;
 mod guard;

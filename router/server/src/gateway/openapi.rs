@@ -221,35 +221,13 @@ mod tests {
 
     #[test]
     fn document_is_current() {
-        let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../schemas/openapi.json");
-        let wanted = text();
-        if std::env::var_os("UPDATE_SCHEMAS").is_some() {
-            std::fs::write(&path, &wanted).unwrap();
-        }
-        let present = std::fs::read_to_string(&path).unwrap_or_default();
-        assert!(
-            present == wanted,
-            "schemas/openapi.json is not what the gateway says; make it anew with: {REGENERATE}"
-        );
+        crate::gateway::document::is_current("schemas/openapi.json", &text(), "the gateway says");
     }
 
     #[test]
     fn every_reference_leads_somewhere_and_every_name_is_there_once() {
-        fn look(value: &Value, all: &Value) {
-            match value {
-                Value::Object(members) => {
-                    if let Some(Value::String(to)) = members.get("$ref") {
-                        let pointer = to.strip_prefix('#').expect("references stay within the document");
-                        assert!(all.pointer(pointer).is_some(), "{to} leads nowhere");
-                    }
-                    members.values().for_each(|member| look(member, all));
-                }
-                Value::Array(items) => items.iter().for_each(|item| look(item, all)),
-                _ => {}
-            }
-        }
         let document = document();
-        look(&document, &document);
+        crate::gateway::document::references_lead_somewhere(&document);
         let mut ids = std::collections::BTreeSet::new();
         for route in routes() {
             assert!(ids.insert(route.id.clone()), "two operations are called {}", route.id);

@@ -66,7 +66,7 @@ pub(crate) enum SimulateError {
 }
 
 /// Which part of history.
-#[derive(Clone, Debug, Default, serde::Deserialize, Serialize)]
+#[derive(Debug, serde::Deserialize, Serialize)]
 pub(crate) struct Asked {
     /// The first command, of one partition.
     pub from: Option<Position>,

@@ -27,6 +27,8 @@ pub(super) struct Robots {
     claim_after: Option<i64>,
     /// When which round of which offer is claimed.
     due: BTreeSet<(i64, OrderId, OfferId, u32)>,
+    /// Rounds of offers whose claim is planned.
+    planned: BTreeSet<(OrderId, OfferId, u32)>,
     /// Claims that they made and that were taken.
     pub claims: u64,
     /// Facts that another node stated in place of the real one.
@@ -37,7 +39,8 @@ pub(super) struct Robots {
 
 impl Robots {
     pub fn new(claim_after: Option<i64>) -> Robots {
-        Robots { claim_after, due: BTreeSet::new(), claims: 0, moved: 0, ignored: 0 }
+        let (due, planned) = (BTreeSet::new(), BTreeSet::new());
+        Robots { claim_after, due, planned, claims: 0, moved: 0, ignored: 0 }
     }
 
     /// Plans claims of the offers that changed.
@@ -48,7 +51,7 @@ impl Robots {
             if let Some(open) = world.offers.get(&(order, offer)) {
                 let epoch = open.row.epoch;
                 // Planned once a round, when it began.
-                if !self.due.iter().any(|due| (due.1, due.2, due.3) == (order, offer, epoch)) {
+                if self.planned.insert((order, offer, epoch)) {
                     self.due.insert((at.saturating_add(after), order, offer, epoch));
                 }
             }
@@ -59,6 +62,7 @@ impl Robots {
     pub fn claim(&mut self, world: &mut World, upto: i64) -> Result<(), SimulateError> {
         while let Some((at, order, offer, epoch)) = self.due.first().copied().filter(|due| due.0 <= upto) {
             self.due.pop_first();
+            self.planned.remove(&(order, offer, epoch));
             let Some(open) = world.offers.get(&(order, offer)).filter(|open| open.row.epoch == epoch) else {
                 continue;
             };
@@ -85,7 +89,7 @@ impl Robots {
             Command::Accepted(fact) => {
                 self.fact(world, partition, fact, Command::Accepted, |f| match f.accepted {
                     true => Qty::ZERO,
-                    false => f.backordered + f.allocated + f.picked + f.ready,
+                    false => f.promised(),
                 })
             }
             Command::Picked(fact) => {
@@ -103,40 +107,28 @@ impl Robots {
             Command::Returned(fact) => {
                 self.fact(world, partition, fact, Command::Returned, |f| f.shipped - f.returned)
             }
-            Command::Claim(mut claim) => {
-                let mut offers = offers_of(world, claim.order);
-                let mine = offers.find(|o| open_nodes(&o.row.nodes).any(|n| n == claim.node));
-                match mine {
-                    Some(open) => {
-                        (claim.offer, claim.epoch) = (Some(open.row.offer), open.row.epoch);
-                        vec![Command::Claim(claim)]
-                    }
-                    // Offers that were open when the stretch began are the engine's to judge.
-                    None if was_offered(world, partition, claim.order) => vec![Command::Claim(claim)],
-                    None => self.leave_out(),
+            Command::Claim(mut claim) => match offer_to(world, claim.order, &claim.node) {
+                Some(open) => {
+                    (claim.offer, claim.epoch) = (Some(open.row.offer), open.row.epoch);
+                    vec![Command::Claim(claim)]
                 }
-            }
+                // Offers that were open when the stretch began are the engine's to judge.
+                None if was_offered(world, partition, claim.order) => vec![Command::Claim(claim)],
+                None => self.leave_out(),
+            },
             Command::Decline(mut decline) => {
-                let offered = offers_of(world, decline.order)
-                    .any(|open| open_nodes(&open.row.nodes).any(|n| n == decline.node));
-                let row = world.order_at(partition, decline.order);
-                let works = row.is_some_and(|row| {
-                    row.fulfilments.iter().any(|f| f.node == decline.node && unshipped(f))
-                });
                 // Real ids of offers are none of this history.
                 decline.offer = None;
-                if offered || works || was_offered(world, partition, decline.order) {
-                    vec![Command::Decline(decline)]
-                } else {
-                    self.leave_out()
-                }
+                let (order, node) = (decline.order, decline.node.as_str());
+                let counts = offer_to(world, order, node).is_some()
+                    || works(world, partition, order, node)
+                    || was_offered(world, partition, order);
+                if counts { vec![Command::Decline(decline)] } else { self.leave_out() }
             }
-            Command::CancelAnswer(answer) => {
-                let row = world.order_at(partition, answer.order);
-                let works = row
-                    .is_some_and(|row| row.fulfilments.iter().any(|f| f.node == answer.node && unshipped(f)));
-                if works { vec![Command::CancelAnswer(answer)] } else { self.leave_out() }
-            }
+            Command::CancelAnswer(answer) => match works(world, partition, answer.order, &answer.node) {
+                true => vec![Command::CancelAnswer(answer)],
+                false => self.leave_out(),
+            },
             _ => return None,
         };
         Some(said)
@@ -195,8 +187,15 @@ fn open_nodes(entries: &[(String, OfferEntry)]) -> impl Iterator<Item = &str> {
     entries.iter().filter(|(_, entry)| *entry == OfferEntry::Open).map(|(node, _)| node.as_str())
 }
 
-fn unshipped(at: &FulfilmentRow) -> bool {
-    (at.backordered + at.allocated + at.picked + at.ready).is_positive()
+/// An open offer of the order that the node may claim.
+fn offer_to<'w>(world: &'w World, order: OrderId, node: &str) -> Option<&'w Open> {
+    offers_of(world, order).find(|open| open_nodes(&open.row.nodes).any(|n| n == node))
+}
+
+/// Whether the node has units of the order that it has not shipped.
+fn works(world: &World, partition: u16, order: OrderId, node: &str) -> bool {
+    let row = world.order_at(partition, order);
+    row.is_some_and(|row| row.fulfilments.iter().any(|f| f.node == node && f.promised().is_positive()))
 }
 
 /// Node → line → units.

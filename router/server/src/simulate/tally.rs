@@ -7,7 +7,7 @@ use router_schemas::{
     geo,
     id::OrderId,
     quantity::Qty,
-    row::OrderRow,
+    row::{FulfilmentRow, OrderRow},
 };
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -155,9 +155,7 @@ fn rounded(number: f64) -> f64 {
 
 /// Nodes that have, or shipped, units of an order, by name.
 fn nodes(row: &OrderRow) -> BTreeSet<&str> {
-    let has = |f: &&router_schemas::row::FulfilmentRow| {
-        (f.backordered + f.allocated + f.picked + f.ready + f.shipped).is_positive()
-    };
+    let has = |f: &&FulfilmentRow| (f.promised() + f.shipped).is_positive();
     row.fulfilments.iter().filter(has).map(|f| f.node.as_str()).collect()
 }
 

@@ -5,6 +5,7 @@ use std::fmt::Write;
 use serde_json::Value;
 
 use super::{Changed, Measures, Report, Side};
+use crate::show::plain;
 
 /// Changed orders that are shown; the JSON form has all.
 const SHOWN: usize = 50;
@@ -100,9 +101,4 @@ fn reason(reason: &Value) -> String {
         number("covering"),
         chosen.join(", ")
     )
-}
-
-/// Without what a terminal would act on.
-fn plain(text: &str) -> String {
-    text.chars().filter(|c| !c.is_control()).collect()
 }

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::{exchange::Http, furnished, order};
+use crate::{exchange::Http, furnished, order, running::until};
 
 fn ids(http: &mut Http, query: &str) -> Vec<String> {
     let (mut ids, mut after) = (Vec::new(), String::new());
@@ -62,7 +62,7 @@ fn stock_is_found_by_node_and_sku() {
         let rows = http.get(&format!("/v1/stock{query}")).json()["rows"].clone();
         rows.as_array().unwrap().iter().map(|row| row["sku"].as_str().unwrap().to_owned()).collect()
     };
-    while skus("").len() < 2 {}
+    until("two cells", || skus("").len() == 2);
     assert_eq!(skus("?node=s1"), ["A", "B"]);
     assert_eq!(skus("?sku=B"), ["B"]);
     assert_eq!(skus("?node=s1&sku=A"), ["A"]);

@@ -1,31 +1,17 @@
 //! Tokens come and go while the router runs, and what is sent with them says who and why.
 
-use std::{
-    fs,
-    path::Path,
-    process::Command,
-    time::{Duration, Instant},
-};
+use std::{fs, path::Path, process::Command};
 
 use serde_json::{Value, json};
 
 use crate::{
     exchange::Http,
     roles::{bearer, entry, guarded},
-    running::{self, Running},
+    running::{self, Running, until},
 };
 
 fn status(http: &mut Http, role: &str) -> u16 {
     http.send("GET", "/v1/zones", &bearer(role), b"").status
-}
-
-/// Waits until it holds.
-fn until(what: &str, mut holds: impl FnMut() -> bool) {
-    let deadline = Instant::now() + Duration::from_secs(60);
-    while !holds() {
-        assert!(Instant::now() < deadline, "{what}");
-        std::thread::sleep(Duration::from_millis(20));
-    }
 }
 
 fn metric(http: &mut Http, name: &str) -> String {

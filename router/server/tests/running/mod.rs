@@ -7,7 +7,7 @@ use std::{
     net::TcpStream,
     path::Path,
     process::{Child, Command, Output, Stdio},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use serde_json::Value;
@@ -92,10 +92,10 @@ impl Client {
     /// Status and body; `None`: the connection broke. A router whose engine is behind, as it may be right after a
     /// start on a busy machine, says when to come back: the same is sent again.
     pub fn ask(&mut self, method: &str, path: &str, headers: &str, body: &str) -> Option<(u16, Value)> {
-        let deadline = std::time::Instant::now() + Duration::from_secs(60);
+        let deadline = Instant::now() + Duration::from_secs(60);
         loop {
             let (status, answer) = self.ask_once(method, path, headers, body)?;
-            if status != 429 || answer["code"] != "E4012" || std::time::Instant::now() > deadline {
+            if status != 429 || answer["code"] != "E4012" || Instant::now() > deadline {
                 return Some((status, answer));
             }
             std::thread::sleep(Duration::from_millis(100));
@@ -142,6 +142,15 @@ impl Client {
 
     pub fn get(&mut self, path: &str) -> (u16, Value) {
         self.ask("GET", path, "", "").expect("the connection holds")
+    }
+}
+
+/// Waits until it holds, a minute at most: rows follow the log a little later.
+pub fn until(what: &str, mut holds: impl FnMut() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while !holds() {
+        assert!(Instant::now() < deadline, "{what}: not within a minute");
+        std::thread::sleep(Duration::from_millis(10));
     }
 }
 

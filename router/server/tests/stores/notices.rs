@@ -5,8 +5,8 @@ use std::{collections::BTreeSet, path::Path};
 use serde_json::Value;
 
 use crate::{
-    running::{Client, router},
-    shop::{id, line, place, start, until},
+    running::{Client, router, until},
+    shop::{id, line, place, start},
 };
 
 /// What of `value` is not as the schema says. Members that it does not describe are wrong too.

@@ -4,8 +4,8 @@ use serde_json::{Value, json};
 
 use crate::{
     hear::{Hear, Heard},
-    running::Client,
-    shop::{id, line, place, start, until},
+    running::{Client, until},
+    shop::{id, line, place, start},
 };
 
 fn claim(client: &mut Client, order: &str, node: &str, epoch: u64, key: &str) -> (u16, Value) {

@@ -110,15 +110,6 @@ pub fn id(client: &mut Client, name: &str) -> String {
     row["order"].as_str().unwrap().to_owned()
 }
 
-/// Waits until it holds: rows follow the log a little later.
-pub fn until(what: &str, mut holds: impl FnMut() -> bool) {
-    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(20);
-    while !holds() {
-        assert!(std::time::Instant::now() < deadline, "{what}");
-        std::thread::sleep(std::time::Duration::from_millis(10));
-    }
-}
-
 /// What a verb printed, which must have ended well.
 pub fn verb(arguments: &[&str], data: &Path) -> serde_json::Value {
     printed(&router(arguments, data))

@@ -8,8 +8,8 @@ use std::{
 use serde_json::{Value, json};
 
 use crate::{
-    running::{Running, router},
-    shop::{id, line, place, refused, rows, start, until, verb},
+    running::{Running, router, until},
+    shop::{id, line, place, refused, rows, start, verb},
 };
 
 #[test]
