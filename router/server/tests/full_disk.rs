@@ -135,6 +135,10 @@ fn filled(leave: u64) {
     assert!(taken.len() > 60);
     let sent = numbers.load(Ordering::Relaxed);
     again(&mut client, sent, &taken);
+    // Intake has answered; the audit counts what the engine has decided.
+    for number in 0..sent {
+        until("an order has its row", || client.get(&format!("/v1/orders/web:{number}")).0 == 200);
+    }
     drop(client);
     running.end();
     let report = printed(&router(&["audit"], &data));
