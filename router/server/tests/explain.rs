@@ -6,7 +6,7 @@ mod running;
 
 use std::{path::Path, time::Duration};
 
-use running::{Client, Running, printed, router};
+use running::{Client, Running, printed, router, text};
 use serde_json::{Value, json};
 
 /// Asks the nearest first, then the next two, then sends it away.
@@ -83,14 +83,6 @@ fn until(client: &mut Client, path: &str, holds: impl Fn(&Value) -> bool) -> Val
         }
         assert!(std::time::Instant::now() < deadline, "{path}: {answer}");
     }
-}
-
-/// As people see it.
-fn text(arguments: &[&str], data: &Path) -> String {
-    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_router"));
-    let output = command.args(arguments).arg("--data-dir").arg(data).output().unwrap();
-    assert!(output.status.success(), "{arguments:?}: {output:?}");
-    String::from_utf8(output.stdout).unwrap()
 }
 
 /// Each of these is in the text, in this order.

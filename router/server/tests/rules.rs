@@ -4,33 +4,10 @@
 #[path = "running/mod.rs"]
 mod running;
 
-use std::{fs, path::Path, process::Output};
+use std::{fs, path::Path};
 
-use running::{Client, Running, printed, router, until};
+use running::{Client, Running, code, lines, printed, router, text, until, write};
 use serde_json::{Value, json};
-
-fn code(output: &Output) -> (Option<i32>, String) {
-    (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
-}
-
-fn lines(output: &Output) -> Vec<Value> {
-    let text = String::from_utf8(output.stdout.clone()).unwrap();
-    text.lines().map(|line| serde_json::from_str(line).unwrap_or_else(|e| panic!("{e}: {line}"))).collect()
-}
-
-fn write(folder: &Path, name: &str, content: &str) -> String {
-    let path = folder.join(name);
-    fs::write(&path, content).unwrap();
-    path.to_str().unwrap().to_owned()
-}
-
-/// As people see it.
-fn text(arguments: &[&str], data: &Path) -> String {
-    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_router"));
-    let output = command.args(arguments).arg("--data-dir").arg(data).output().unwrap();
-    assert!(output.status.success(), "{arguments:?}: {output:?}");
-    String::from_utf8(output.stdout).unwrap()
-}
 
 /// Two stores and a customer's channel: `near` has little, `far` has much.
 fn furnished(data: &Path) -> Running {
@@ -161,7 +138,7 @@ fn versions_follow_each_other_and_stay() {
     let data = folder.path().join("data");
     let running = furnished(&data);
     let first = write(folder.path(), "first.toml", GRAB);
-    let second = write(folder.path(), "second.toml", &GRAB.replace("500", "50"));
+    let second = write(folder.path(), "second.toml", GRAB.replace("500", "50"));
     let publish = |arguments: &[&str]| printed(&router(&[&["rules", "publish"], arguments].concat(), &data));
     let said = publish(&[&first]);
     assert_eq!((&said["name"], &said["version"]), (&json!("grab"), &json!(1)), "{said}");
@@ -218,7 +195,7 @@ fn the_default_as_a_draft_changes_nothing() {
             client.must("/v1/fulfilments/shipped", &json!({ "order": order, "node": node }).to_string());
         }
     }
-    let default = write(folder.path(), "default.toml", &text(&["rules", "show", "default"], &data));
+    let default = write(folder.path(), "default.toml", text(&["rules", "show", "default"], &data));
     let report = printed(&router(&["simulate", "--rules", &default], &data));
     assert_eq!(report["changed"], json!([]), "{report}");
     assert_eq!(report["as_it_was"], report["draft"], "{report}");
@@ -285,21 +262,21 @@ fn a_draft_is_tried_and_nothing_is_written() {
     assert!(page.contains("12 orders at other nodes") && page.contains("rule one of grab@draft"), "{page}");
     // For one zone only, from one order on only.
     let zone =
-        write(folder.path(), "zone.toml", &GRAB.replace("[[routings]]", "zones = [\"z\"]\n[[routings]]"));
+        write(folder.path(), "zone.toml", GRAB.replace("[[routings]]", "zones = [\"z\"]\n[[routings]]"));
     let of = |arguments: &[&str]| {
         let report = printed(&router(&[&["simulate", "--rules", &zone], arguments].concat(), &data));
         report["changed"].as_array().unwrap().len()
     };
     assert_eq!(of(&[]), 12);
     let elsewhere =
-        write(folder.path(), "other.toml", &GRAB.replace("[[routings]]", "zones = [\"y\"]\n[[routings]]"));
+        write(folder.path(), "other.toml", GRAB.replace("[[routings]]", "zones = [\"y\"]\n[[routings]]"));
     assert_eq!(printed(&router(&["simulate", "--rules", &elsewhere], &data))["changed"], json!([]));
     let at = last["position"].as_str().unwrap();
     assert_eq!((of(&["--from", at]), of(&["--from", at, "--to", at])), (1, 1));
     // With what is tried in force, the default is a draft like any other.
     printed(&router(&["rules", "publish", &draft], &data));
     assert_eq!(order(&mut client, 99, 1)["nodes"], json!(["far"]));
-    let default = write(folder.path(), "default.toml", &text(&["rules", "show", "default"], &data));
+    let default = write(folder.path(), "default.toml", text(&["rules", "show", "default"], &data));
     let back = printed(&router(&["simulate", "--rules", &default], &data));
     assert_eq!(back["changed"].as_array().unwrap().len(), 1, "{back}");
     assert_eq!(back["changed"][0]["was"]["reason"]["version"], 1);
@@ -332,7 +309,7 @@ fn offers_of_a_draft_are_claimed_by_robots() {
         }
     }
     let offer = "{ do = \"offer\", nodes = 2, ttl = \"60s\" }";
-    let draft = write(folder.path(), "offers.toml", &GRAB.replace("{ do = \"allocate\" }", offer));
+    let draft = write(folder.path(), "offers.toml", GRAB.replace("{ do = \"allocate\" }", offer));
     let run = |after: &str| {
         let run = printed(&router(&["simulate", "--rules", &draft, "--claim-after", after], &data));
         let of = |name: &str| run["draft"][name].clone();

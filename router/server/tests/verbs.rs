@@ -7,30 +7,11 @@ mod running;
 use std::{
     fs,
     path::{Path, PathBuf},
-    process::{Command, Output, Stdio},
+    process::{Command, Stdio},
 };
 
-use running::{Running, printed, router, until};
+use running::{Running, code, lines, printed, router, text, until, write};
 use serde_json::Value;
-
-fn code(output: &Output) -> (Option<i32>, String) {
-    (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
-}
-
-/// Every line of standard output as the JSON object that it must be.
-fn lines(output: &Output) -> Vec<Value> {
-    let text = String::from_utf8(output.stdout.clone()).unwrap();
-    let read = |line: &str| serde_json::from_str(line).unwrap_or_else(|e| panic!("{e}: {line}"));
-    let lines: Vec<Value> = text.lines().map(read).collect();
-    assert!(lines.iter().all(Value::is_object), "{text}");
-    lines
-}
-
-fn write(folder: &Path, name: &str, content: impl AsRef<[u8]>) -> String {
-    let path = folder.join(name);
-    fs::write(&path, content).unwrap();
-    path.to_str().unwrap().to_owned()
-}
 
 /// A router with a store, stock, and a channel.
 fn furnished(data: &Path) -> Running {
@@ -316,14 +297,6 @@ fn what_left_after_its_cancel_is_shown_with_its_times_and_is_no_violation() {
     assert!(before.into_iter().all(|(code, said)| code == Some(1) && said.contains("E3021")));
     let report = printed(&router(&["audit"], &data));
     assert_eq!(report["violations"], 0, "{report}");
-}
-
-/// What a verb prints for people.
-fn text(arguments: &[&str], data: &Path) -> String {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_router"));
-    let output = command.args(arguments).arg("--data-dir").arg(data).output().unwrap();
-    assert!(output.status.success(), "{output:?}");
-    String::from_utf8(output.stdout).unwrap()
 }
 
 /// Posts lines and reads the lines of the answer.

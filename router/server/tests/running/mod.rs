@@ -186,3 +186,32 @@ pub fn printed(output: &Output) -> Value {
     assert!(output.status.success(), "{:?}: {text}{errors}", output.status);
     serde_json::from_str(text.lines().last().unwrap_or_default()).unwrap_or_else(|e| panic!("{e}: {text}"))
 }
+
+/// Exit status, and what was said on standard error.
+pub fn code(output: &Output) -> (Option<i32>, String) {
+    (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
+}
+
+/// Every line of standard output as the JSON object that it must be.
+pub fn lines(output: &Output) -> Vec<Value> {
+    let text = String::from_utf8(output.stdout.clone()).unwrap();
+    let read = |line: &str| serde_json::from_str(line).unwrap_or_else(|e| panic!("{e}: {line}"));
+    let lines: Vec<Value> = text.lines().map(read).collect();
+    assert!(lines.iter().all(Value::is_object), "{text}");
+    lines
+}
+
+/// What a verb prints for people; it must end well.
+pub fn text(arguments: &[&str], folder: &Path) -> String {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_router"));
+    let output = command.args(arguments).arg("--data-dir").arg(folder).output().unwrap();
+    assert!(output.status.success(), "{arguments:?}: {output:?}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// Writes a file for a verb, and names it.
+pub fn write(folder: &Path, name: &str, content: impl AsRef<[u8]>) -> String {
+    let path = folder.join(name);
+    std::fs::write(&path, content).unwrap();
+    path.to_str().unwrap().to_owned()
+}
