@@ -8,7 +8,7 @@ use super::{
     client::{Because, Client},
     named::{self, Lines, key, put, seconds},
     source::{Ask, Source},
-    text::{self, Table, bold, dim, plain, time},
+    text::{self, Table, bold, dim, members, plain, time},
 };
 
 #[derive(Subcommand)]
@@ -86,11 +86,7 @@ pub(super) enum Pool {
 fn line(text: &str) -> Result<Value, String> {
     let wrong = || "a line of a hold is written NAME=SKU or NAME=SKU:QTY".to_owned();
     let (name, rest) = text.split_once('=').ok_or_else(wrong)?;
-    let number = |qty: &str| qty.starts_with(|c: char| c.is_ascii_digit()) && qty.parse::<f64>().is_ok();
-    let (sku, qty) = match rest.rsplit_once(':') {
-        Some((sku, qty)) if number(qty) => (sku, qty),
-        _ => (rest, "1"),
-    };
+    let (sku, qty) = named::counted(rest).unwrap_or((rest, "1"));
     if name.is_empty() || sku.is_empty() {
         Err(wrong())
     } else {
@@ -148,42 +144,23 @@ fn show(common: &Common, order: &str) -> Result<(), CliError> {
             text::line(&format!("  {} {value}", dim(&format!("{name:<6}"))));
         }
     }
-    table(
-        &row["lines"],
-        &["line", "sku", "bucket", "qty", "node"],
-        &["LINE", "SKU", "BUCKET", "QTY", "NODE"],
-        2,
-    );
+    let heads = ["LINE", "SKU", "BUCKET", "QTY", "NODE"];
+    Table::of(&row["lines"], &["line", "sku", "bucket", "qty", "node"], &heads).print(2);
     Ok(())
 }
 
 impl Pool {
     pub(super) fn run(self, common: &Common) -> Result<(), CliError> {
         let Pool::Ls { channel, limit } = self;
-        let source = Source::rows(common)?;
-        let (limit, mut rows) = (usize::try_from(limit).unwrap_or(usize::MAX), Vec::new());
-        let ask = Ask::Pools(channel);
-        if common.format == Format::Json {
-            return source.each(common, &ask, limit, |row| text::print(common, row));
-        }
-        source.each(common, &ask, limit, |row| {
-            let mut row = row.clone();
-            if row["available"].is_null() {
-                row["available"] = json!("any number");
-            }
-            rows.push(row);
-        })?;
-        let names = ["channel", "zone", "sku", "bucket", "threshold", "held", "available"];
         let heads = ["CHANNEL", "ZONE", "SKU", "BUCKET", "KEPT BACK", "HELD", "AVAILABLE"];
-        table(&Value::Array(rows), &names, &heads, 0);
-        Ok(())
+        Source::list(common, &Ask::Pools(channel), limit, &heads, |row| {
+            let mut cells = members(row, &["channel", "zone", "sku", "bucket", "threshold", "held"]);
+            cells.push(if row["available"].is_null() {
+                "any number".into()
+            } else {
+                plain(&row["available"])
+            });
+            cells
+        })
     }
-}
-
-fn table(rows: &Value, names: &[&str], heads: &[&'static str], indent: usize) {
-    let mut table = Table::new(heads);
-    for row in rows.as_array().into_iter().flatten() {
-        table.row(names.iter().map(|name| plain(&row[*name])).collect());
-    }
-    table.print(indent);
 }

@@ -21,13 +21,17 @@ pub(super) struct Lines {
 }
 
 fn line(text: &str) -> Result<Value, String> {
-    let is_number = |qty: &str| qty.starts_with(|c: char| c.is_ascii_digit()) && qty.parse::<f64>().is_ok();
-    match text.rsplit_once(':') {
-        // A line may be called `a:b`.
-        Some((name, qty)) if is_number(qty) => Ok(json!({ "line": name, "qty": qty })),
-        _ if text.is_empty() => Err("a line has a name".into()),
-        _ => Ok(json!({ "line": text })),
+    match counted(text) {
+        Some((name, qty)) => Ok(json!({ "line": name, "qty": qty })),
+        None if text.is_empty() => Err("a line has a name".into()),
+        None => Ok(json!({ "line": text })),
     }
+}
+
+/// A name and the number behind its last colon; `None`: there is no number, since a line may be called `a:b`.
+pub(super) fn counted(text: &str) -> Option<(&str, &str)> {
+    let is_number = |qty: &str| qty.starts_with(|c: char| c.is_ascii_digit()) && qty.parse::<f64>().is_ok();
+    text.rsplit_once(':').filter(|(_, qty)| is_number(qty))
 }
 
 impl Lines {
@@ -59,7 +63,7 @@ pub(super) fn instant(text: &str) -> Result<Instant, String> {
     serde_json::from_value(json!(text)).map_err(|e| e.to_string())
 }
 
-/// A time that passes, as the configuration writes it: `90s`, `15m`, `12h`, `7d`.
+/// A time that passes, in seconds: `90s`, `15m`, `12h`, `7d`.
 pub(super) fn seconds(text: &str) -> Result<i64, String> {
     let wrong = || "a time is written 90s, 15m, 12h or 7d".to_owned();
     let unit = text.chars().last().ok_or_else(wrong)?;

@@ -5,12 +5,12 @@ use router_ingest::json::Instant;
 use serde_json::{Value, json};
 
 use super::{
-    CliError, Common, Format,
+    CliError, Common,
     client::{Because, Client},
     named::{self, instant},
     order::Input,
     source::{Ask, Source, encoded, said},
-    text::{self, Table, plain},
+    text::{self, members},
 };
 use crate::show;
 
@@ -144,21 +144,15 @@ fn set(common: &Common, input: &Input, table: &str, because: &Because) -> Result
 }
 
 fn list(common: &Common, table: &str, limit: u64) -> Result<(), CliError> {
-    let source = Source::rows(common)?;
-    let limit = usize::try_from(limit).unwrap_or(usize::MAX);
     let ask = Ask::References(table.to_owned());
-    if common.format == Format::Json || table != "nodes" {
-        return source.each(common, &ask, limit, |row| text::print(common, row));
+    if table != "nodes" {
+        let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+        return Source::rows(common)?.each(common, &ask, limit, |row| text::print(common, row));
     }
     let names =
         ["id", "zone", "name", "enabled", "default", "modes", "groups", "capacity_at_once", "capacity_a_day"];
     let heads = ["NODE", "ZONE", "NAME", "ENABLED", "DEFAULT", "MODES", "GROUPS", "AT ONCE", "A DAY"];
-    let mut shown = Table::new(&heads);
-    source.each(common, &ask, limit, |row| {
-        shown.row(names.iter().map(|name| plain(&row[*name])).collect());
-    })?;
-    shown.print(0);
-    Ok(())
+    Source::list(common, &ask, limit, &heads, |row| members(row, &names))
 }
 
 fn find(common: &Common, source: &Source, id: &str) -> Result<Value, CliError> {

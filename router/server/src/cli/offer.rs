@@ -8,7 +8,7 @@ use super::{
     client::{Because, Client},
     named::{self, Lines, key},
     source::{Ask, Source, encoded},
-    text::{self, Table, bold, dim, plain, time},
+    text::{self, Table, bold, dim, members, plain, time},
 };
 
 #[derive(Subcommand)]
@@ -107,22 +107,12 @@ fn epoch_of(common: &Common, client: &Client, order: &str, node: &str) -> Result
 }
 
 fn ls(common: &Common, node: Option<String>, limit: u64) -> Result<(), CliError> {
-    let source = Source::rows(common)?;
-    let limit = usize::try_from(limit).unwrap_or(usize::MAX);
-    let ask = Ask::Offers(node);
-    if common.format == Format::Json {
-        return source.each(common, &ask, limit, |row| text::print(common, row));
-    }
-    let mut table =
-        Table::new(&["OFFER", "ORDER", "NUMBER", "STATE", "EPOCH", "ROUND", "UNTIL", "METRES", "LINES"]);
-    source.each(common, &ask, limit, |row| {
-        let mut cells: Vec<_> =
-            ["offer", "order", "number", "state", "epoch", "round"].map(|name| plain(&row[name])).into();
+    let heads = ["OFFER", "ORDER", "NUMBER", "STATE", "EPOCH", "ROUND", "UNTIL", "METRES", "LINES"];
+    Source::list(common, &Ask::Offers(node), limit, &heads, |row| {
+        let mut cells = members(row, &["offer", "order", "number", "state", "epoch", "round"]);
         cells.extend([time(&row["deadline"]), plain(&row["metres"]), lines(row)]);
-        table.row(cells);
-    })?;
-    table.print(0);
-    Ok(())
+        cells
+    })
 }
 
 /// Lines in short: `2 LATTE, 0.5 CHERRY`.
@@ -149,14 +139,8 @@ fn show(common: &Common, id: String) -> Result<(), CliError> {
             text::line(&format!("  {} {value}", dim(&format!("{name:<11}"))));
         }
     }
-    for (member, heads, names) in [
-        ("lines", vec!["LINE", "SKU", "NAME", "QTY"], vec!["line", "sku", "name", "qty"]),
-        ("nodes", vec!["NODE", "STATE"], vec!["node", "state"]),
-    ] {
-        let mut table = Table::new(&heads);
-        for item in row[member].as_array().into_iter().flatten() {
-            table.row(names.iter().map(|name| plain(&item[*name])).collect());
-        }
+    let lines = Table::of(&row["lines"], &["line", "sku", "name", "qty"], &["LINE", "SKU", "NAME", "QTY"]);
+    for table in [lines, Table::of(&row["nodes"], &["node", "state"], &["NODE", "STATE"])] {
         text::line("");
         table.print(2);
     }

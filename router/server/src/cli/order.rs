@@ -303,14 +303,9 @@ fn result(line: &Value) -> String {
 }
 
 fn list(common: &Common, ask: &Ask, limit: u64) -> Result<(), CliError> {
-    let source = Source::rows(common)?;
-    let limit = usize::try_from(limit).unwrap_or(usize::MAX);
-    if common.format == Format::Json {
-        return source.each(common, ask, limit, |row| text::print(common, row));
-    }
-    let mut table = Table::new(&["ORDER", "NAME", "STATE", "ZONE", "NODES", "LINES", "CREATED"]);
-    source.each(common, ask, limit, |row| {
-        table.row(vec![
+    let heads = ["ORDER", "NAME", "STATE", "ZONE", "NODES", "LINES", "CREATED"];
+    Source::list(common, ask, limit, &heads, |row| {
+        vec![
             plain(&row["order"]),
             name(row),
             plain(&row["state"]),
@@ -318,10 +313,8 @@ fn list(common: &Common, ask: &Ask, limit: u64) -> Result<(), CliError> {
             some(&nodes(row)),
             row["lines"].as_array().map_or(0, Vec::len).to_string(),
             time(&row["created_at"]),
-        ]);
-    })?;
-    table.print(0);
-    Ok(())
+        ]
+    })
 }
 
 /// The platform's name of the order.

@@ -4,11 +4,11 @@ use clap::Subcommand;
 use serde_json::{Value, json};
 
 use super::{
-    CliError, Common, Format,
+    CliError, Common,
     client::{Because, Client},
     named::{self, Lines, key},
     source::{Ask, Source, said},
-    text::{self, Table, plain, time},
+    text::{self, members, plain, time},
 };
 
 #[derive(Subcommand)]
@@ -119,24 +119,15 @@ fn all(common: &Common, queue: Option<String>, because: &Because, asked: &Value)
 }
 
 fn ls(common: &Common, queue: Option<String>, limit: u64) -> Result<(), CliError> {
-    let source = Source::rows(common)?;
-    let limit = usize::try_from(limit).unwrap_or(usize::MAX);
-    let ask = Ask::Queue(queue);
-    if common.format == Format::Json {
-        return source.each(common, &ask, limit, |row| text::print(common, row));
-    }
-    let mut table = Table::new(&["ORDER", "CHANNEL", "ID", "STATE", "ZONE", "PRIORITY", "CREATED", "OPEN"]);
-    source.each(common, &ask, limit, |row| {
+    let heads = ["ORDER", "CHANNEL", "ID", "STATE", "ZONE", "PRIORITY", "CREATED", "OPEN"];
+    Source::list(common, &Ask::Queue(queue), limit, &heads, |row| {
         let open = |line: &Value| match plain(&line["open"]) {
             none if none == "0" || none.is_empty() => None,
             open => Some(format!("{open} {}", plain(&line["sku"]))),
         };
         let open: Vec<_> = row["lines"].as_array().into_iter().flatten().filter_map(open).collect();
-        let mut cells: Vec<_> =
-            ["order", "channel", "id", "state", "zone", "priority"].map(|name| plain(&row[name])).into();
+        let mut cells = members(row, &["order", "channel", "id", "state", "zone", "priority"]);
         cells.extend([time(&row["created_at"]), open.join(", ")]);
-        table.row(cells);
-    })?;
-    table.print(0);
-    Ok(())
+        cells
+    })
 }

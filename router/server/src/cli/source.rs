@@ -5,15 +5,8 @@
 use std::{sync::atomic::AtomicBool, time::Duration};
 
 use router_log::{Isolation, Journal, Log, LogError, scan};
-use router_schemas::{
-    command::{Command, reference::Table},
-    envelope,
-    id::{Identity, OrderId},
-    position::TopicPartition,
-    refusal::Code,
-    stage::StageName,
-};
-use router_sinks::{FjallStore, OrderFilter, Page, Store, StoreError, follow};
+use router_schemas::{command::Command, envelope, position::TopicPartition, refusal::Code, stage::StageName};
+use router_sinks::{FjallStore, Page, Store, StoreError, follow};
 use serde_json::{Value, json};
 
 use super::{
@@ -119,6 +112,26 @@ impl Source {
         Ok(())
     }
 
+    /// Prints the rows that are asked for, so many at most: by the line as they are, or in a table whose cells are made
+    /// of each.
+    pub fn list(
+        common: &Common,
+        ask: &Ask,
+        limit: u64,
+        heads: &[&'static str],
+        cells: impl Fn(&Value) -> Vec<String>,
+    ) -> Result<(), CliError> {
+        let source = Source::rows(common)?;
+        let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+        if common.format == Format::Json {
+            return source.each(common, ask, limit, |row| text::print(common, row));
+        }
+        let mut table = text::Table::new(heads);
+        source.each(common, ask, limit, |row| table.row(cells(row)))?;
+        table.print(0);
+        Ok(())
+    }
+
     /// Topics, partitions, and the offsets that they hold.
     pub fn ranges(&self) -> Result<Vec<Value>, CliError> {
         match self {
@@ -189,39 +202,7 @@ impl Resting {
     fn answer(&self, ask: &Ask, after: Option<&str>, limit: usize) -> Result<Response, CliError> {
         let Some(store) = &self.store else { return Ok(missing("the rows were not opened")) };
         let after = after.map(bytes);
-        let after = after.as_deref();
-        let failed = |e: StoreError| CliError::Router(e.into());
-        if let Some(answer) = resting::answer(store, ask, after, limit).map_err(failed)? {
-            return Ok(answer);
-        }
-        let body = match ask {
-            Ask::Order(id) => match find(store, id).map_err(failed)? {
-                Some(row) => show::json(&show::order(&row)),
-                None => return Ok(missing("no such order")),
-            },
-            Ask::Orders { state, channel, node } => {
-                let state = match state.as_deref().map(str::parse) {
-                    Some(Err(_)) => return Ok(unreadable("state")),
-                    Some(Ok(state)) => Some(state),
-                    None => None,
-                };
-                let (channel, node) = (channel.clone(), node.clone());
-                let filter = OrderFilter { state, channel, node, ..OrderFilter::default() };
-                page(store.orders(&filter, after, limit).map_err(failed)?, |row| {
-                    show::json(&show::order(row))
-                })
-            }
-            Ask::Cells { node, sku } => {
-                let cells = store.cells(node.as_deref(), sku.as_deref(), after, limit).map_err(failed)?;
-                page(cells, |row| show::json(&show::cell(row)))
-            }
-            Ask::References(table) => match serde_json::from_value::<Table>(json!(table)) {
-                Ok(table) => page(store.references(table, after, limit).map_err(failed)?, show::reference),
-                Err(_) => return Ok(missing("no such table: zones, nodes, items, channels, regions")),
-            },
-            _ => return Ok(missing("nothing at rest answers this")),
-        };
-        Ok(Response { status: 200, body })
+        resting::answer(store, ask, after.as_deref(), limit).map_err(|e| CliError::Router(e.into()))
     }
 }
 
@@ -267,14 +248,6 @@ fn waiting(log: &dyn Log) -> Result<u64, LogError> {
         }
     }
     Ok(count)
-}
-
-fn find(store: &FjallStore, id: &str) -> Result<Option<router_schemas::row::OrderRow>, StoreError> {
-    if let Ok(id) = id.parse::<OrderId>() {
-        return store.order(id);
-    }
-    let Some(identity) = Identity::parse(id) else { return Ok(None) };
-    store.order_id(&identity)?.map_or(Ok(None), |id| store.order(id))
 }
 
 pub(super) fn page<T>(page: Page<T>, show: impl Fn(&T) -> Value) -> Value {

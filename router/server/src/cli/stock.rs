@@ -4,10 +4,10 @@ use clap::Subcommand;
 use serde_json::json;
 
 use super::{
-    CliError, Common, Format,
+    CliError, Common,
     client::{Because, Client},
     source::{Ask, Source, said},
-    text::{self, Table, plain},
+    text::members,
 };
 
 #[derive(Subcommand)]
@@ -54,11 +54,6 @@ impl Stock {
 }
 
 fn list(common: &Common, ask: &Ask, limit: u64) -> Result<(), CliError> {
-    let source = Source::rows(common)?;
-    let limit = usize::try_from(limit).unwrap_or(usize::MAX);
-    if common.format == Format::Json {
-        return source.each(common, ask, limit, |row| text::print(common, row));
-    }
     let names = [
         "node",
         "sku",
@@ -85,14 +80,11 @@ fn list(common: &Common, ask: &Ask, limit: u64) -> Result<(), CliError> {
         "ALLOWANCE",
         "ATP",
     ];
-    let mut table = Table::new(&heads);
-    source.each(common, ask, limit, |row| {
-        let mut cells: Vec<_> = names.iter().map(|name| plain(&row[*name])).collect();
+    Source::list(common, ask, limit, &heads, |row| {
+        let mut cells = members(row, &names);
         if row["out_of_stock"] == json!(true) {
             cells[10] = "0 (out of stock)".into();
         }
-        table.row(cells);
-    })?;
-    table.print(0);
-    Ok(())
+        cells
+    })
 }

@@ -100,6 +100,11 @@ fn flatten(path: &str, value: &Value, text: &mut String) {
     }
 }
 
+/// These members of an object, for a row of a table.
+pub(super) fn members(row: &Value, names: &[&str]) -> Vec<String> {
+    names.iter().map(|name| plain(&row[*name])).collect()
+}
+
 /// Rows in columns. Numbers stand to the right.
 pub(super) struct Table {
     heads: Vec<&'static str>,
@@ -110,6 +115,12 @@ impl Table {
     /// A table with these heads.
     pub(super) fn new(heads: &[&'static str]) -> Table {
         Table { heads: heads.to_vec(), rows: Vec::new() }
+    }
+
+    /// A table of these members of each item of a list.
+    pub(super) fn of(items: &Value, names: &[&str], heads: &[&'static str]) -> Table {
+        let rows = items.as_array().into_iter().flatten().map(|item| members(item, names)).collect();
+        Table { heads: heads.to_vec(), rows }
     }
 
     /// Adds a row.

@@ -4,12 +4,12 @@ use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
 use super::{
-    CliError, Common, Format,
+    CliError, Common,
     client::{Because, Client},
     named::{self, Lines, put},
     offer,
     source::{Ask, Source},
-    text::{self, Table, plain, time},
+    text::{members, time},
 };
 
 #[derive(Subcommand)]
@@ -139,22 +139,13 @@ impl At {
 }
 
 fn ls(common: &Common, node: String, limit: u64) -> Result<(), CliError> {
-    let source = Source::rows(common)?;
-    let limit = usize::try_from(limit).unwrap_or(usize::MAX);
-    let ask = Ask::Work(node);
-    if common.format == Format::Json {
-        return source.each(common, &ask, limit, |row| text::print(common, row));
-    }
-    let mut table = Table::new(&["ORDER", "NUMBER", "DAY", "MODE", "PROMISED", "DUE", "ACCEPTED", "LINES"]);
-    source.each(common, &ask, limit, |row| {
+    let heads = ["ORDER", "NUMBER", "DAY", "MODE", "PROMISED", "DUE", "ACCEPTED", "LINES"];
+    Source::list(common, &Ask::Work(node), limit, &heads, |row| {
         let lines = || row["lines"].as_array().into_iter().flatten();
         let accepted = if lines().all(|line| line["accepted"] == json!(true)) { "yes" } else { "" };
-        let mut cells: Vec<_> =
-            ["order", "number", "day_sequence", "delivery_mode"].map(|name| plain(&row[name])).into();
+        let mut cells = members(row, &["order", "number", "day_sequence", "delivery_mode"]);
         let promised = time(&row["promise"][1]);
         cells.extend([promised, time(&row["deadline"]), accepted.to_owned(), offer::lines(row)]);
-        table.row(cells);
-    })?;
-    table.print(0);
-    Ok(())
+        cells
+    })
 }

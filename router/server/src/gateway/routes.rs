@@ -189,7 +189,6 @@ fn message(kind: &'static Kind) -> Route {
     if !against.is_empty() {
         answers.push(problems(409, "The message is right, and how things stand is against it", &against));
     }
-    answers.sort_by_key(|answer| answer.status);
     let serve =
         post(move |State(gateway): State<Gateway>, request: Request| write::message(kind, gateway, request));
     let (id, about) = (format!("send_{name}"), format!("Send a message of the kind `{}`", kind.name));

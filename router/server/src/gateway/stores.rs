@@ -39,12 +39,10 @@ fn unknown(what: &str) -> Failure {
     Failure::new(StatusCode::NOT_FOUND, NOT_FOUND, what)
 }
 
-/// A node that the router knows.
-fn known(gateway: &Gateway, node: &str) -> Result<(), Failure> {
-    match node.len() <= NAME_BYTES && gateway.router.runner.directory.partition(node).is_some() {
-        true => Ok(()),
-        false => Err(unknown("no such node")),
-    }
+/// The partition of commands of a node that the router knows.
+pub(super) fn known(gateway: &Gateway, node: &str) -> Result<u16, Failure> {
+    let partition = (node.len() <= NAME_BYTES).then(|| gateway.router.runner.directory.partition(node));
+    partition.flatten().ok_or_else(|| unknown("no such node"))
 }
 
 /// Offers that a node may claim.

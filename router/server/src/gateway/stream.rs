@@ -24,13 +24,12 @@ use axum::{
 use futures_util::stream::{self, Stream};
 use router_log::{Isolation, scan};
 use router_schemas::{
-    limits::NAME_BYTES,
     position::{Topic, TopicPartition},
     refusal::Code,
 };
 use tokio::sync::broadcast::{Receiver, error::RecvError};
 
-use super::{Failure, Gateway, NOT_FOUND, caller::Caller, fresh, problem::NO_ROWS};
+use super::{Failure, Gateway, caller::Caller, fresh, problem::NO_ROWS};
 use crate::{
     feed::Told,
     router::Router,
@@ -94,10 +93,7 @@ pub(super) async fn stream(
     Path(node): Path<String>,
     headers: HeaderMap,
 ) -> Result<Response, Failure> {
-    let unknown = || Failure::new(StatusCode::NOT_FOUND, NOT_FOUND, "no such node");
-    let known =
-        (node.len() <= NAME_BYTES).then(|| gateway.router.runner.directory.partition(&node)).flatten();
-    let commands = known.ok_or_else(unknown)?;
+    let commands = super::stores::known(&gateway, &node)?;
     let ending = || Failure::new(StatusCode::SERVICE_UNAVAILABLE, super::NO_ROOM, "the router is ending");
     let seat = Seat::take(&node)
         .ok_or_else(|| Failure::new(StatusCode::TOO_MANY_REQUESTS, TOO_MANY, TOO_MANY.summary))?;

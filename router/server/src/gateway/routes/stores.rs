@@ -102,7 +102,6 @@ fn list<T: JsonSchema>(
 /// A list about a node, which may not be known.
 fn of_node(mut list: Route) -> Route {
     list.answers.push(problems(404, "No such node", &[NOT_FOUND]));
-    list.answers.sort_by_key(|answer| answer.status);
     list
 }
 
@@ -162,7 +161,6 @@ fn of_order<T: JsonSchema>(
     let mut route = one::<T>(path, name, about, who, serve);
     route.answers.retain(|answer| answer.status != 404);
     route.answers.push(problems(404, "No such order, or its row is not written yet", &[NOT_FOUND, NOT_YET]));
-    route.answers.sort_by_key(|answer| answer.status);
     route
 }
 
@@ -184,6 +182,5 @@ fn contact() -> Route {
         "The look cannot be logged, or the rows not be read",
         &[letters::ACCESS, NO_ROWS],
     ));
-    route.answers.sort_by_key(|answer| answer.status);
     route
 }
