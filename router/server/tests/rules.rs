@@ -361,6 +361,9 @@ fn the_past_stays_as_it_was() {
         assert_eq!(state(&later, &["node", node])["orders"], json!([]));
         let unknown = router(&["state", "--at", &at, "node", "nowhere"], &data);
         assert!(code(&unknown).0 == Some(1), "{unknown:?}");
+        let (_, said) = code(&router(&["state", "--at", "commands/0@999999", "node", node], &data));
+        assert_eq!(said.matches("E2007").count(), 1, "the code once: {said}");
+        assert!(said.contains("commands/0@"), "{said}");
     };
     check();
     drop(client);

@@ -59,7 +59,7 @@ pub(super) async fn simulate(
 fn told(status: StatusCode, text: &str) -> Response {
     let code =
         crate::codes::parts().into_iter().flat_map(|part| part.codes).find(|code| text.starts_with(code.id));
-    let detail = text.split_once(": ").map_or(text, |(_, detail)| detail);
+    let detail = code.map_or(text, |code| text[code.id.len()..].trim_start_matches([':', ' ']));
     respond(status, show::json(&show::Problem::new(code.unwrap_or(NO_ROOM), "", detail)))
 }
 
