@@ -361,7 +361,8 @@ fn the_past_stays_as_it_was() {
         assert_eq!(state(&later, &["node", node])["orders"], json!([]));
         let unknown = router(&["state", "--at", &at, "node", "nowhere"], &data);
         assert!(code(&unknown).0 == Some(1), "{unknown:?}");
-        let (_, said) = code(&router(&["state", "--at", "commands/0@999999", "node", node], &data));
+        let output = router(&["state", "--at", "commands/0@999999", "node", node], &data);
+        let said = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
         assert_eq!(said.matches("E2007").count(), 1, "the code once: {said}");
         assert!(said.contains("commands/0@"), "{said}");
     };
